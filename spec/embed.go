@@ -1,0 +1,12 @@
+// Package spec holds the confd protocol and the layout of Ganeti's
+// configuration file as data: JSON Schemas (draft-07), named constants and
+// conformance vectors. It contains no code beside the embedded files; README.md
+// in this directory explains them.
+package spec
+
+import "embed"
+
+// Files holds every schema and table of this directory, by file name.
+//
+//go:embed *.json
+var Files embed.FS
