@@ -1,0 +1,64 @@
+// Command specgen makes from the files in spec what ogen cannot make:
+//
+//	specgen constants -package NAME -target FILE.go constants.json
+//	    Go constants with their names and doc comments
+//	specgen index -target FILE.json config.json
+//	    the schema of just those members of the configuration that the daemon
+//	    indexes, for ogen to make a small and fast decoder from
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "specgen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("which product: constants or index?")
+	}
+	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	target := flags.String("target", "", "file to write")
+	pkg := flags.String("package", "", "Go package of the constants")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 || *target == "" {
+		return fmt.Errorf("%s takes -target and the name of one file", args[0])
+	}
+	source, err := os.ReadFile(flags.Arg(0))
+	if err != nil {
+		return err
+	}
+
+	var product []byte
+	switch args[0] {
+	case "constants":
+		product, err = constants(*pkg, source)
+	case "index":
+		product, err = index(source)
+	default:
+		return fmt.Errorf("unknown product %q", args[0])
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", flags.Arg(0), err)
+	}
+	return os.WriteFile(*target, product, 0o644)
+}
+
+// decodeStrict is json.Unmarshal that refuses members which v does not have, so
+// that a misspelled member of a spec file does not go unnoticed.
+func decodeStrict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
