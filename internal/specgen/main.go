@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 func main() {
@@ -51,6 +52,9 @@ func run(args []string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", flags.Arg(0), err)
+	}
+	if err := os.MkdirAll(filepath.Dir(*target), 0o755); err != nil {
+		return err
 	}
 	return os.WriteFile(*target, product, 0o644)
 }

@@ -1,0 +1,299 @@
+// Package wire opens and seals the datagrams of the confd protocol: magic,
+// signed envelope, clock, request and reply, as spec/wire.json and
+// spec/README.md describe them. It never touches a socket.
+package wire
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/gen/wire"
+)
+
+// Refusal says why a datagram was not opened: at which step of the way
+// size, magic, envelope, HMAC, clock, request. The zero value is Accepted.
+type Refusal uint8
+
+const (
+	// Accepted: nothing was wrong.
+	Accepted Refusal = iota
+	// RefusedSize: shorter than the magic or longer than wire.MaxDatagramSize.
+	RefusedSize
+	// RefusedMagic: the first four bytes are not wire.Magic.
+	RefusedMagic
+	// RefusedJSON: no well-formed envelope follows the magic.
+	RefusedJSON
+	// RefusedHMAC: the signature was not made with the cluster's key.
+	RefusedHMAC
+	// RefusedClock: the salt is no timestamp, or one further than
+	// wire.ClockSkew from now.
+	RefusedClock
+	// RefusedRequest: the signed text is not a well-formed request.
+	RefusedRequest
+)
+
+// ErrTooLarge is returned instead of a datagram of more than
+// wire.MaxDatagramSize bytes.
+var ErrTooLarge = errors.New("datagram too large")
+
+// Errors of OpenReply, beside those of JSON that cannot be read.
+var (
+	ErrMagic = errors.New("datagram does not start with " + wire.Magic)
+	ErrHMAC  = errors.New("signature does not verify with the key")
+)
+
+// Codec opens and seals datagrams. It holds the memory that this takes, so that
+// the work on one datagram allocates only what the generated decoders allocate;
+// each goroutine needs a Codec of its own.
+type Codec struct {
+	ring    *Keyring
+	keys    *keys     // the keys that the hashes below were made from
+	current hash.Hash // HMAC with keys.current
+	former  hash.Hash // HMAC with keys.former, or nil
+
+	decoder  *jx.Decoder
+	encoder  *jx.Encoder
+	envelope wire.Envelope
+	request  wire.Request
+	digest   [sha1.Size]byte
+	scratch  []byte
+	cause    error
+}
+
+// NewCodec returns a Codec that signs and verifies with the keys of ring.
+func NewCodec(ring *Keyring) *Codec {
+	return &Codec{ring: ring, decoder: jx.DecodeBytes(nil), encoder: new(jx.Encoder)}
+}
+
+// Open takes a datagram apart and returns its request, or why there is none.
+// The signature is compared in constant time and before the clock is looked at;
+// what stands before that comparison costs time linear in the datagram. The
+// request is valid until the next call of Open.
+func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
+	c.cause = nil
+	if len(datagram) < len(wire.Magic) || len(datagram) > wire.MaxDatagramSize {
+		return nil, RefusedSize
+	}
+	if string(datagram[:len(wire.Magic)]) != wire.Magic {
+		return nil, RefusedMagic
+	}
+	if c.cause = c.openEnvelope(datagram[len(wire.Magic):]); c.cause != nil {
+		return nil, RefusedJSON
+	}
+	unix := now.Unix()
+	if !c.verify(unix) {
+		return nil, RefusedHMAC
+	}
+	timestamp, ok := parseTimestamp(c.envelope.Salt)
+	if !ok || timestamp < unix-wire.ClockSkew || timestamp > unix+wire.ClockSkew {
+		return nil, RefusedClock
+	}
+	if c.cause = c.openRequest(); c.cause != nil {
+		return nil, RefusedRequest
+	}
+	return &c.request, Accepted
+}
+
+// Cause tells what the JSON decoders disliked when the last Open ended with
+// RefusedJSON or RefusedRequest. It may quote the datagram, so it belongs into
+// debug logs only.
+func (c *Codec) Cause() error { return c.cause }
+
+// SealRequest appends to dst the datagram of a request, signed and with now as
+// its timestamp. The error is ErrTooLarge, in which case dst is returned as it
+// was.
+func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([]byte, error) {
+	c.encoder.Reset()
+	request.Encode(c.encoder)
+	return c.Seal(dst, strconv.FormatInt(now.Unix(), 10), c.encoder.Bytes(), nil)
+}
+
+// OpenReply takes the datagram of a reply apart: the reply, and the salt that
+// ties it to the request with that rsalt. The errors are ErrTooLarge, ErrMagic,
+// ErrHMAC, or what a JSON decoder says.
+func (c *Codec) OpenReply(datagram []byte) (*wire.Reply, string, error) {
+	if len(datagram) > wire.MaxDatagramSize {
+		return nil, "", ErrTooLarge
+	}
+	body, ok := bytes.CutPrefix(datagram, []byte(wire.Magic))
+	if !ok {
+		return nil, "", ErrMagic
+	}
+	if err := c.openEnvelope(body); err != nil {
+		return nil, "", err
+	}
+	if !c.verify(time.Now().Unix()) {
+		return nil, "", ErrHMAC
+	}
+	reply := new(wire.Reply)
+	c.scratch = append(c.scratch[:0], c.envelope.Msg...)
+	if err := c.decode(c.scratch, reply.Decode); err != nil {
+		return nil, "", fmt.Errorf("reply: %w", err)
+	}
+	return reply, c.envelope.Salt, nil
+}
+
+// Escape appends text to dst as a JSON string with its quotes: what SealReply
+// takes as escaped.
+func Escape(dst, text []byte) []byte {
+	w := jx.Writer{Buf: dst}
+	w.ByteStr(text)
+	return w.Buf
+}
+
+// envelopeFrame is an envelope as the generated codec writes it, cut at its
+// three values, so that a text that was escaped before can be put into it.
+var envelopeFrame = func() [4][]byte {
+	var e jx.Encoder
+	(&wire.Envelope{Msg: "|", Salt: "|", Hmac: "|"}).Encode(&e)
+	return [4][]byte(bytes.Split(e.Bytes(), []byte(`"|"`)))
+}()
+
+// Seal appends to dst the datagram with one message: magic and signed envelope.
+// The salt of a reply is the rsalt of its request. plain is the message's JSON
+// text; escaped is the same as a JSON string with its quotes, as Escape makes it,
+// or nil to have it made here. The error is ErrTooLarge, in which case dst is
+// returned as it was.
+func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, error) {
+	start := len(dst)
+	c.loadKeys()
+	out := jx.Writer{Buf: append(dst, wire.Magic...)}
+	out.Raw(envelopeFrame[0])
+	if escaped != nil {
+		out.Raw(escaped)
+	} else {
+		out.ByteStr(plain)
+	}
+	out.Raw(envelopeFrame[1])
+	out.Str(salt)
+	out.Raw(envelopeFrame[2])
+	c.scratch = append(c.scratch[:0], salt...)
+	buf := hex.AppendEncode(append(out.Buf, '"'), c.sum(c.current, c.scratch, plain))
+	buf = append(append(buf, '"'), envelopeFrame[3]...)
+	if len(buf)-start > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
+	return buf, nil
+}
+
+// openEnvelope decodes body, all of it, into c.envelope.
+func (c *Codec) openEnvelope(body []byte) error {
+	c.envelope = wire.Envelope{}
+	if err := c.decode(body, c.envelope.Decode); err != nil {
+		return fmt.Errorf("envelope: %w", err)
+	}
+	return nil
+}
+
+// openRequest decodes the envelope's msg, all of it, into c.request.
+func (c *Codec) openRequest() error {
+	c.request = wire.Request{}
+	c.scratch = append(c.scratch[:0], c.envelope.Msg...)
+	if err := c.decode(c.scratch, c.request.Decode); err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	if err := c.request.Validate(); err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	return nil
+}
+
+var (
+	errUTF8     = errors.New("not UTF-8")
+	errTrailing = errors.New("something follows the object")
+)
+
+// decode applies a generated decoder to the whole of text. Those decoders take
+// any bytes inside strings and leave what follows the value unread; neither is
+// JSON.
+func (c *Codec) decode(text []byte, into func(*jx.Decoder) error) error {
+	if !utf8.Valid(text) {
+		return errUTF8
+	}
+	c.decoder.ResetBytes(text)
+	if err := into(c.decoder); err != nil {
+		return err
+	}
+	if c.decoder.Skip() != io.EOF {
+		return errTrailing
+	}
+	return nil
+}
+
+// verify reports whether the envelope was signed with the current key or, within
+// its time, the former one.
+func (c *Codec) verify(now int64) bool {
+	var want [sha1.Size]byte
+	if len(c.envelope.Hmac) != hex.EncodedLen(len(want)) {
+		return false
+	}
+	c.scratch = append(c.scratch[:0], c.envelope.Hmac...)
+	if _, err := hex.Decode(want[:], c.scratch); err != nil {
+		return false
+	}
+	c.loadKeys()
+	c.scratch = append(append(c.scratch[:0], c.envelope.Salt...), c.envelope.Msg...)
+	if subtle.ConstantTimeCompare(c.sum(c.current, c.scratch, nil), want[:]) == 1 {
+		return true
+	}
+	return c.former != nil && now <= c.keys.formerUntil &&
+		subtle.ConstantTimeCompare(c.sum(c.former, c.scratch, nil), want[:]) == 1
+}
+
+// sum returns the HMAC of two texts one after the other. It is valid until the
+// next call.
+func (c *Codec) sum(mac hash.Hash, first, second []byte) []byte {
+	mac.Reset()
+	mac.Write(first)
+	mac.Write(second)
+	return mac.Sum(c.digest[:0])
+}
+
+// loadKeys makes the hash states anew after the keyring has changed.
+func (c *Codec) loadKeys() {
+	k := c.ring.keys.Load()
+	if k == c.keys {
+		return
+	}
+	c.keys, c.current, c.former = k, hmac.New(sha1.New, k.current), nil
+	if k.former != nil {
+		c.former = hmac.New(sha1.New, k.former)
+	}
+}
+
+// parseTimestamp reads a decimal integer with an optional sign, white space
+// around it allowed. Numbers too large for any clock are refused.
+func parseTimestamp(salt string) (int64, bool) {
+	digits := strings.Trim(salt, " \t\n\v\f\r")
+	negative := strings.HasPrefix(digits, "-")
+	if negative || strings.HasPrefix(digits, "+") {
+		digits = digits[1:]
+	}
+	if digits == "" {
+		return 0, false
+	}
+	var n int64
+	for _, d := range []byte(digits) {
+		if d < '0' || d > '9' || n > 1<<53 {
+			return 0, false
+		}
+		n = n*10 + int64(d-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
