@@ -1,0 +1,405 @@
+package fuzz
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"pgregory.net/rapid"
+
+	"gntconfd/spec"
+)
+
+// schemas are the files of the spec, and the judge of the values drawn from
+// them.
+var schemas = loadSchemas()
+
+type schemaSet struct {
+	files    map[string]object
+	compiler *jsonschema.Compiler
+	compiled map[string]*jsonschema.Schema
+}
+
+func loadSchemas() *schemaSet {
+	s := &schemaSet{map[string]object{}, jsonschema.NewCompiler(), map[string]*jsonschema.Schema{}}
+	entries, err := spec.Files.ReadDir(".")
+	if err != nil {
+		panic(err)
+	}
+	for _, entry := range entries {
+		text, err := spec.Files.ReadFile(entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		file := decode(text).(object)
+		if strings.HasPrefix(fmt.Sprint(file["$schema"]), "http://json-schema.org/draft-07/") {
+			s.files[entry.Name()] = file
+			if err := s.compiler.AddResource(entry.Name(), file); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return s
+}
+
+// validate gives the judge's word on a value: ref is a file name and a pointer
+// into it, as in "wire.json#/definitions/Request".
+func (s *schemaSet) validate(ref string, value any) error {
+	if s.compiled[ref] == nil {
+		s.compiled[ref] = s.compiler.MustCompile(ref)
+	}
+	return s.compiled[ref].Validate(value)
+}
+
+// values draws JSON values that a schema allows.
+func values(ref string) *rapid.Generator[any] {
+	return rapid.Custom(func(t *rapid.T) any { return drawing{t}.draw(4, located{schema: object{"$ref": ref}}) })
+}
+
+// located is a schema and the file that its references start from.
+type located struct {
+	file   string
+	schema object
+}
+
+// within finds the schema that ref means in a file.
+func within(file, ref string) located {
+	name, pointer, _ := strings.Cut(ref, "#")
+	if name == "" {
+		name = file
+	}
+	if pointer == "" {
+		return located{name, schemas.files[name]}
+	}
+	schema, ok := walk(schemas.files[name], pointer)
+	if !ok {
+		panic("no schema " + ref + " in " + file)
+	}
+	return located{name, schema.(object)}
+}
+
+// drawing draws values that conform to several schemas at once: an object's
+// branches of if, allOf and oneOf are drawn first, and then what they agree on.
+type drawing struct{ t *rapid.T }
+
+func (d drawing) pick(n int, what string) int { return rapid.IntRange(0, n-1).Draw(d.t, what) }
+
+// draw draws a value. depth is how many more levels may hold what is optional.
+// The branch of an else is drawn without a look at what its if rules out, so
+// what comes out may have to be drawn again.
+func (d drawing) draw(depth int, all ...located) any {
+	ref, isRef := all[0].schema["$ref"].(string)
+	if !isRef || len(all) > 1 || within(all[0].file, ref).schema["if"] == nil {
+		return d.once(depth, all)
+	}
+	if strings.HasPrefix(ref, "#") { // the judge wants whole names
+		ref = all[0].file + ref
+	}
+	for range 100 {
+		if value := d.once(depth, all); schemas.validate(ref, value) == nil {
+			return value
+		}
+	}
+	panic("cannot draw a value of " + ref)
+}
+
+func (d drawing) once(depth int, all []located) any {
+	all = d.flatten(depth, all)
+	if slices.ContainsFunc(all, func(s located) bool { return s.schema["const"] != nil || s.schema["enum"] != nil }) {
+		return rapid.SampledFrom(constants(all)).Draw(d.t, "enum")
+	}
+	types := typesOf(all)
+	if len(types) == 0 {
+		panic(fmt.Sprintf("no type fits %v", all))
+	}
+	if depth <= 0 {
+		// What holds nothing goes first.
+		types = slices.DeleteFunc(slices.Clone(types), func(kind string) bool { return len(types) > 1 && (kind == "array" || kind == "object") })
+	}
+	switch kind := types[d.pick(len(types), "type")]; kind {
+	case "null":
+		return nil
+	case "boolean":
+		return rapid.Bool().Draw(d.t, "boolean")
+	case "integer":
+		return d.integer(all)
+	case "number":
+		return d.number()
+	case "string":
+		return d.text(all)
+	case "array":
+		return d.array(depth-1, all)
+	default:
+		return d.object(depth-1, all)
+	}
+}
+
+// flatten replaces references and branches by what they lead to.
+func (d drawing) flatten(depth int, all []located) []located {
+	var flat, choices []located
+	for len(all) > 0 {
+		s := all[0]
+		all = all[1:]
+		if ref, ok := s.schema["$ref"].(string); ok {
+			all = append(all, within(s.file, ref))
+			continue
+		}
+		flat = append(flat, s)
+		for _, part := range list(s.schema["allOf"]) {
+			all = append(all, located{s.file, part.(object)})
+		}
+		if condition, ok := s.schema["if"].(object); ok {
+			if depth <= 0 || rapid.Bool().Draw(d.t, "if") {
+				all = append(all, located{s.file, condition})
+				if then, ok := s.schema["then"].(object); ok {
+					all = append(all, located{s.file, then})
+				}
+			} else if otherwise, ok := s.schema["else"].(object); ok {
+				all = append(all, located{s.file, otherwise})
+			}
+		}
+		if s.schema["oneOf"] != nil || s.schema["anyOf"] != nil {
+			choices = append(choices, s)
+		}
+	}
+	for _, s := range choices {
+		var fitting []located
+		for _, option := range append(list(s.schema["oneOf"]), list(s.schema["anyOf"])...) {
+			o := located{s.file, option.(object)}
+			if len(typesOf(append(slices.Clone(flat), o))) > 0 {
+				fitting = append(fitting, o)
+			}
+		}
+		chosen := 0
+		if depth > 0 {
+			chosen = d.pick(len(fitting), "one of")
+		}
+		flat = append(flat, d.flatten(depth, fitting[chosen:chosen+1])...)
+	}
+	return flat
+}
+
+var allTypes = []string{"null", "boolean", "integer", "number", "string", "array", "object"}
+
+// typesOf gives the types that all of several schemas allow.
+func typesOf(all []located) []string {
+	types := allTypes
+	for _, s := range all {
+		var own []string
+		switch given := s.schema["type"].(type) {
+		case string:
+			own = []string{given}
+		case []any:
+			for _, kind := range given {
+				own = append(own, kind.(string))
+			}
+		default:
+			own = allTypes
+			if ref, ok := s.schema["$ref"].(string); ok {
+				own = typesOf([]located{within(s.file, ref)})
+			}
+		}
+		if not, ok := s.schema["not"].(object); ok {
+			own = slices.DeleteFunc(slices.Clone(own), func(kind string) bool { return kind == not["type"] })
+		}
+		types = slices.DeleteFunc(slices.Clone(types), func(kind string) bool {
+			return !slices.Contains(own, kind) && !(kind == "integer" && slices.Contains(own, "number"))
+		})
+	}
+	return types
+}
+
+// constants gives the values that all schemas with an enum or const name.
+func constants(all []located) []any {
+	var common []any
+	for i, s := range all {
+		own := list(s.schema["enum"])
+		if value, ok := s.schema["const"]; ok {
+			own = []any{value}
+		}
+		if own == nil {
+			continue
+		}
+		if i == 0 || common == nil {
+			common = own
+		}
+		common = slices.DeleteFunc(slices.Clone(common), func(value any) bool {
+			return !slices.ContainsFunc(own, func(other any) bool { return equal(value, other) })
+		})
+	}
+	types := typesOf(all)
+	return slices.DeleteFunc(slices.Clone(common), func(value any) bool { return value == nil && !slices.Contains(types, "null") })
+}
+
+func (d drawing) integer(all []located) any {
+	least := int64(math.MinInt64)
+	for _, s := range all {
+		if minimum, ok := s.schema["minimum"].(json.Number); ok {
+			least, _ = minimum.Int64()
+		}
+	}
+	interesting := []int64{0, 1, -1, 127, 65536, math.MaxInt32, math.MinInt32, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MinInt64}
+	n := rapid.OneOf(rapid.SampledFrom(interesting), rapid.Int64()).Draw(d.t, "integer")
+	return json.Number(strconv.FormatInt(max(n, least), 10))
+}
+
+func (d drawing) number() any {
+	odd := rapid.SampledFrom([]json.Number{"0", "0.0", "0.1", "1.5", "1e3", "1E+2", "2.5e-7", "1e22", "123456789.123456789", "-0.5", "1600000001.123456", "9007199254740993"})
+	float := rapid.Map(rapid.Float64Range(-1e20, 1e20), func(f float64) json.Number { return json.Number(strconv.FormatFloat(f, 'g', -1, 64)) })
+	return rapid.OneOf(odd, float).Draw(d.t, "number")
+}
+
+// texts are strings that codecs stumble over, among others.
+func texts() *rapid.Generator[string] {
+	return rapid.OneOf(
+		rapid.SampledFrom([]string{"", "a", "node1.example.com", "é", "€", "日本", "\U0001F600", `"`, `\`, `\u0041`, "\x00", "\x1f\x7f", "\u2028", "</script>", "\ufeff", "\ufffd", " \t\n"}),
+		rapid.StringOfN(rapid.OneOf(rapid.Rune(), rapid.RuneFrom([]rune(`"\/abz019 .~`))), 0, 12, -1),
+	)
+}
+
+func (d drawing) text(all []located) any {
+	least := 0
+	for _, s := range all {
+		if pattern, ok := s.schema["pattern"].(string); ok {
+			return rapid.StringMatching(pattern).Draw(d.t, "pattern")
+		}
+		if length, ok := s.schema["minLength"].(json.Number); ok {
+			least, _ = strconv.Atoi(string(length))
+		}
+	}
+	text := texts().Draw(d.t, "string")
+	return text + strings.Repeat("x", max(0, least-len([]rune(text))))
+}
+
+func (d drawing) array(depth int, all []located) any {
+	least, most := 0, 3
+	if depth <= 0 {
+		most = 0
+	}
+	for _, s := range all {
+		if limit, ok := s.schema["minItems"].(json.Number); ok {
+			n, _ := strconv.Atoi(string(limit))
+			least, most = max(least, n), max(most, n)
+		}
+	}
+	for _, s := range all {
+		if limit, ok := s.schema["maxItems"].(json.Number); ok {
+			n, _ := strconv.Atoi(string(limit))
+			most = min(most, n)
+		}
+		if tuple, ok := s.schema["items"].([]any); ok && s.schema["additionalItems"] == false {
+			most = min(most, len(tuple))
+		}
+	}
+	array := []any{}
+	for i := range rapid.IntRange(least, most).Draw(d.t, "items") {
+		var parts []located
+		for _, s := range all {
+			items := s.schema["items"]
+			if tuple, ok := items.([]any); ok && i < len(tuple) {
+				items = tuple[i]
+			} else if ok {
+				items = s.schema["additionalItems"]
+			}
+			if schema, ok := items.(object); ok {
+				parts = append(parts, located{s.file, schema})
+			}
+		}
+		array = append(array, d.part(depth, parts))
+	}
+	return array
+}
+
+func (d drawing) object(depth int, all []located) any {
+	members := map[string][]located{}
+	required := map[string]bool{}
+	var others, keys []located
+	open := true
+	for _, s := range all {
+		for _, name := range list(s.schema["required"]) {
+			required[name.(string)] = true
+		}
+		properties, _ := s.schema["properties"].(object)
+		for name, schema := range properties {
+			members[name] = append(members[name], located{s.file, schema.(object)})
+		}
+		switch rest := s.schema["additionalProperties"].(type) {
+		case object:
+			others = append(others, located{s.file, rest})
+		case bool:
+			open = open && rest
+		}
+		if names, ok := s.schema["propertyNames"].(object); ok {
+			keys = append(keys, located{s.file, names})
+		}
+	}
+	drawn := object{}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if required[name] || depth > 0 && rapid.Bool().Draw(d.t, "has "+name) {
+			drawn[name] = d.part(depth, members[name])
+		}
+	}
+	// What comes with a member, and what that needs in turn.
+	for range members {
+		for _, s := range all {
+			dependencies, _ := s.schema["dependencies"].(object)
+			for _, name := range sortedKeys(dependencies) {
+				if _, has := drawn[name]; !has {
+					continue
+				}
+				for _, needed := range list(dependencies[name]) {
+					if _, has := drawn[needed.(string)]; !has {
+						drawn[needed.(string)] = d.part(depth, members[needed.(string)])
+					}
+				}
+			}
+		}
+	}
+	if len(others) > 0 && open && depth > 0 {
+		for range rapid.IntRange(0, 3).Draw(d.t, "others") {
+			key := ""
+			if len(keys) > 0 {
+				key = d.draw(depth, keys...).(string)
+			} else {
+				key = texts().Draw(d.t, "key")
+			}
+			if members[key] == nil {
+				drawn[key] = d.part(depth, others)
+			}
+		}
+	}
+	return drawn
+}
+
+// part draws what stands inside an array or object.
+func (d drawing) part(depth int, schemas []located) any {
+	if len(schemas) == 0 {
+		schemas = []located{{schema: object{}}}
+	}
+	return d.draw(depth, schemas...)
+}
+
+// TestDrawnValuesAreValid judges the generator: what it draws from any
+// definition of any schema is valid there.
+func TestDrawnValuesAreValid(t *testing.T) {
+	var refs []string
+	for _, name := range slices.Sorted(maps.Keys(schemas.files)) {
+		definitions, _ := schemas.files[name]["definitions"].(object)
+		for _, definition := range sortedKeys(definitions) {
+			refs = append(refs, name+"#/definitions/"+definition)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		ref := rapid.SampledFrom(refs).Draw(t, "definition")
+		value := values(ref).Draw(t, "value")
+		if err := schemas.validate(ref, value); err != nil {
+			t.Fatalf("%s: %v\n%s", ref, err, encode(value))
+		}
+	})
+}

@@ -1,0 +1,142 @@
+package fuzz
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/wire"
+)
+
+var (
+	secret = []byte("secret\n")
+	noon   = time.Unix(1_600_000_000, 0)
+)
+
+func newCodec(key []byte) *wire.Codec { return wire.NewCodec(wire.NewKeyring(key)) }
+
+// requests draws requests as the codec holds them, and their JSON value.
+func drawRequest(t *rapid.T) (*genwire.Request, any) {
+	value := values("wire.json#/definitions/Request").Draw(t, "request")
+	request := new(genwire.Request)
+	if err := decodeInto(request, encode(value)); err != nil {
+		t.Fatal(err)
+	}
+	return request, value
+}
+
+// TestRequestsComeThrough: a sealed request opens to itself, near enough to its
+// time and with its key only.
+func TestRequestsComeThrough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		request, value := drawRequest(t)
+		key := []byte(texts().Draw(t, "key"))
+		datagram, err := newCodec(key).SealRequest([]byte("before"), request, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		datagram = bytes.TrimPrefix(datagram, []byte("before"))
+		if msg, _, err := openReply(key, datagram); err != nil || !equal(decode([]byte(msg)), value) {
+			t.Fatalf("sealed as %s: %v", datagram, err)
+		}
+		away := rapid.OneOf(rapid.SampledFrom([]int64{0, 300, -300, 301, -301}), rapid.Int64Range(-1e6, 1e6)).Draw(t, "seconds away")
+		opened, refusal := newCodec(key).Open(datagram, noon.Add(time.Duration(away)*time.Second))
+		if max(away, -away) > genwire.ClockSkew {
+			if refusal != wire.RefusedClock {
+				t.Fatalf("%d seconds away: %v", away, refusal)
+			}
+			return
+		}
+		if refusal != wire.Accepted || !equal(decode(encoded(opened)), value) {
+			t.Fatalf("refusal %v of %s", refusal, datagram)
+		}
+		other := append(bytes.Clone(key), texts().Filter(func(s string) bool { return strings.Trim(s, "\x00") != "" }).Draw(t, "more of the key")...)
+		if _, refusal := newCodec(other).Open(datagram, noon); refusal != wire.RefusedHMAC {
+			t.Fatalf("with key %q instead of %q: %v", other, key, refusal)
+		}
+	})
+}
+
+// TestOneBit: a datagram with one wrong bit is refused, or means the same.
+func TestOneBit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		request, value := drawRequest(t)
+		codec := newCodec(secret)
+		datagram, err := codec.SealRequest(nil, request, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bit := rapid.IntRange(0, len(datagram)*8-1).Draw(t, "bit")
+		datagram[bit/8] ^= 1 << (bit % 8)
+		opened, refusal := codec.Open(datagram, noon)
+		switch {
+		case bit < 8*len(genwire.Magic):
+			if refusal != wire.RefusedMagic {
+				t.Fatalf("bit %d of %s: %v", bit, datagram, refusal)
+			}
+		case refusal == wire.Accepted:
+			// The case of hexadecimal digits is free.
+			if !equal(decode(encoded(opened)), value) {
+				t.Fatalf("bit %d of %s: taken for %s", bit, datagram, encoded(opened))
+			}
+		case refusal != wire.RefusedJSON && refusal != wire.RefusedHMAC:
+			t.Fatalf("bit %d of %s: %v", bit, datagram, refusal)
+		}
+	})
+}
+
+// TestRepliesComeThrough: a sealed reply opens to its text and salt, and is the
+// same datagram whether its text was escaped before or not.
+func TestRepliesComeThrough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := values("wire.json#/definitions/Reply").Draw(t, "reply")
+		salt := texts().Draw(t, "salt")
+		text := encode(value)
+		codec := newCodec(secret)
+		datagram, err := codec.Seal(nil, salt, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prepared, err := codec.Seal(nil, salt, text, wire.Escape(nil, text))
+		if err != nil || !bytes.Equal(prepared, datagram) {
+			t.Fatalf("%v\nprepared %s\n     not %s", err, prepared, datagram)
+		}
+		if msg, gotSalt, err := openReply(secret, datagram); err != nil || msg != string(text) || gotSalt != salt {
+			t.Fatalf("%v, salt %q, text %s", err, gotSalt, msg)
+		}
+		reply, gotSalt, err := codec.OpenReply(datagram)
+		if err != nil || gotSalt != salt || !equal(decode(encoded(reply)), value) {
+			t.Fatalf("%v, salt %q, %s", err, gotSalt, datagram)
+		}
+	})
+}
+
+// TestSize: a datagram of the greatest size is sealed and opened, one byte more
+// is neither.
+func TestSize(t *testing.T) {
+	codec := newCodec(secret)
+	request := &genwire.Request{Protocol: 1}
+	empty, err := codec.SealRequest(nil, request, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Rsalt = strings.Repeat("x", genwire.MaxDatagramSize-len(empty))
+	datagram, err := codec.SealRequest(nil, request, noon)
+	if err != nil || len(datagram) != genwire.MaxDatagramSize {
+		t.Fatal(len(datagram), err)
+	}
+	if _, refusal := codec.Open(datagram, noon); refusal != wire.Accepted {
+		t.Error(refusal)
+	}
+	if _, refusal := codec.Open(append(datagram, ' '), noon); refusal != wire.RefusedSize {
+		t.Error(refusal)
+	}
+	request.Rsalt += "x"
+	if datagram, err := codec.SealRequest([]byte("before"), request, noon); err != wire.ErrTooLarge || string(datagram) != "before" {
+		t.Error(len(datagram), err)
+	}
+}
