@@ -1,0 +1,247 @@
+package server
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	genwire "gntconfd/gen/wire"
+)
+
+const (
+	// batchSize is how many datagrams one system call reads or writes. More
+	// would save little: the kernel's work on each datagram is by then far
+	// above the call's.
+	batchSize = 32
+
+	// slotSize is the room for one received datagram, more than is allowed
+	// so that one that is too long is recognised. It is an odd number of
+	// cache lines: the beginnings of the slots, often all that is used of
+	// them, lie in different sets of the caches.
+	slotSize = genwire.MaxDatagramSize + 64
+)
+
+// A batch holds the datagrams of one read and the replies of the write that
+// follows. Everything in it is made once: neither a read nor a reply allocates.
+// It is not safe for concurrent use.
+type batch struct {
+	// memory is a mapping of its own: slots for the datagrams, then room
+	// for as many replies of the largest size, one directly after the other.
+	// Of its 4 MB only those pages take memory that were ever used, for
+	// short datagrams one or two a slot. On the Go heap the whole size would
+	// count, and make the garbage collector let the heap grow by as much.
+	memory []byte
+
+	received []mmsghdr // what is in the slots
+	names    [batchSize]unix.RawSockaddrInet6
+	control  [batchSize]control
+	// in and out describe slots and replies to the kernel.
+	in, out   [batchSize]mmsghdr
+	inv, outv [batchSize]unix.Iovec
+
+	room    []byte         // what the replies have left of their room
+	replies int            // how many of out are set
+	sent    int            // how many of them are done with, failed ones included
+	failed  int            // how many of these failed
+	asked   [batchSize]int // the datagram that each of out is the reply to
+	errs    [batchSize]error
+}
+
+// mmsghdr is the structure of recvmmsg(2) and sendmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// control is the one control message asked for: the address that a datagram
+// was sent to and, given back, that its reply is to leave from.
+type control struct {
+	hdr  unix.Cmsghdr
+	info unix.Inet6Pktinfo // on an IPv4 socket the shorter Inet4Pktinfo
+}
+
+// newBatch makes an empty batch, to be freed after use.
+func newBatch() (*batch, error) {
+	memory, err := unix.Mmap(-1, 0, batchSize*(slotSize+genwire.MaxDatagramSize),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	// A huge page would take 2 MB at the first byte touched. A kernel that
+	// refuses the advice has none.
+	_ = unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
+
+	b := &batch{memory: memory}
+	for i := range batchSize {
+		b.inv[i].Base = &memory[i*slotSize]
+		b.inv[i].SetLen(genwire.MaxDatagramSize + 1)
+		in := &b.in[i].hdr
+		in.Name = (*byte)(unsafe.Pointer(&b.names[i]))
+		in.Control = (*byte)(unsafe.Pointer(&b.control[i]))
+		in.Iov = &b.inv[i]
+		in.SetIovlen(1)
+		b.out[i].hdr.Iov = &b.outv[i]
+		b.out[i].hdr.SetIovlen(1)
+	}
+	b.received = b.in[:] // so that clear prepares all of them
+	b.clear()
+	return b, nil
+}
+
+// free gives the memory back. No datagram or reply buffer of the batch may be
+// used any more.
+func (b *batch) free() error {
+	return os.NewSyscallError("munmap", unix.Munmap(b.memory))
+}
+
+// clear forgets datagrams and replies.
+func (b *batch) clear() {
+	for i := range b.received {
+		// Room going in, what was used coming out.
+		b.received[i].hdr.Namelen = unix.SizeofSockaddrInet6
+		b.received[i].hdr.SetControllen(int(unsafe.Sizeof(control{})))
+	}
+	clear(b.errs[:len(b.received)])
+	b.received = nil
+	b.room = b.memory[batchSize*slotSize:]
+	b.replies, b.sent, b.failed = 0, 0, 0
+}
+
+// receive fills the batch without waiting.
+func (b *batch) receive(fd uintptr) unix.Errno {
+	n, errno := mmsg(unix.SYS_RECVMMSG, fd, b.in[:])
+	if errno == 0 {
+		b.received = b.in[:n]
+	}
+	return errno
+}
+
+// send sends replies until all are done with or, false, the socket would have
+// to wait.
+func (b *batch) send(fd uintptr) (done bool) {
+	for b.sent < b.replies {
+		n, errno := mmsg(unix.SYS_SENDMMSG, fd, b.out[b.sent:b.replies])
+		switch errno {
+		case 0:
+			b.sent += n
+		case unix.EAGAIN:
+			return false
+		default:
+			// The first of those given is the one that failed.
+			b.fail(errno)
+		}
+	}
+	return true
+}
+
+// fail gives up the first reply that is not yet sent.
+func (b *batch) fail(err error) {
+	b.errs[b.asked[b.sent]] = err
+	b.sent++
+	b.failed++
+}
+
+// mmsg calls recvmmsg or sendmmsg, which take the same arguments, on a
+// non-blocking socket. It returns how many of msgs, at least one, were dealt
+// with before the first that could not be.
+func mmsg(call, fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
+	for {
+		n, _, errno := unix.Syscall6(call, fd, uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), 0, 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+// len is the number of datagrams.
+func (b *batch) len() int {
+	return len(b.received)
+}
+
+// datagram is what was received as datagram i, in 0 to len-1. One that was
+// too long is cut, but still longer than [genwire.MaxDatagramSize]. It is
+// valid until the next read.
+func (b *batch) datagram(i int) []byte {
+	start, n := i*slotSize, int(b.received[i].len)
+	return b.memory[start : start+n : start+n]
+}
+
+// from is the sender of datagram i, as an IPv4 address if it came by IPv4.
+func (b *batch) from(i int) netip.AddrPort {
+	name := &b.names[i]
+	var addr netip.Addr
+	if name.Family == unix.AF_INET {
+		addr = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
+	} else {
+		addr = netip.AddrFrom16(name.Addr).Unmap()
+	}
+	if addr.Is6() && name.Scope_id != 0 {
+		addr = addr.WithZone(strconv.FormatUint(uint64(name.Scope_id), 10))
+	}
+	// Both families have the port at the same place, in network byte order.
+	var port [2]byte
+	binary.NativeEndian.PutUint16(port[:], name.Port)
+	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port[:]))
+}
+
+// ipv4 tells whether datagram i came by IPv4, rather than by IPv6.
+func (b *batch) ipv4(i int) bool {
+	name := &b.names[i]
+	return name.Family == unix.AF_INET || netip.AddrFrom16(name.Addr).Is4In6()
+}
+
+// replyBuffer is an empty slice with room for a reply of at least
+// [genwire.MaxDatagramSize] bytes, to append the next reply to. What is not
+// then handed to [batch.reply] is overwritten by the next user.
+func (b *batch) replyBuffer() []byte {
+	return b.room[:0]
+}
+
+// reply sets the reply to datagram i, at most once for each. An empty reply,
+// as none at all, sends nothing. The data is usually an extended replyBuffer;
+// in any case it may not be changed before it is written.
+func (b *batch) reply(i int, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	k := b.replies
+	b.replies++
+	b.asked[k] = i
+	b.outv[k].Base = &data[0]
+	b.outv[k].SetLen(len(data))
+	b.room = b.room[min(len(data), len(b.room)):]
+
+	in, out := &b.received[i].hdr, &b.out[k].hdr
+	out.Name, out.Namelen = in.Name, in.Namelen
+	out.Control, out.Controllen = in.Control, in.Controllen
+	if in.Controllen > 0 {
+		b.control[i].forgetInterface()
+	}
+}
+
+// sendError is why the reply to datagram i could not be sent, nil if it was
+// or there was none.
+func (b *batch) sendError(i int) error {
+	return b.errs[i]
+}
+
+// forgetInterface leaves it to routing by which interface a reply goes: with
+// several of them it need not be the one that the datagram came in by. Only a
+// link-local address is nothing without its interface.
+func (c *control) forgetInterface() {
+	switch c.hdr.Level {
+	case unix.IPPROTO_IP:
+		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&c.info))
+		if !netip.AddrFrom4(info.Spec_dst).IsLinkLocalUnicast() {
+			info.Ifindex = 0
+		}
+	case unix.IPPROTO_IPV6:
+		if !netip.AddrFrom16(c.info.Addr).IsLinkLocalUnicast() {
+			c.info.Ifindex = 0
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// receiveBuffer is asked of the kernel for every socket, in bytes. It
+	// holds a burst of some thousand requests; a larger one would under
+	// overload only make every caller wait longer for its reply. The
+	// kernel silently grants no more than net.core.rmem_max.
+	receiveBuffer = 512 << 10
+
+	// sendPatience bounds the wait for room in a full send buffer. Callers
+	// ask several daemons and ask again, so that a worker which cannot
+	// send does better to give up and read on.
+	sendPatience = 100 * time.Millisecond
+)
+
+// A socket is one of the UDP sockets that share the daemon's address. One
+// goroutine may read and write, any may close.
+type socket struct {
+	conn net.PacketConn
+	raw  syscall.RawConn
+
+	// The callbacks of raw are made once, and get at their arguments
+	// here: a closure made for every call would be allocated every time.
+	receive, send func(fd uintptr) (done bool)
+	batch         *batch
+	errno         unix.Errno
+	waiting       bool
+}
+
+// listen binds n UDP sockets, at least one, to one address and port. The
+// kernel spreads the callers over them by source address and port. The zero
+// address and :: are every address of both families (of IPv4 alone, for the
+// zero address, where the kernel has no IPv6), 0.0.0.0 is every IPv4 address;
+// an IPv4-mapped address is the IPv4 address itself. Port 0 is a free port,
+// the same one for all.
+//
+// The error wraps [unix.EADDRINUSE] if any other process has the port, and
+// [unix.EADDRNOTAVAIL] if the address is none of this host.
+func listen(addr netip.AddrPort, n int) ([]*socket, error) {
+	ip := addr.Addr().Unmap()
+	if ip.IsMulticast() {
+		// Package net would bind the wildcard address instead.
+		return nil, fmt.Errorf("listen udp %s: %w: a multicast address", addr, unix.EADDRNOTAVAIL)
+	}
+	network, address := "udp", fmt.Sprintf(":%d", addr.Port())
+	if ip.IsValid() {
+		address = netip.AddrPortFrom(ip, addr.Port()).String()
+	}
+	if ip.Is4() {
+		network = "udp4"
+	}
+	wildcard := !ip.IsValid() || ip.IsUnspecified()
+
+	var sockets []*socket
+	for range n {
+		s, err := bind(network, address, wildcard, len(sockets) > 0)
+		if err == nil {
+			sockets = append(sockets, s)
+			// The first socket is bound without SO_REUSEPORT, which it
+			// gets for the others only now: bound with it, it would share
+			// the port with a daemon that is already running.
+			if len(sockets) == 1 && n > 1 {
+				address = s.conn.LocalAddr().String()
+				err = setOptions(s.raw, option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
+			}
+		}
+		if err != nil {
+			for _, s := range sockets {
+				s.close()
+			}
+			return nil, err
+		}
+	}
+	return sockets, nil
+}
+
+// bind makes one socket of listen. A wildcard socket is told which of the
+// host's addresses a datagram was sent to, so that the reply can leave from it.
+func bind(network, address string, wildcard, reuse bool) (*socket, error) {
+	config := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
+		options := []option{{unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer}}
+		if reuse {
+			options = append(options, option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
+		}
+		switch {
+		case !wildcard:
+		case network == "udp4":
+			options = append(options, option{unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
+		default:
+			// Covers IPv4 too: its addresses come and go IPv4-mapped.
+			options = append(options, option{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
+		}
+		return setOptions(raw, options...)
+	}}
+	conn, err := config.ListenPacket(context.Background(), network, address)
+	if err != nil {
+		return nil, err
+	}
+	return newSocket(conn.(*net.UDPConn))
+}
+
+// newSocket takes over conn.
+func newSocket(conn interface {
+	net.PacketConn
+	syscall.Conn
+}) (*socket, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	s := &socket{conn: conn, raw: raw}
+	s.receive = func(fd uintptr) bool {
+		s.errno = s.batch.receive(fd)
+		return s.errno != unix.EAGAIN
+	}
+	s.send = func(fd uintptr) bool {
+		if s.batch.send(fd) {
+			return true
+		}
+		// Setting a deadline costs more than sending a datagram, hence
+		// not before it is needed.
+		if !s.waiting {
+			s.waiting = true
+			s.conn.SetWriteDeadline(time.Now().Add(sendPatience))
+		}
+		return false
+	}
+	return s, nil
+}
+
+// read waits for at least one datagram and fills b with all that have
+// arrived, as far as b has room. Whatever b held before is lost. After close
+// the error is [net.ErrClosed]; any other comes from the kernel and may pass
+// (ENOMEM).
+func (s *socket) read(b *batch) error {
+	b.clear()
+	s.batch = b
+	if err := s.raw.Read(s.receive); err != nil {
+		return err
+	}
+	if s.errno != 0 {
+		return os.NewSyscallError("recvmmsg", s.errno)
+	}
+	return nil
+}
+
+// write sends the replies set in b and returns how many of them could not be
+// sent; which and why is told by [batch.sendError]. One that fails does not
+// stop the others. It waits no longer than sendPatience for room to send.
+func (s *socket) write(b *batch) (failed int) {
+	if b.replies == 0 {
+		return 0
+	}
+	s.batch = b
+	err := s.raw.Write(s.send)
+	if s.waiting {
+		s.waiting = false
+		s.conn.SetWriteDeadline(time.Time{})
+	}
+	for err != nil && b.sent < b.replies {
+		b.fail(err)
+	}
+	return b.failed
+}
+
+// addr is the bound address and port.
+func (s *socket) addr() netip.AddrPort {
+	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// close makes a read or write that is going on return.
+func (s *socket) close() error {
+	return s.conn.Close()
+}
+
+type option struct{ level, name, value int }
+
+func setOptions(raw syscall.RawConn, options ...option) error {
+	var err error
+	controlErr := raw.Control(func(fd uintptr) {
+		for _, o := range options {
+			if err = unix.SetsockoptInt(int(fd), o.level, o.name, o.value); err != nil {
+				err = os.NewSyscallError("setsockopt", err)
+				return
+			}
+		}
+	})
+	if controlErr != nil {
+		return controlErr
+	}
+	return err
+}

@@ -1,0 +1,765 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	genwire "gntconfd/gen/wire"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// patience is how long a test waits for what should come at once.
+const patience = 10 * time.Second
+
+func addrPort(t testing.TB, ip string, port uint16) netip.AddrPort {
+	t.Helper()
+	if ip == "" {
+		return netip.AddrPortFrom(netip.Addr{}, port)
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr(ip), port)
+}
+
+// listenOn is listen for tests: it skips where the host lacks the address.
+func listenOn(t testing.TB, ip string, n int) []*socket {
+	t.Helper()
+	sockets, err := listen(addrPort(t, ip, 0), n)
+	if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
+		t.Skipf("this host has no %s: %v", ip, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, s := range sockets {
+			s.close()
+		}
+	})
+	return sockets
+}
+
+func makeBatch(t testing.TB) *batch {
+	t.Helper()
+	b, err := newBatch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.free(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// echo answers every datagram with itself until the socket is closed.
+func echo(t testing.TB, s *socket) {
+	t.Helper()
+	b := makeBatch(t)
+	done := make(chan error)
+	go func() {
+		for {
+			if err := s.read(b); err != nil {
+				done <- err
+				return
+			}
+			for i := range b.len() {
+				b.reply(i, append(b.replyBuffer(), b.datagram(i)...))
+			}
+			s.write(b)
+		}
+	}()
+	t.Cleanup(func() {
+		s.close()
+		if err := <-done; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read after close: %v", err)
+		}
+	})
+}
+
+// dial is a client that takes datagrams from nowhere but the given address.
+func dial(t testing.TB, ip string, port uint16) *net.UDPConn {
+	t.Helper()
+	conn, err := net.Dial("udp", addrPort(t, ip, port).String())
+	if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENETUNREACH) {
+		t.Skipf("this host has no %s: %v", ip, err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return conn.(*net.UDPConn)
+}
+
+func ask(t testing.TB, conn net.Conn, request []byte) []byte {
+	t.Helper()
+	if _, err := conn.Write(request); err != nil {
+		t.Fatal(err)
+	}
+	reply := make([]byte, 1<<16)
+	n, err := conn.Read(reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply[:n]
+}
+
+func TestEcho(t *testing.T) {
+	for _, test := range []struct {
+		listen, ask string
+		ipv4        bool
+	}{
+		{"127.0.0.1", "127.0.0.1", true},
+		{"::ffff:127.0.0.1", "127.0.0.1", true},
+		{"::1", "::1", false},
+		{"0.0.0.0", "127.0.0.1", true},
+		{"0.0.0.0", "127.0.0.2", true},
+		{"::ffff:0.0.0.0", "127.0.0.2", true},
+		{"", "127.0.0.1", true},
+		{"", "127.0.0.2", true},
+		{"", "::1", false},
+		{"::", "127.0.0.2", true},
+		{"::", "::1", false},
+	} {
+		t.Run(fmt.Sprintf("%s asked on %s", test.ask, test.listen), func(t *testing.T) {
+			s := listenOn(t, test.listen, 1)[0]
+			client := dial(t, test.ask, s.addr().Port())
+			if _, err := client.Write([]byte("ping")); err != nil {
+				t.Fatal(err)
+			}
+
+			b := makeBatch(t)
+			if err := s.read(b); err != nil {
+				t.Fatal(err)
+			}
+			if b.len() != 1 || string(b.datagram(0)) != "ping" {
+				t.Fatalf("read %d datagrams, the first is %q", b.len(), b.datagram(0))
+			}
+			if got, want := b.from(0), client.LocalAddr().(*net.UDPAddr).AddrPort(); got != want {
+				t.Errorf("from %v, want %v", got, want)
+			}
+			if b.ipv4(0) != test.ipv4 {
+				t.Errorf("ipv4 is %v", b.ipv4(0))
+			}
+
+			b.reply(0, append(b.replyBuffer(), "pong"...))
+			if failed := s.write(b); failed != 0 || b.sendError(0) != nil {
+				t.Fatalf("%d replies failed: %v", failed, b.sendError(0))
+			}
+			// The client is connected: it would not see a reply from
+			// any address but the one it asked.
+			reply := make([]byte, 10)
+			n, err := client.Read(reply)
+			if err != nil || string(reply[:n]) != "pong" {
+				t.Errorf("got %q, %v", reply[:n], err)
+			}
+		})
+	}
+}
+
+// A link-local address is one only together with its interface.
+func TestLinkLocal(t *testing.T) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		addrs, err := i.Addrs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, addr := range addrs {
+			ip, _ := netip.AddrFromSlice(addr.(*net.IPNet).IP)
+			if i.Flags&net.FlagUp == 0 || !ip.Is6() || !ip.IsLinkLocalUnicast() {
+				continue
+			}
+			ip = ip.WithZone(i.Name)
+			for _, listen := range []string{"::", ip.String()} {
+				s := listenOn(t, listen, 1)[0]
+				echo(t, s)
+				if reply := ask(t, dial(t, ip.String(), s.addr().Port()), []byte("ping")); string(reply) != "ping" {
+					t.Errorf("%s asked on %s: %q", ip, listen, reply)
+				}
+			}
+			return
+		}
+	}
+	t.Skip("this host has no link-local IPv6 address")
+}
+
+func TestSizes(t *testing.T) {
+	s := listenOn(t, "127.0.0.1", 1)[0]
+	b := makeBatch(t)
+	client := dial(t, "127.0.0.1", s.addr().Port())
+	for _, test := range []struct{ sent, received int }{
+		{0, 0},
+		{1, 1},
+		{genwire.MaxDatagramSize, genwire.MaxDatagramSize},
+		{genwire.MaxDatagramSize + 1, genwire.MaxDatagramSize + 1},
+		{65507, genwire.MaxDatagramSize + 1},
+		{3, 3}, // nothing is left of the long ones
+	} {
+		request := bytes.Repeat([]byte{'a' + byte(test.sent)%26}, test.sent)
+		if _, err := client.Write(request); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.read(b); err != nil {
+			t.Fatal(err)
+		}
+		if b.len() != 1 {
+			t.Fatalf("%d bytes: read %d datagrams", test.sent, b.len())
+		}
+		if got := b.datagram(0); !bytes.Equal(got, request[:test.received]) {
+			t.Errorf("%d bytes: read %d bytes, want the first %d", test.sent, len(got), test.received)
+		}
+	}
+}
+
+func TestLargestReplies(t *testing.T) {
+	s := listenOn(t, "127.0.0.1", 1)[0]
+	b := makeBatch(t)
+	clients := make([]*net.UDPConn, batchSize)
+	for i := range clients {
+		clients[i] = dial(t, "127.0.0.1", s.addr().Port())
+		if _, err := clients[i].Write([]byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Datagrams over loopback are queued when Write returns.
+	if err := s.read(b); err != nil || b.len() != batchSize {
+		t.Fatalf("read %d datagrams: %v", b.len(), err)
+	}
+	for i := range b.len() {
+		reply := b.replyBuffer()
+		for range genwire.MaxDatagramSize {
+			reply = append(reply, b.datagram(i)[0])
+		}
+		b.reply(i, reply)
+	}
+	if failed := s.write(b); failed != 0 {
+		t.Fatalf("%d replies failed", failed)
+	}
+	reply := make([]byte, 1<<16)
+	for i, client := range clients {
+		n, err := client.Read(reply)
+		if want := bytes.Repeat([]byte{byte(i)}, genwire.MaxDatagramSize); err != nil || !bytes.Equal(reply[:n], want) {
+			t.Fatalf("client %d: %d bytes, %v", i, n, err)
+		}
+	}
+}
+
+// Some replies are set, in any order, and some of these cannot be sent.
+func TestFailedReplies(t *testing.T) {
+	const ok, none, empty, tooLong, noPort = '.', '-', '0', 'L', 'P'
+	for _, plan := range []string{
+		".", "-", "0", "L", "P",
+		"L.", ".L", ".L.", "LL.", "..LPL", "PLPLP",
+		".-.L0P.-",
+		strings.Repeat("L", batchSize),
+		strings.Repeat(".", batchSize-1) + "P",
+		"P" + strings.Repeat(".", batchSize-1),
+	} {
+		t.Run(plan, func(t *testing.T) {
+			s := listenOn(t, "", 1)[0]
+			b := makeBatch(t)
+			clients := make([]*net.UDPConn, len(plan))
+			for i := range clients {
+				clients[i] = dial(t, "127.0.0.1", s.addr().Port())
+				if _, err := clients[i].Write([]byte{plan[i]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.read(b); err != nil || b.len() != len(plan) {
+				t.Fatalf("read %d datagrams: %v", b.len(), err)
+			}
+			want := make([]error, len(plan))
+			failures := 0
+			for i := len(plan) - 1; i >= 0; i-- {
+				switch plan[i] {
+				case ok:
+					b.reply(i, append(b.replyBuffer(), byte(i)))
+				case none:
+				case empty:
+					b.reply(i, b.replyBuffer())
+				case tooLong:
+					b.reply(i, make([]byte, 1<<16))
+					want[i] = unix.EMSGSIZE
+					failures++
+				case noPort:
+					b.names[i].Port = 0
+					b.reply(i, append(b.replyBuffer(), byte(i)))
+					want[i] = unix.EINVAL
+					failures++
+				}
+			}
+			if failed := s.write(b); failed != failures {
+				t.Errorf("%d replies failed, want %d", failed, failures)
+			}
+			for i, client := range clients {
+				if got := b.sendError(i); got != want[i] {
+					t.Errorf("reply %d: error %v, want %v", i, got, want[i])
+				}
+				if plan[i] != ok {
+					// What was sent came before write returned.
+					client.SetReadDeadline(time.Now())
+				}
+				reply := make([]byte, 10)
+				n, err := client.Read(reply)
+				if got := err == nil; got != (plan[i] == ok) || got && (n != 1 || reply[0] != byte(i)) {
+					t.Errorf("client %d got %q, %v", i, reply[:n], err)
+				}
+			}
+
+			// Nothing of this is left for the next batch.
+			if _, err := clients[0].Write([]byte("again")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.read(b); err != nil {
+				t.Fatal(err)
+			}
+			b.reply(0, append(b.replyBuffer(), "fine"...))
+			if failed := s.write(b); failed != 0 || b.sendError(0) != nil {
+				t.Errorf("next batch: %d replies failed: %v", failed, b.sendError(0))
+			}
+		})
+	}
+}
+
+// A socket pair of the Unix domain has what UDP over loopback lacks: a queue
+// of the receiver that lets the sender wait.
+func TestFullSendBuffer(t *testing.T) {
+	fill := func(t *testing.T) (s *socket, peer net.Conn, b *batch) {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Room for some of the replies below, but not for all of them.
+		if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 8*genwire.MaxDatagramSize); err != nil {
+			t.Fatal(err)
+		}
+		conns := make([]*net.UnixConn, 2)
+		for i, fd := range fds {
+			file := os.NewFile(uintptr(fd), "socketpair")
+			conn, err := net.FileConn(file)
+			file.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns[i] = conn.(*net.UnixConn)
+			t.Cleanup(func() { conn.Close() })
+		}
+		if s, err = newSocket(conns[0]); err != nil {
+			t.Fatal(err)
+		}
+		b = makeBatch(t)
+		b.clear()
+		b.received = b.in[:]
+		for i := range b.len() {
+			reply := b.replyBuffer()[:genwire.MaxDatagramSize]
+			reply[0] = byte(i)
+			b.reply(i, reply)
+			b.out[i].hdr.Name, b.out[i].hdr.Namelen = nil, 0
+			b.out[i].hdr.SetControllen(0)
+		}
+		return s, conns[1], b
+	}
+
+	t.Run("drains", func(t *testing.T) {
+		s, peer, b := fill(t)
+		failed := make(chan int)
+		go func() { failed <- s.write(b) }()
+		reply := make([]byte, 1<<16)
+		peer.SetReadDeadline(time.Now().Add(patience))
+		got := 0
+		for ; got < batchSize; got++ {
+			n, err := peer.Read(reply)
+			if err != nil {
+				break // the machine held us up longer than write waits
+			}
+			if n != genwire.MaxDatagramSize || reply[0] != byte(got) {
+				t.Fatalf("reply %d: %d bytes, the first is %d", got, n, reply[0])
+			}
+		}
+		if n := <-failed; n != batchSize-got {
+			t.Errorf("%d replies failed, but %d of %d arrived", n, got, batchSize)
+		}
+	})
+	t.Run("stays full", func(t *testing.T) {
+		s, peer, b := fill(t)
+		failed := s.write(b)
+		if failed == 0 || failed == batchSize {
+			t.Fatalf("%d of %d replies failed", failed, batchSize)
+		}
+		for i := range batchSize {
+			if err := b.sendError(i); (err != nil) != (i >= batchSize-failed) {
+				t.Errorf("%d failed, reply %d: %v", failed, i, err)
+			}
+		}
+		// The next write has its own time.
+		reply := make([]byte, 1<<16)
+		for range batchSize - failed {
+			if _, err := peer.Read(reply); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.clear()
+		b.received = b.in[:]
+		b.reply(7, append(b.replyBuffer(), "fine"...))
+		b.out[0].hdr.Name, b.out[0].hdr.Namelen = nil, 0
+		b.out[0].hdr.SetControllen(0)
+		if failed := s.write(b); failed != 0 {
+			t.Errorf("next write: %v", b.sendError(7))
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		s, _, b := fill(t)
+		s.close()
+		if failed := s.write(b); failed != batchSize {
+			t.Errorf("%d of %d replies failed", failed, batchSize)
+		}
+		if err := b.sendError(3); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// A caller that is gone, and answers with ICMP port unreachable, must not
+// disturb the others.
+func TestGoneClient(t *testing.T) {
+	s := listenOn(t, "127.0.0.1", 1)[0]
+	b := makeBatch(t)
+	alive := dial(t, "127.0.0.1", s.addr().Port())
+	for range 3 {
+		gone := dial(t, "127.0.0.1", s.addr().Port())
+		for _, client := range []*net.UDPConn{gone, alive} {
+			if _, err := client.Write([]byte("ping")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone.Close()
+		if err := s.read(b); err != nil || b.len() != 2 {
+			t.Fatalf("read %d datagrams: %v", b.len(), err)
+		}
+		for i := range b.len() {
+			b.reply(i, append(b.replyBuffer(), "pong"...))
+		}
+		if failed := s.write(b); failed != 0 {
+			t.Errorf("%d replies failed: %v, %v", failed, b.sendError(0), b.sendError(1))
+		}
+		reply := make([]byte, 10)
+		if n, err := alive.Read(reply); err != nil || string(reply[:n]) != "pong" {
+			t.Errorf("got %q, %v", reply[:n], err)
+		}
+	}
+}
+
+func TestCallersAreSpread(t *testing.T) {
+	for _, ip := range []string{"127.0.0.1", "::1", "0.0.0.0", ""} {
+		t.Run(ip, func(t *testing.T) {
+			sockets := listenOn(t, ip, 3)
+			for _, s := range sockets {
+				if s.addr() != sockets[0].addr() {
+					t.Fatalf("%v and %v", s.addr(), sockets[0].addr())
+				}
+			}
+			to := "127.0.0.1"
+			if ip == "::1" {
+				to = ip
+			}
+			const clients = 300
+			for i := range clients {
+				if _, err := dial(t, to, sockets[0].addr().Port()).Write([]byte{byte(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b := makeBatch(t)
+			total := 0
+			for i, s := range sockets {
+				got := 0
+				// All have arrived by now: there is nothing to wait for.
+				if err := s.raw.Control(func(fd uintptr) {
+					for b.receive(fd) == 0 {
+						got += b.len()
+						b.clear()
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+				// By chance less would come once in 10^20 runs.
+				if got < clients/10 {
+					t.Errorf("socket %d got %d of %d datagrams", i, got, clients)
+				}
+				total += got
+			}
+			if total != clients {
+				t.Errorf("%d of %d datagrams arrived", total, clients)
+			}
+		})
+	}
+}
+
+func TestManyClients(t *testing.T) {
+	sockets := listenOn(t, "", 2)
+	for _, s := range sockets {
+		echo(t, s)
+	}
+	done := make(chan error)
+	const clients = 50
+	for c := range clients {
+		client := dial(t, []string{"127.0.0.1", "127.0.0.2"}[c%2], sockets[0].addr().Port())
+		go func() {
+			reply := make([]byte, 1<<16)
+			for i := range 20 {
+				request := bytes.Repeat([]byte{byte(c)}, 1+i*37*c%3000)
+				if _, err := client.Write(request); err != nil {
+					done <- err
+					return
+				}
+				n, err := client.Read(reply)
+				if err == nil && !bytes.Equal(reply[:n], request) {
+					err = fmt.Errorf("client %d: asked %d bytes, got %d", c, len(request), n)
+				}
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range clients {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	// Who else has the port. The first is as Ganeti's own daemon does.
+	others := map[string][]option{
+		"reuseaddr":           {{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}},
+		"reuseport":           {{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}},
+		"reuseaddr+reuseport": {{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}},
+		"exclusive":           nil,
+	}
+	for name, options := range others {
+		config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+			return setOptions(raw, options...)
+		}}
+		for _, test := range []struct{ theirs, ours string }{
+			{"127.0.0.1", "127.0.0.1"},
+			{"0.0.0.0", "127.0.0.1"},
+			{"127.0.0.1", "0.0.0.0"},
+			{"127.0.0.1", ""},
+			{"", ""},
+			{"::1", "::1"},
+			{"::1", "::"},
+		} {
+			for _, n := range []int{1, 2} {
+				t.Run(fmt.Sprintf("%s on %s and %d on %s", name, test.theirs, n, test.ours), func(t *testing.T) {
+					other, err := config.ListenPacket(context.Background(), "udp", net.JoinHostPort(test.theirs, "0"))
+					if errors.Is(err, unix.EADDRNOTAVAIL) {
+						t.Skipf("this host has no %s: %v", test.theirs, err)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer other.Close()
+					port := other.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+					sockets, err := listen(addrPort(t, test.ours, port), n)
+					if !errors.Is(err, unix.EADDRINUSE) {
+						t.Fatalf("%d sockets, error %v", len(sockets), err)
+					}
+					if !strings.Contains(err.Error(), fmt.Sprint(port)) {
+						t.Errorf("the error does not name the port: %v", err)
+					}
+				})
+			}
+		}
+	}
+
+	for _, n := range []int{1, 2} {
+		t.Run(fmt.Sprintf("reuseaddr after %d of ours", n), func(t *testing.T) {
+			s := listenOn(t, "127.0.0.1", n)[0]
+			config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+				return setOptions(raw, others["reuseaddr"]...)
+			}}
+			other, err := config.ListenPacket(context.Background(), "udp", s.addr().String())
+			if !errors.Is(err, unix.EADDRINUSE) {
+				t.Errorf("error %v", err)
+			}
+			if err == nil {
+				other.Close()
+			}
+			if again, err := listen(s.addr(), n); !errors.Is(err, unix.EADDRINUSE) {
+				t.Errorf("%d sockets, error %v", len(again), err)
+			}
+		})
+	}
+}
+
+func TestBadAddress(t *testing.T) {
+	for _, ip := range []string{"192.0.2.1", "2001:db8::1", "224.0.0.1", "ff02::1"} {
+		for _, n := range []int{1, 2} {
+			sockets, err := listen(addrPort(t, ip, 0), n)
+			if !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.EAFNOSUPPORT) {
+				t.Errorf("%s: %d sockets, error %v", ip, len(sockets), err)
+				continue
+			}
+			if !strings.Contains(err.Error(), ip) {
+				t.Errorf("the error does not name %s: %v", ip, err)
+			}
+		}
+	}
+}
+
+func TestCloseEndsRead(t *testing.T) {
+	for _, s := range listenOn(t, "", 2) {
+		b := makeBatch(t)
+		done := make(chan error)
+		go func() { done <- s.read(b) }()
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read: %v", err)
+		}
+		if err := s.read(b); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read after close: %v", err)
+		}
+	}
+}
+
+func TestReceiveBuffer(t *testing.T) {
+	text, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := listenOn(t, "127.0.0.1", 1)[0]
+	if err := s.raw.Control(func(fd uintptr) {
+		size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+		// The kernel doubles what it is asked for.
+		if want := 2 * min(receiveBuffer, limit); err != nil || size != want {
+			t.Errorf("receive buffer of %d bytes, want %d: %v", size, want, err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNothingIsAllocated(t *testing.T) {
+	for _, test := range []struct{ listen, ask string }{
+		{"127.0.0.1", "127.0.0.1"},
+		{"", "127.0.0.1"},
+		{"", "::1"},
+	} {
+		s := listenOn(t, test.listen, 1)[0]
+		b := makeBatch(t)
+		client := dial(t, test.ask, s.addr().Port())
+		buffer := make([]byte, 1000)
+		allocs := testing.AllocsPerRun(50, func() {
+			for range 3 {
+				if _, err := client.Write(buffer); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.read(b); err != nil || b.len() != 3 {
+				t.Fatalf("read %d datagrams: %v", b.len(), err)
+			}
+			for i := range b.len() {
+				if !b.from(i).IsValid() || b.ipv4(i) != (test.ask == "127.0.0.1") {
+					t.Fatalf("from %v", b.from(i))
+				}
+				b.reply(i, append(b.replyBuffer(), b.datagram(i)...))
+			}
+			b.names[1].Port = 0 // to fail costs nothing either
+			if failed := s.write(b); failed != 1 || b.sendError(1) != unix.EINVAL {
+				t.Fatalf("%d replies failed: %v", failed, b.sendError(1))
+			}
+			for range 2 {
+				if _, err := client.Read(buffer); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s asked on %q: %v allocations a batch", test.ask, test.listen, allocs)
+		}
+	}
+}
+
+// BenchmarkEcho answers a client that itself reads and writes in batches. An
+// operation is a request and its reply; its cpu-ns are those of both ends,
+// which do the same.
+func BenchmarkEcho(b *testing.B) {
+	for _, test := range []struct {
+		listen, ask string
+		inFlight    int
+	}{
+		{"127.0.0.1", "127.0.0.1", 1},
+		{"127.0.0.1", "127.0.0.1", 64},
+		{"", "127.0.0.1", 64},
+		{"", "::1", 64},
+	} {
+		b.Run(fmt.Sprintf("%s on [%s] %d in flight", test.ask, test.listen, test.inFlight), func(b *testing.B) {
+			s := listenOn(b, test.listen, 1)[0]
+			echo(b, s)
+			conn := dial(b, test.ask, s.addr().Port())
+			conn.SetDeadline(time.Now().Add(time.Minute))
+			client, err := newSocket(conn)
+			if err != nil {
+				b.Fatal(err)
+			}
+			datagrams := makeBatch(b)
+			request := make([]byte, 250)
+
+			b.ReportAllocs()
+			b.ResetTimer()
+			before := cpuTime(b)
+			for range test.inFlight {
+				if _, err := conn.Write(request); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for replies := 0; replies < b.N; replies += datagrams.len() {
+				if err := client.read(datagrams); err != nil {
+					b.Fatal(err)
+				}
+				for i := range datagrams.len() {
+					datagrams.reply(i, append(datagrams.replyBuffer(), datagrams.datagram(i)...))
+				}
+				client.write(datagrams)
+			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// cpuTime is what the process has used, user and system, in nanoseconds.
+func cpuTime(b *testing.B) int64 {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
