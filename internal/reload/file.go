@@ -1,0 +1,187 @@
+package reload
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	// A file changed less than this before it was read may change again
+	// without a visible change of its times: some file systems keep whole
+	// seconds only, FAT every other one.
+	coarsest = 2 * time.Second
+	// How often a file is read that changes meanwhile, or is empty, as it is for
+	// a moment when it is rewritten in place.
+	attempts = 5
+)
+
+var (
+	// errUnchanged: the file, or what is wrong with it, is what it was.
+	errUnchanged = errors.New("unchanged")
+	errEmpty     = errors.New("the file is empty")
+	errUnsteady  = errors.New("the file keeps changing while it is read")
+)
+
+type digest [sha256.Size]byte
+
+// file is a file that is read again and again.
+type file struct {
+	path  string
+	limit int64 // largest size, in bytes
+
+	seen    stamp  // of the contents last read; zero when stat cannot tell that they are the same
+	sum     digest // of the contents last returned
+	used    digest // of the contents in use; zero when there are none
+	failure string // what was wrong the last time; empty when nothing was
+}
+
+// stamp is what tells one state of a file from the next without reading it.
+type stamp struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime int64 // nanoseconds, Unix time
+}
+
+// use marks the contents last returned as those in use.
+func (f *file) use() { f.used = f.sum }
+
+// inUse reports whether the contents last returned are those in use.
+func (f *file) inUse() bool { return f.sum == f.used }
+
+// forget marks no contents as those in use.
+func (f *file) forget() { f.used = digest{} }
+
+// read returns the file's contents, never empty. If they are the same as the
+// last time, or cannot be had for the same reason, the error is errUnchanged.
+// Without force a file that looks the same is not opened.
+func (f *file) read(force bool) ([]byte, error) {
+	if !force && f.seen != (stamp{}) {
+		if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
+			return nil, errUnchanged
+		}
+	}
+	began := time.Now()
+	data, seen, err := readSteady(f.path, f.limit)
+	if err != nil {
+		f.seen = stamp{} // not all reasons for failing leave a mark on the file
+		if err.Error() == f.failure {
+			return nil, errUnchanged
+		}
+		f.failure = err.Error()
+		return nil, err
+	}
+	f.seen = seen
+	if began.Sub(time.Unix(0, seen.ctime)) < coarsest {
+		f.seen = stamp{}
+	}
+	sum := digest(sha256.Sum256(data))
+	if sum == f.sum && f.failure == "" {
+		return nil, errUnchanged
+	}
+	f.sum, f.failure = sum, ""
+	return data, nil
+}
+
+// readSteady reads a regular file of 1 to limit bytes that does not change in
+// the meantime. It never waits for a writer, as opening a named pipe might.
+func readSteady(path string, limit int64) ([]byte, stamp, error) {
+	for attempt := 1; ; attempt++ {
+		data, seen, err := readOnce(path, limit)
+		passing := errors.Is(err, errUnsteady) || errors.Is(err, errEmpty)
+		if !passing || attempt == attempts {
+			return data, seen, explain(path, err)
+		}
+		time.Sleep(quiet)
+	}
+}
+
+func readOnce(path string, limit int64) ([]byte, stamp, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	size := before.Size()
+	switch {
+	case !before.Mode().IsRegular():
+		return nil, stamp{}, fmt.Errorf("not a regular file (mode %v)", before.Mode())
+	case size == 0:
+		return nil, stamp{}, errEmpty
+	case size > limit:
+		return nil, stamp{}, fmt.Errorf("the file has %d bytes, more than the %d that are allowed", size, limit)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(f, data); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, stamp{}, errUnsteady
+	} else if err != nil {
+		return nil, stamp{}, err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	// Not the ctime: it also changes when the file is replaced by another,
+	// which harms no one who has it open.
+	if after.Size() != size || !after.ModTime().Equal(before.ModTime()) {
+		return nil, stamp{}, errUnsteady
+	}
+	return data, stampOf(before), nil
+}
+
+func stampOf(info fs.FileInfo) stamp {
+	st := info.Sys().(*syscall.Stat_t)
+	return stamp{
+		dev:   uint64(st.Dev),
+		ino:   st.Ino,
+		size:  st.Size,
+		mtime: st.Mtim.Nano(),
+		ctime: st.Ctim.Nano(),
+	}
+}
+
+// explain drops the path from err, as callers name it, and adds to a refused
+// access what it takes to be allowed.
+func explain(path string, err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	me := userName(os.Geteuid())
+	info, statErr := os.Stat(path)
+	if statErr != nil {
+		return fmt.Errorf("%w: user %s needs search permission for all directories of the path", err, me)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	return fmt.Errorf("%w: mode %04o, owner %s, group %s, but user %s needs read permission",
+		err, info.Mode().Perm(), userName(int(st.Uid)), groupName(int(st.Gid)), me)
+}
+
+func userName(uid int) string {
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}
+
+func groupName(gid int) string {
+	id := strconv.Itoa(gid)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
