@@ -156,3 +156,28 @@ const (
 	// Ganeti calls it CONFD_REQFIELD_MNODE_PIP.
 	FieldMasterNodePIP MasterFieldCode = 2
 )
+
+// Monitoring data collectors.
+const (
+	// CollectorCPULoad: The load of the node's processors.
+	// Ganeti calls it DATA_COLLECTOR_CPU_LOAD.
+	CollectorCPULoad = "cpu-avg-load"
+	// CollectorXenCPULoad: The load of the node's processors under Xen.
+	// Ganeti calls it DATA_COLLECTOR_XEN_CPU_LOAD.
+	CollectorXenCPULoad = "xen-cpu-avg-load"
+	// CollectorDiskStats: The traffic of the node's disks.
+	// Ganeti calls it DATA_COLLECTOR_DISKSTATS.
+	CollectorDiskStats = "diskstats"
+	// CollectorDRBD: The state of the node's DRBD devices.
+	// Ganeti calls it DATA_COLLECTOR_DRBD.
+	CollectorDRBD = "drbd"
+	// CollectorInstanceStatus: The state of the node's instances under Xen. It is active only where xen-pvm or xen-hvm is enabled.
+	// Ganeti calls it DATA_COLLECTOR_INST_STATUS.
+	CollectorInstanceStatus = "inst-status-xen"
+	// CollectorLV: The node's logical volumes.
+	// Ganeti calls it DATA_COLLECTOR_LV.
+	CollectorLV = "lv"
+	// CollectorInterval: The time between two collections of a collector that is not configured, in microseconds.
+	// Ganeti calls it MOND_TIME_INTERVAL.
+	CollectorInterval = 5000000
+)

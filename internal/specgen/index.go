@@ -10,9 +10,10 @@ import (
 const indexKeyword = "x-confd-index"
 
 // index returns the schema of the indexed part of a configuration: every object
-// definition with its marked properties alone, open to unknown members, and with
-// nothing else than marked properties required. Definitions that the result does
-// not reach are left out.
+// definition with its marked properties alone, open to unknown members. Of these
+// only the ones that had to be there before are required, and maps never are: a
+// missing map is an empty one. Definitions that the result does not reach are
+// left out.
 func index(source []byte) ([]byte, error) {
 	var schema map[string]any
 	if err := json.Unmarshal(source, &schema); err != nil {
@@ -107,7 +108,8 @@ func keepObject(node map[string]any, keep func(any) (any, error)) (any, error) {
 		required := []any{}
 		names, _ := node["required"].([]any)
 		for _, name := range names {
-			if _, left := properties[name.(string)]; left {
+			property, left := properties[name.(string)].(map[string]any)
+			if _, isMap := property["additionalProperties"]; left && !isMap {
 				required = append(required, name)
 			}
 		}

@@ -1,0 +1,79 @@
+package answer
+
+import (
+	"gntconfd/gen/wire"
+)
+
+// answerNodeByInstanceIP answers with the primary IP of the node that runs the
+// instance with an address, or with one such answer for each address of a list.
+func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, bool) {
+	if query.Type != wire.QueryParametersQuery {
+		return argumentError, true
+	}
+	parameters := &query.QueryParameters
+	ip, single := parameters.IP.Get()
+	if !b.snapshot.HasDefaultLink && (single || len(parameters.IPList.Value) > 0) {
+		return Reply{}, false
+	}
+	link := b.snapshot.Links[parameters.Link.Or(b.snapshot.DefaultLink)]
+	if single {
+		if node, ok := link.Node(ip); ok {
+			return b.nodeIPs[node], true
+		}
+		return unknownEntry, true
+	}
+	e := s.begin()
+	e.ArrStart()
+	for _, ip := range parameters.IPList.Value {
+		answer := wire.NodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64NodeIPAnswerV1(wire.ErrorUnknownEntry)}
+		if node, ok := link.Node(ip); ok {
+			answer = wire.NodeIPAnswer{
+				V0: wire.StatusOK,
+				V1: wire.NewStringNodeIPAnswerV1(b.snapshot.Nodes[node].PrimaryIP),
+				V2: b.snapshot.Serial,
+			}
+		}
+		answer.Encode(e)
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, b.snapshot.Serial), true
+}
+
+// prepareLinks prepares the addresses of every link.
+func (b *Book) prepareLinks(s *Scratch) {
+	b.emptyLink = b.prepareLink(s, nil)
+	b.links = make(map[string]Reply, len(b.snapshot.Links))
+	for name, link := range b.snapshot.Links {
+		b.links[name] = b.prepareLink(s, link.IPs)
+	}
+}
+
+func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
+	e := s.begin()
+	e.ArrStart()
+	for _, ip := range ips {
+		if e.Str(ip); tooLarge(e) {
+			return TooLarge
+		}
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+}
+
+// answerLink answers with the instance addresses of a link.
+func (b *Book) answerLink(query *wire.Query, s *Scratch) (Reply, bool) {
+	name := b.snapshot.DefaultLink
+	switch query.Type {
+	case wire.StringQuery:
+		name = query.String
+	case wire.QueryParametersQuery:
+		return s.errorText("Invalid query type"), true
+	}
+	if !b.snapshot.HasDefaultLink {
+		return Reply{}, false
+	}
+	if reply, ok := b.links[name]; ok {
+		return reply, true
+	}
+	return b.emptyLink, true
+}

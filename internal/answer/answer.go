@@ -1,0 +1,150 @@
+// Package answer gives the reply to a request from a snapshot of the cluster, in
+// the words of Ganeti 3.0's own daemon. spec/answers.json has the shapes of the
+// answers, spec/README.md the meaning of the request types.
+package answer
+
+import (
+	"bytes"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster"
+)
+
+// Reply is the reply to a request, ready to be sealed.
+type Reply struct {
+	// Status is the status that Text carries.
+	Status wire.Status
+	// Text is the JSON text of a wire.Reply.
+	Text []byte
+	// Escaped is Text as a JSON string with its quotes when the reply was
+	// prepared, and nil otherwise.
+	Escaped []byte
+	// TooLarge marks the reply that took the place of one which does not fit
+	// into a datagram.
+	TooLarge bool
+}
+
+// Book answers requests from one snapshot. Replies that depend on nothing but the
+// snapshot, or on it and the one node or link that is asked about, are prepared
+// when the Book is made. It is immutable and safe for concurrent use.
+type Book struct {
+	unavailable *Reply // the reply to everything, when there is no snapshot
+
+	snapshot *cluster.Snapshot
+	master   *cluster.Node // nil when the configuration names no node it has
+	noMaster cluster.Match // why master is nil
+
+	ping       Reply
+	roles      [wire.NodeRoleRegular + 1]Reply
+	nodeIPs    []Reply // by index of snapshot.Nodes
+	masterName Reply
+	allNodes   Reply
+	candidates Reply
+	links      map[string]Reply
+	emptyLink  Reply
+	collectors Reply
+}
+
+// Scratch is the memory for replies that were not prepared. The zero value is
+// ready for use; each goroutine needs its own.
+type Scratch struct {
+	answer, reply jx.Encoder
+	text          []byte
+}
+
+// answerers has one function for each request type. They return false for a
+// request that is met with silence.
+var answerers = [...]func(*Book, *wire.Query, *Scratch) (Reply, bool){
+	wire.RequestPing:                (*Book).answerPing,
+	wire.RequestNodeRoleByName:      (*Book).answerNodeRole,
+	wire.RequestNodePIPByInstanceIP: (*Book).answerNodeByInstanceIP,
+	wire.RequestClusterMaster:       (*Book).answerMaster,
+	wire.RequestNodePIPList:         (*Book).answerNodeList,
+	wire.RequestMCPIPList:           (*Book).answerCandidateList,
+	wire.RequestInstanceIPsList:     (*Book).answerLink,
+	wire.RequestNodeDRBD:            (*Book).answerNodeMinors,
+	wire.RequestNodeInstances:       (*Book).answerNodeInstances,
+	wire.RequestInstanceDisks:       (*Book).answerInstanceDisks,
+	wire.RequestConfigQuery:         (*Book).answerConfig,
+	wire.RequestDataCollectors:      (*Book).answerCollectors,
+}
+
+// Prepare makes a Book of a snapshot.
+func Prepare(snapshot *cluster.Snapshot) *Book {
+	b := &Book{snapshot: snapshot}
+	var s Scratch
+	b.preparePing(&s)
+	b.prepareNodes(&s)
+	b.prepareMaster(&s)
+	b.prepareLinks(&s)
+	b.prepareCollectors(&s)
+	return b
+}
+
+// Unavailable makes a Book that answers every request with the same error: what
+// a daemon without a configuration says.
+func Unavailable(reason string) *Book {
+	reply := new(Scratch).errorText(reason).prepared()
+	return &Book{unavailable: &reply}
+}
+
+// Answer returns the reply to a valid request, and false when it is met with
+// silence. A reply that was not prepared is made in s and valid until the next
+// use of s.
+func (b *Book) Answer(request *wire.Request, s *Scratch) (Reply, bool) {
+	if b.unavailable != nil {
+		return *b.unavailable, true
+	}
+	query := &noQuery
+	if request.Query.Set {
+		query = &request.Query.Value
+	}
+	return answerers[request.Type](b, query, s)
+}
+
+// noQuery is the query of a request without one: no such member means null.
+var noQuery = wire.Query{Type: wire.NullQuery}
+
+// TooLarge is the reply that takes the place of one which does not fit into a
+// datagram.
+var TooLarge = func() Reply {
+	reply := new(Scratch).errorText("Reply too large: it does not fit into a datagram").prepared()
+	reply.TooLarge = true
+	return reply
+}()
+
+// The replies with an error code, which do not depend on the snapshot either.
+var (
+	unknownEntry  = new(Scratch).errorCode(wire.ErrorUnknownEntry).prepared()
+	argumentError = new(Scratch).errorCode(wire.ErrorArgument).prepared()
+)
+
+// begin returns the encoder that the next answer is written with.
+func (s *Scratch) begin() *jx.Encoder {
+	s.answer.Reset()
+	return &s.answer
+}
+
+// end makes a reply of the answer that was written since begin.
+func (s *Scratch) end(status wire.Status, serial int64) Reply {
+	reply := wire.Reply{
+		Protocol: wire.ProtocolVersion,
+		Status:   status,
+		Answer:   s.answer.Bytes(),
+		Serial:   serial,
+	}
+	s.reply.Reset()
+	reply.Encode(&s.reply)
+	return Reply{Status: status, Text: s.reply.Bytes()}
+}
+
+// prepared returns a copy of r that lasts, escaped for its envelope.
+func (r Reply) prepared() Reply {
+	r.Text = bytes.Clone(r.Text)
+	var w jx.Writer
+	w.ByteStr(r.Text)
+	r.Escaped = w.Buf
+	return r
+}

@@ -1,0 +1,119 @@
+package answer
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster"
+)
+
+// errorText makes a reply with an error text.
+func (s *Scratch) errorText(text string) Reply {
+	s.begin().Str(text)
+	return s.end(wire.StatusError, 0)
+}
+
+// errorCode makes a reply with one of the error codes.
+func (s *Scratch) errorCode(code int) Reply {
+	s.begin().Int(code)
+	return s.end(wire.StatusError, 0)
+}
+
+// The texts below are those of Ganeti's daemon to the letter, which shows values
+// in the notation of Haskell: tools print them, and scripts look for them.
+
+// nodeProblem and instanceProblem tell why a name does not mean one node or
+// instance.
+func nodeProblem(name string, match cluster.Match) string { return problem("Node", name, match) }
+
+func instanceProblem(name string, match cluster.Match) string {
+	return problem("Instance", name, match)
+}
+
+func problem(kind, name string, match cluster.Match) string {
+	if match == cluster.Ambiguous {
+		return kind + " name " + name + " has multiple matches"
+	}
+	return kind + " name " + name + " not found"
+}
+
+// failure wraps a problem as request types 1 and 3 do.
+func failure(problem string) string {
+	return "Failure: prerequisites not met for this operation:\nerror type: ECodeNoEnt, error details:\n" + problem
+}
+
+// prerequisite wraps a problem as the other request types do.
+func prerequisite(problem string) string {
+	return "OpPrereqError " + show(problem) + " ECodeNoEnt"
+}
+
+// invalidQuery makes the reply to a query of a kind that its request type does
+// not take.
+func (s *Scratch) invalidQuery(query *wire.Query) Reply {
+	switch query.Type {
+	case wire.NullQuery:
+		return s.errorText("Invalid query type EmptyQuery")
+	case wire.StringQuery:
+		return s.errorText("Invalid query type PlainQuery " + show(query.String))
+	}
+	q := &query.QueryParameters
+	ips := make([]string, len(q.IPList.Value))
+	for i, ip := range q.IPList.Value {
+		ips[i] = show(ip)
+	}
+	fields := make([]string, len(q.Fields.Value))
+	for i, field := range q.Fields.Value {
+		fields[i] = [...]string{
+			wire.FieldName:          "ReqFieldName",
+			wire.FieldIP:            "ReqFieldIp",
+			wire.FieldMasterNodePIP: "ReqFieldMNodePip",
+		}[fieldCode(field)]
+	}
+	return s.errorText(fmt.Sprintf("Invalid query type DictQuery (ConfdReqQ {confdReqQIp = %s, "+
+		"confdReqQIpList = [%s], confdReqQLink = %s, confdReqQFields = [%s]})",
+		showMaybe(q.IP), strings.Join(ips, ","), showMaybe(q.Link), strings.Join(fields, ",")))
+}
+
+func showMaybe(text wire.OptNilString) string {
+	if value, ok := text.Get(); ok {
+		return "Just " + show(value)
+	}
+	return "Nothing"
+}
+
+// show returns text as a Haskell string literal.
+func show(text string) string {
+	names := [...]string{
+		"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "a", "b", "t", "n", "v", "f", "r", "SO", "SI",
+		"DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	var previous string // the escape just written, when what follows could extend it
+	for _, r := range text {
+		if (previous == "number" && unicode.IsDigit(r) && r < unicode.MaxASCII) || (previous == "SO" && r == 'H') {
+			b.WriteString(`\&`)
+		}
+		previous = ""
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ':
+			b.WriteString(`\` + names[r])
+			previous = names[r]
+		case r == 0x7f:
+			b.WriteString(`\DEL`)
+		case r > 0x7f:
+			b.WriteString(`\` + strconv.Itoa(int(r)))
+			previous = "number"
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,122 @@
+package answer
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster"
+)
+
+// answerNodeMinors answers with the DRBD minors of a node. One whose other node
+// is unknown spoils the whole answer.
+func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
+	if query.Type != wire.StringQuery {
+		return s.invalidQuery(query), true
+	}
+	i, match := b.snapshot.FindNode(query.String)
+	if match != cluster.Found {
+		return s.errorText(prerequisite(nodeProblem(query.String, match))), true
+	}
+	node := &b.snapshot.Nodes[i]
+	e := s.begin()
+	e.ArrStart()
+	for _, m := range b.snapshot.Minors(node) {
+		peer, match := b.snapshot.FindNode(m.Peer)
+		if match != cluster.Found {
+			return s.errorText(prerequisite(nodeProblem(m.Peer, match))), true
+		}
+		minor := wire.NodeMinor{
+			V0: node.Name,
+			V1: m.Minor,
+			V2: b.snapshot.Instances[m.Instance].Name,
+			V3: "disk/" + strconv.Itoa(m.Disk),
+			V4: wire.MinorRoleSecondary,
+			V5: b.snapshot.Nodes[peer].Name,
+		}
+		if m.Primary {
+			minor.V4 = wire.MinorRolePrimary
+		}
+		minor.Encode(e)
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, node.Serial), true
+}
+
+// answerNodeInstances answers with the instances that a node is the primary and
+// the secondary node of.
+func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) {
+	if query.Type != wire.StringQuery {
+		return s.invalidQuery(query), true
+	}
+	i, match := b.snapshot.FindNode(query.String)
+	if match != cluster.Found {
+		problem := prerequisite(nodeProblem(query.String, match))
+		return s.errorText("Node not found in the configuration: " + problem), true
+	}
+	node := &b.snapshot.Nodes[i]
+	e := s.begin()
+	e.ArrStart()
+	for _, instances := range [...][]int32{
+		b.snapshot.PrimaryInstances(node),
+		b.snapshot.SecondaryInstances(node),
+	} {
+		e.ArrStart()
+		for _, i := range instances {
+			var err error
+			if s.text, err = b.snapshot.AppendInstance(s.text[:0], int(i)); err != nil {
+				return s.errorText(err.Error()), true
+			}
+			if e.Raw(s.text); tooLarge(e) {
+				return TooLarge, true
+			}
+		}
+		e.ArrEnd()
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, node.Serial), true
+}
+
+// answerInstanceDisks answers with the disks of an instance.
+func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) {
+	if query.Type != wire.StringQuery {
+		return s.invalidQuery(query), true
+	}
+	i, match := b.snapshot.FindInstance(query.String)
+	if match != cluster.Found {
+		problem := prerequisite(instanceProblem(query.String, match))
+		return s.errorText("Instance not found in the configuration: " + problem), true
+	}
+	instance := &b.snapshot.Instances[i]
+
+	// Ganeti looks the instance up again by its UUID to get at its disks.
+	holder, match := b.snapshot.FindInstance(instance.UUID)
+	if match != cluster.Found {
+		return s.errorText(noDisks(instanceProblem(instance.UUID, match))), true
+	}
+	e := s.begin()
+	e.ArrStart()
+	for _, key := range b.snapshot.Instances[holder].Disks {
+		var err error
+		s.text, err = b.snapshot.AppendDisk(s.text[:0], key)
+		switch {
+		case errors.Is(err, cluster.ErrNoValue):
+			return s.errorText(noDisks("Disk uuid " + key + " not found")), true
+		case err != nil:
+			return s.errorText(err.Error()), true
+		}
+		if e.Raw(s.text); tooLarge(e) {
+			return TooLarge, true
+		}
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, instance.Serial), true
+}
+
+func noDisks(problem string) string { return "Could not retrieve disks: " + prerequisite(problem) }
+
+// tooLarge reports whether an answer has outgrown what a datagram can hold, so
+// that the work on one stays bounded.
+func tooLarge(e *jx.Encoder) bool { return len(e.Bytes()) > wire.MaxDatagramSize }

@@ -1,0 +1,131 @@
+package answer
+
+import (
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster"
+)
+
+func (b *Book) preparePing(s *Scratch) {
+	s.begin().Int64(b.snapshot.Version)
+	b.ping = s.end(wire.StatusOK, 0).prepared()
+}
+
+func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, true }
+
+// prepareNodes prepares what is said of single nodes and of all.
+func (b *Book) prepareNodes(s *Scratch) {
+	serial := b.snapshot.Serial
+	for role := range b.roles {
+		s.begin().Int(role)
+		b.roles[role] = s.end(wire.StatusOK, serial).prepared()
+	}
+
+	nodes := b.snapshot.Nodes
+	b.nodeIPs = make([]Reply, len(nodes))
+	for i := range nodes {
+		s.begin().Str(nodes[i].PrimaryIP)
+		b.nodeIPs[i] = s.end(wire.StatusOK, serial).prepared()
+	}
+
+	b.allNodes = b.prepareNodeList(s, func(*cluster.Node) bool { return true })
+	b.candidates = b.prepareNodeList(s, func(n *cluster.Node) bool { return n.Candidate })
+}
+
+// prepareNodeList prepares the primary IPs of some nodes, in the descending order
+// of keys that Ganeti's daemon has.
+func (b *Book) prepareNodeList(s *Scratch, include func(*cluster.Node) bool) Reply {
+	e := s.begin()
+	e.ArrStart()
+	for i := len(b.snapshot.Nodes) - 1; i >= 0; i-- {
+		if node := &b.snapshot.Nodes[i]; include(node) {
+			if e.Str(node.PrimaryIP); tooLarge(e) {
+				return TooLarge
+			}
+		}
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+}
+
+func (b *Book) answerNodeList(*wire.Query, *Scratch) (Reply, bool) { return b.allNodes, true }
+
+func (b *Book) answerCandidateList(*wire.Query, *Scratch) (Reply, bool) { return b.candidates, true }
+
+// answerNodeRole answers with the role of a node. Ganeti's watcher compares the
+// answer with wire.NodeRoleOffline without looking at the status, and stops every
+// instance of its node when they are equal: an error here is always text.
+func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
+	if query.Type != wire.StringQuery {
+		return s.invalidQuery(query), true
+	}
+	if b.master == nil {
+		return s.errorText(failure(nodeProblem(b.snapshot.MasterNode, b.noMaster))), true
+	}
+	i, match := b.snapshot.FindNode(query.String)
+	if match != cluster.Found {
+		return s.errorText(failure(nodeProblem(query.String, match))), true
+	}
+	return b.roles[b.role(&b.snapshot.Nodes[i], query.String)], true
+}
+
+// role returns the role of a node that was asked for as query. Ganeti takes a
+// node for the master only when it is asked for by the master's full name.
+func (b *Book) role(node *cluster.Node, query string) int {
+	switch {
+	case query == b.master.Name:
+		return wire.NodeRoleMaster
+	case node.Drained:
+		return wire.NodeRoleDrained
+	case node.Offline:
+		return wire.NodeRoleOffline
+	case node.Candidate:
+		return wire.NodeRoleCandidate
+	}
+	return wire.NodeRoleRegular
+}
+
+func (b *Book) prepareMaster(s *Scratch) {
+	i, match := b.snapshot.FindNode(b.snapshot.MasterNode)
+	if match != cluster.Found {
+		b.noMaster = match
+		b.masterName = s.errorText(failure(nodeProblem(b.snapshot.MasterNode, match))).prepared()
+		return
+	}
+	b.master = &b.snapshot.Nodes[i]
+	s.begin().Str(b.master.Name)
+	b.masterName = s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+}
+
+func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
+	switch query.Type {
+	case wire.NullQuery:
+		return b.masterName, true
+	case wire.StringQuery:
+		return argumentError, true
+	}
+	if b.master == nil {
+		return s.errorText(prerequisite(nodeProblem(b.snapshot.MasterNode, b.noMaster))), true
+	}
+	e := s.begin()
+	e.ArrStart()
+	for _, field := range query.QueryParameters.Fields.Value {
+		switch fieldCode(field) {
+		case wire.FieldName:
+			e.Str(b.master.Name)
+		case wire.FieldIP:
+			e.Str(b.snapshot.MasterIP)
+		case wire.FieldMasterNodePIP:
+			e.Str(b.master.PrimaryIP)
+		}
+	}
+	e.ArrEnd()
+	return s.end(wire.StatusOK, b.snapshot.Serial), true
+}
+
+// fieldCode returns the code of a field that was asked for by code or by text.
+func fieldCode(field wire.MasterField) wire.MasterFieldCode {
+	if field.Type == wire.MasterFieldTextMasterField {
+		return wire.MasterFieldCode(field.MasterFieldText[0] - '0')
+	}
+	return field.MasterFieldCode
+}

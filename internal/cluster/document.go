@@ -1,0 +1,212 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/internal/cluster/canonical"
+)
+
+var (
+	// ErrNoValue: a pointer is malformed or leads nowhere.
+	ErrNoValue = errors.New("no such value")
+	// ErrTooLarge: a value is larger than the caller can take.
+	ErrTooLarge = errors.New("value is too large")
+)
+
+// document is the configuration as text. Objects are kept as they stand in the
+// file and put into canonical form when they are asked for.
+type document struct {
+	members    []string              // the root's members in the order of the file
+	root       []byte                // canonical text of the root without its containers
+	containers map[string]*container // the root's members that map keys to objects
+}
+
+// container maps keys to objects of one kind. A nil container has none.
+type container struct {
+	form    *canonical.Form
+	objects []object // in ascending order of their keys
+}
+
+// object is one object of a container, as it stands in the file.
+type object struct {
+	key string
+	raw []byte
+}
+
+// load splits the text of a configuration file into the objects in it.
+func (doc *document) load(data []byte) error {
+	if i := invalidUTF8(data); i >= 0 {
+		return fmt.Errorf("byte %d is not UTF-8", i)
+	}
+	d := jx.DecodeBytes(data)
+	if d.Next() != jx.Object {
+		return errors.New("not a JSON object")
+	}
+	form := canonical.Of("Config")
+	doc.containers = make(map[string]*container)
+	rest := jx.Writer{}
+	rest.ObjStart()
+	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
+		name := string(key)
+		doc.members = append(doc.members, name)
+		if elem := form.Member(name).Elem(); elem != nil && d.Next() == jx.Object {
+			c := &container{form: elem}
+			doc.containers[name] = c
+			return within(name, c.load(d))
+		}
+		raw, err := d.Raw()
+		if err != nil {
+			return within(name, err)
+		}
+		if len(rest.Buf) > 1 {
+			rest.Comma()
+		}
+		rest.FieldStart(name)
+		rest.Raw(raw)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if d.Skip() != io.EOF {
+		return errors.New("something follows the object")
+	}
+	rest.ObjEnd()
+	doc.root, err = form.Append(nil, rest.Buf)
+	return err
+}
+
+// within says in which member an error arose.
+func within(member string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", member, err)
+}
+
+// invalidUTF8 returns the position of the first byte that is not UTF-8, or -1.
+func invalidUTF8(data []byte) int {
+	if utf8.Valid(data) {
+		return -1
+	}
+	for i := 0; ; {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+}
+
+func (c *container) load(d *jx.Decoder) error {
+	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
+		o := object{key: string(key)}
+		raw, err := d.Raw()
+		if err != nil {
+			return within(o.key, err)
+		}
+		o.raw = raw
+		c.objects = append(c.objects, o)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// Of doubled keys the last counts.
+	slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
+	last := c.objects[:0]
+	for i, o := range c.objects {
+		if i+1 == len(c.objects) || c.objects[i+1].key != o.key {
+			last = append(last, o)
+		}
+	}
+	c.objects = slices.Clip(last)
+	return nil
+}
+
+// find returns the position of the object with a key.
+func (c *container) find(key string) (int, bool) {
+	if c == nil {
+		return 0, false
+	}
+	return slices.BinarySearchFunc(c.objects, key, func(o object, key string) int {
+		return strings.Compare(o.key, key)
+	})
+}
+
+// append appends the canonical text of the object at a position.
+func (c *container) append(dst []byte, i int) ([]byte, error) {
+	return c.form.Append(dst, c.objects[i].raw)
+}
+
+// objects returns the objects of a container that the file may lack.
+func (doc *document) objects(name string) []object {
+	if c := doc.containers[name]; c != nil {
+		return c.objects
+	}
+	return nil
+}
+
+// appendValue is Snapshot.AppendValue.
+func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte, error) {
+	tokens, err := canonical.ParsePointer(pointer)
+	if err != nil {
+		return dst, ErrNoValue
+	}
+	c, ok := doc.containers[tokens[0]]
+	if !ok {
+		return appendFound(dst, doc.root, tokens, limit)
+	}
+	if len(tokens) == 1 {
+		return c.appendAll(dst, limit)
+	}
+	i, ok := c.find(tokens[1])
+	if !ok {
+		return dst, ErrNoValue
+	}
+	text, err := c.append(nil, i)
+	if err != nil {
+		return dst, err
+	}
+	return appendFound(dst, text, tokens[2:], limit)
+}
+
+// appendFound appends what tokens lead to in a text.
+func appendFound(dst, text []byte, tokens []string, limit int) ([]byte, error) {
+	value, ok := canonical.Lookup(text, tokens)
+	switch {
+	case !ok:
+		return dst, ErrNoValue
+	case len(value) > limit:
+		return dst, ErrTooLarge
+	}
+	return append(dst, value...), nil
+}
+
+// appendAll appends the whole container.
+func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
+	w := jx.Writer{Buf: dst}
+	w.ObjStart()
+	for i, o := range c.objects {
+		if i > 0 {
+			w.Comma()
+		}
+		w.FieldStart(o.key)
+		var err error
+		if w.Buf, err = c.append(w.Buf, i); err != nil {
+			return dst, within(o.key, err)
+		}
+		if len(w.Buf)-len(dst) > limit {
+			return dst, ErrTooLarge
+		}
+	}
+	w.ObjEnd()
+	return w.Buf, nil
+}

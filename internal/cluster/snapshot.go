@@ -1,0 +1,184 @@
+// Package cluster holds one state of a Ganeti cluster: an immutable snapshot of
+// its configuration file, with the indexes that questions need and the canonical
+// text of its objects. spec/config.json describes the file.
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/gen/config/index"
+)
+
+// Snapshot is the cluster as one version of its configuration file describes
+// it. It is immutable and safe for concurrent use. The order of everything that
+// comes in a list is that of Ganeti's own daemon.
+type Snapshot struct {
+	// Version is the version of the configuration's layout: major release times
+	// 1,000,000 plus minor times 10,000 plus revision.
+	Version int64
+	// Serial is the serial number of the cluster object.
+	Serial int64
+	// MasterNode refers to the master node, by key or name. It may lead nowhere.
+	MasterNode string
+	// MasterIP is the address of the cluster, which moves with the master.
+	MasterIP string
+	// DefaultLink is the link of nics that name none. HasDefaultLink is false in
+	// a configuration without default nic parameters; no link is known then.
+	DefaultLink    string
+	HasDefaultLink bool
+	// Hypervisors are the enabled hypervisors.
+	Hypervisors []index.Hypervisor
+	// Collectors are the data collectors that the configuration mentions.
+	Collectors map[string]index.DataCollector
+	// Nodes are the cluster's nodes in ascending order of their keys.
+	Nodes []Node
+	// Instances are the instances in ascending order of their keys.
+	Instances []Instance
+	// Links are the links that instances have addresses on, by name.
+	Links map[string]*Link
+
+	nodeNames     names
+	instanceNames names
+	primaries     map[string][]int32 // instances, by the reference to their primary node
+	secondaries   map[string][]int32 // instances, by the reference to the node at the other end
+	minors        map[string][]Minor // by the reference to their node
+
+	document document
+}
+
+// Node is what answers need of a node, beside its text.
+type Node struct {
+	// Key is the node's key in the configuration: its UUID, as a rule.
+	Key string
+	// UUID is the node's member uuid. References of other objects to the node
+	// are compared with it.
+	UUID string
+	// Name is the node's full name.
+	Name string
+	// PrimaryIP is the node's address in the primary network.
+	PrimaryIP string
+	// Candidate, Offline and Drained are the node's flags.
+	Candidate, Offline, Drained bool
+	// Serial is the node's serial number.
+	Serial int64
+}
+
+// Instance is what answers need of an instance, beside its text.
+type Instance struct {
+	// UUID is the instance's member uuid, which is its key as a rule.
+	UUID string
+	// Name is the instance's full name; one that is forthcoming may have none.
+	Name string
+	// PrimaryNode refers to the node that the instance runs on.
+	PrimaryNode string
+	// Serial is the instance's serial number.
+	Serial int64
+	// Disks are the keys of the instance's disks.
+	Disks []string
+}
+
+// Link is a link (a bridge or a routing table) with the instance addresses on
+// it. A nil Link has none.
+type Link struct {
+	// IPs are the addresses, each once, in ascending order of their text.
+	IPs []string
+
+	nodes map[string]int32 // by address; -1 where the node is not known
+}
+
+// finish fills in what follows from l.nodes.
+func (l *Link) finish() { l.IPs = slices.Sorted(maps.Keys(l.nodes)) }
+
+// Node returns the index in Snapshot.Nodes of the primary node of the instance
+// with an address. It is false when no instance has it or its node is not known.
+func (l *Link) Node(ip string) (int, bool) {
+	if l == nil {
+		return 0, false
+	}
+	i, ok := l.nodes[ip]
+	return int(i), ok && i >= 0
+}
+
+// Minor is a DRBD minor that a disk takes on a node.
+type Minor struct {
+	// Instance is the index in Snapshot.Instances of the disk's instance.
+	Instance int
+	// Disk is the position of the disk in its instance; a disk below another has
+	// the position of that one.
+	Disk int
+	// Minor is the number of the minor.
+	Minor int64
+	// Peer refers to the node at the other end.
+	Peer string
+	// Primary tells whether the node is the primary node of the instance.
+	Primary bool
+}
+
+// Load makes a snapshot of the text of a configuration file. The snapshot keeps
+// data, which must not change any more.
+//
+// Members that no answer needs may be missing or unknown. The error names the
+// place of the first member that is needed and missing, or cannot be read.
+func Load(data []byte) (*Snapshot, error) {
+	s := new(Snapshot)
+	x := indexer{Snapshot: s, decoder: jx.DecodeBytes(nil)}
+	err := s.document.load(data)
+	if err == nil {
+		err = x.run()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parsing configuration: %w", err)
+	}
+	return s, nil
+}
+
+// FindNode returns the index in Nodes of the node that query means.
+func (s *Snapshot) FindNode(query string) (int, Match) {
+	i, match := s.nodeNames.find(query)
+	return int(i), match
+}
+
+// FindInstance returns the index in Instances of the instance that query means.
+func (s *Snapshot) FindInstance(query string) (int, Match) {
+	i, match := s.instanceNames.find(query)
+	return int(i), match
+}
+
+// Minors returns the DRBD minors of a node: by instance, then by disk, a disk
+// before those below it.
+func (s *Snapshot) Minors(node *Node) []Minor { return s.minors[node.UUID] }
+
+// PrimaryInstances returns the indexes of the instances that run on a node.
+func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.primaries[node.UUID] }
+
+// SecondaryInstances returns the indexes of the instances whose DRBD disks have
+// their other end on a node.
+func (s *Snapshot) SecondaryInstances(node *Node) []int32 { return s.secondaries[node.UUID] }
+
+// AppendInstance appends the canonical text of an instance.
+func (s *Snapshot) AppendInstance(dst []byte, i int) ([]byte, error) {
+	return s.document.containers["instances"].append(dst, i)
+}
+
+// AppendDisk appends the canonical text of the disk with a key. The error is
+// ErrNoValue when there is none.
+func (s *Snapshot) AppendDisk(dst []byte, key string) ([]byte, error) {
+	disks := s.document.containers["disks"]
+	i, ok := disks.find(key)
+	if !ok {
+		return dst, ErrNoValue
+	}
+	return disks.append(dst, i)
+}
+
+// AppendValue appends the canonical text of the value that an RFC 6901 pointer
+// leads to. Objects in containers are reached by their keys. The errors are
+// ErrNoValue, for malformed pointers as well, and ErrTooLarge when the text is
+// longer than limit bytes.
+func (s *Snapshot) AppendValue(dst []byte, pointer string, limit int) ([]byte, error) {
+	return s.document.appendValue(dst, pointer, limit)
+}

@@ -1,0 +1,93 @@
+// Package server answers datagrams: it reads them from its sockets, opens them,
+// has them answered, and seals and sends the replies. Every datagram ends in
+// exactly one Disposition.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gntconfd/internal/answer"
+	"gntconfd/internal/wire"
+)
+
+// Options say how a Server is set up.
+type Options struct {
+	// Addr is where it listens: the zero address stands for every address of
+	// the host, port 0 for any free one.
+	Addr netip.AddrPort
+	// Workers is the number of sockets, each with a goroutine of its own; 0
+	// stands for as many as there are processors.
+	Workers int
+	// Keys sign and verify.
+	Keys *wire.Keyring
+	// Logger gets what became of each datagram at debug level and what an
+	// operator must see above it. It never gets the contents of a datagram.
+	Logger *slog.Logger
+}
+
+// Server answers datagrams. Its methods are safe for concurrent use.
+type Server struct {
+	options Options
+	workers []*worker
+	book    atomic.Pointer[answer.Book]
+	now     func() time.Time
+}
+
+// Listen binds the sockets. Nothing is read from them before Serve. The error
+// says which address could not be had, and why.
+func Listen(options Options) (*Server, error) {
+	if options.Workers == 0 {
+		options.Workers = runtime.GOMAXPROCS(0)
+	}
+	sockets, err := listen(options.Addr, options.Workers)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: options, now: time.Now}
+	for _, socket := range sockets {
+		s.workers = append(s.workers, newWorker(s, socket))
+	}
+	return s, nil
+}
+
+// Addr returns the address that the sockets are bound to.
+func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.addr() }
+
+// SetBook makes book answer from now on. Without any, requests are met with
+// silence.
+func (s *Server) SetBook(book *answer.Book) { s.book.Store(book) }
+
+// Counts returns what became of the datagrams so far.
+func (s *Server) Counts() Counts {
+	var sum Counts
+	for _, w := range s.workers {
+		w.counters.addTo(&sum)
+	}
+	return sum
+}
+
+// Serve answers datagrams until ctx ends and closes the sockets then. The error
+// is nil when ctx ended, and otherwise what keeps a socket from being read.
+func (s *Server) Serve(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, s.Close)
+	defer stop()
+	for _, w := range s.workers {
+		group.Go(w.serve)
+	}
+	return group.Wait()
+}
+
+// Close closes the sockets, which ends Serve.
+func (s *Server) Close() {
+	for _, w := range s.workers {
+		w.socket.close()
+	}
+}

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/wire"
+)
+
+// A worker does all the work on the datagrams of one socket.
+type worker struct {
+	server   *Server
+	socket   *socket
+	batch    *batch
+	codec    *wire.Codec
+	scratch  answer.Scratch
+	counters counters
+
+	verbose    bool // whether anybody reads debug messages
+	ended      [batchSize]Disposition
+	complained *answer.Book // the last one whose replies were too large
+}
+
+func newWorker(s *Server, socket *socket) *worker {
+	return &worker{server: s, socket: socket, codec: wire.NewCodec(s.options.Keys)}
+}
+
+// readPause is how long a worker waits after a failed read: the kernel was short
+// of memory, and asking at once would not help.
+const readPause = 100 * time.Millisecond
+
+// serve answers datagrams until the socket is closed.
+func (w *worker) serve() error {
+	var err error
+	if w.batch, err = newBatch(); err != nil {
+		return fmt.Errorf("memory for datagrams: %w", err)
+	}
+	defer w.batch.free()
+	for {
+		err := w.socket.read(w.batch)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			w.server.options.Logger.Warn("cannot read from the network", "error", err)
+			time.Sleep(readPause)
+			continue
+		}
+		w.work(w.server.now())
+	}
+}
+
+// work deals with the datagrams of one read.
+func (w *worker) work(now time.Time) {
+	w.verbose = w.server.options.Logger.Enabled(context.Background(), slog.LevelDebug)
+	for i := range w.batch.len() {
+		if w.batch.ipv4(i) {
+			w.counters.ipv4.Add(1)
+		} else {
+			w.counters.ipv6.Add(1)
+		}
+		w.ended[i] = w.guardedAnswer(i, now)
+	}
+	w.socket.write(w.batch)
+	for i := range w.batch.len() {
+		if err := w.batch.sendError(i); err != nil {
+			w.ended[i] = WriteError
+			w.server.options.Logger.Debug("reply not sent", "to", w.batch.from(i), "error", err)
+		}
+		w.counters.dispositions[w.ended[i]].Add(1)
+		if w.verbose {
+			w.server.options.Logger.Debug("datagram", "from", w.batch.from(i),
+				"size", len(w.batch.datagram(i)), "disposition", w.ended[i])
+		}
+	}
+}
+
+// guardedAnswer is answer, with a fault in the program costing the one datagram
+// and nothing else.
+func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			w.counters.panics.Add(1)
+			w.server.options.Logger.Error("fault while answering", "fault", fault, "stack", string(debug.Stack()))
+			d = DroppedRequest
+		}
+	}()
+	return w.answer(i, now)
+}
+
+// answer opens datagram i and leaves the reply in the batch.
+func (w *worker) answer(i int, now time.Time) Disposition {
+	request, refusal := w.codec.Open(w.batch.datagram(i), now)
+	if refusal != wire.Accepted {
+		if cause := w.codec.Cause(); cause != nil && w.verbose {
+			w.server.options.Logger.Debug("datagram refused", "from", w.batch.from(i), "cause", cause)
+		}
+		return refusals[refusal]
+	}
+	book := w.server.book.Load()
+	if book == nil {
+		return DroppedDisabled
+	}
+	reply, ok := book.Answer(request, &w.scratch)
+	if !ok {
+		return DroppedRequest
+	}
+	datagram, err := w.codec.Seal(w.batch.replyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
+	if err != nil {
+		reply = answer.TooLarge
+		datagram, err = w.codec.Seal(w.batch.replyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
+		if err != nil {
+			return DroppedSize
+		}
+	}
+	if reply.TooLarge {
+		w.complain(book, request.Type)
+	}
+	w.batch.reply(i, datagram)
+	if reply.Status != genwire.StatusOK {
+		return AnsweredError
+	}
+	return Answered
+}
+
+// refusals has the disposition of every refusal.
+var refusals = [...]Disposition{
+	wire.RefusedSize:    DroppedSize,
+	wire.RefusedMagic:   DroppedMagic,
+	wire.RefusedJSON:    DroppedJSON,
+	wire.RefusedHMAC:    DroppedHMAC,
+	wire.RefusedClock:   DroppedClock,
+	wire.RefusedRequest: DroppedRequest,
+}
+
+// complain counts a reply that is too large, and logs the first one for each
+// configuration.
+func (w *worker) complain(book *answer.Book, request genwire.RequestType) {
+	w.counters.tooLarge.Add(1)
+	if w.complained != book {
+		w.complained = book
+		w.server.options.Logger.Warn("a reply does not fit into a datagram; an error was sent instead",
+			"type", request, "limit", genwire.MaxDatagramSize)
+	}
+}
