@@ -1,0 +1,287 @@
+// Package canonical brings the objects of a configuration file into the form in
+// which the daemon answers with them: members that the file leaves out have their
+// defaults, numbers, times, sets and units are in normal form, and what the
+// configuration's layout does not know is gone.
+//
+// All it knows about the layout comes from spec/config.json: properties,
+// defaults and the keywords x-confd-form and x-confd-default, which that file
+// explains.
+package canonical
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/go-faster/jx"
+)
+
+// Form is the canonical form of one kind of value. It is safe for concurrent use.
+type Form struct {
+	kind    kind
+	members []member       // of an object, in the order of the schema
+	index   map[string]int // from a member's name to its place in members
+	elem    *Form          // of a map's values and a list's elements
+	tuple   []*Form        // of a tuple's elements
+}
+
+// member is a member of an object.
+type member struct {
+	label    []byte // the name as JSON text, and a colon
+	form     *Form
+	fallback []byte // the default as canonical text; nil for none
+	nullable bool   // null means the same as no such member
+	flag     bool   // there only when true
+	nonEmpty bool   // there only when not an empty object
+	needs    int    // the member that it is dropped without; -1 for none
+}
+
+// kind says how a Form makes canonical text.
+type kind uint8
+
+const (
+	anyValue kind = iota
+	objectOf
+	mapOf
+	listOf
+	tupleOf
+	stringSet
+	int64Number
+	integerNumber
+	doubleNumber
+	timeNumber
+	mebibytes
+	jobID
+	ipv4Address
+	ipv4Network
+	filterExpression
+)
+
+// Of returns the form of a definition of spec/config.json. It panics when there
+// is no such definition.
+func Of(definition string) *Form {
+	f, ok := definitions()[definition]
+	if !ok {
+		panic(fmt.Sprintf("canonical: config.json does not define %q", definition))
+	}
+	return f
+}
+
+// Member returns the form of an object's member, nil when the object has no such
+// member or f is not the form of an object.
+func (f *Form) Member(name string) *Form {
+	if f == nil {
+		return nil
+	}
+	i, ok := f.index[name]
+	if !ok {
+		return nil
+	}
+	return f.members[i].form
+}
+
+// Elem returns the form of a map's values, nil when f is not the form of a map
+// from keys to objects.
+func (f *Form) Elem() *Form {
+	if f == nil || f.kind != mapOf || f.elem.kind != objectOf {
+		return nil
+	}
+	return f.elem
+}
+
+// Append appends the canonical text of a JSON value to dst. It fails only when
+// raw is not the text of one JSON value; then dst comes back as it was.
+//
+// It is as lenient as it can be: an object that lacks a required member stays
+// without it, and a value of an unexpected kind is copied, with its numbers in
+// normal form. Of doubled members of an object the last counts; maps and values
+// of no particular form keep them all.
+func (f *Form) Append(dst, raw []byte) ([]byte, error) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if err := s.check(raw); err != nil {
+		return dst, fmt.Errorf("canonical form: %w", err)
+	}
+	start := space(raw, 0)
+	dst = f.append(dst, raw[start:skip(raw, start)], s)
+	clear(s.values[:cap(s.values)])
+	s.values = s.values[:0]
+	return dst, nil
+}
+
+// scratch is the working memory of an Append.
+type scratch struct {
+	decoder jx.Decoder
+	values  [][]byte // a stack: what is found of the objects being worked on
+}
+
+// check reports whether raw is the text of one JSON value.
+func (s *scratch) check(raw []byte) error {
+	s.decoder.ResetBytes(raw)
+	defer s.decoder.ResetBytes(nil) // keeps nothing of the caller's
+	if err := s.decoder.Skip(); err != nil {
+		return err
+	}
+	if err := s.decoder.Skip(); err != io.EOF {
+		return errors.New("something follows the value")
+	}
+	return nil
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// append is Append for text that is known to be a JSON value, without space
+// around it.
+func (f *Form) append(dst, raw []byte, s *scratch) []byte {
+	switch first := raw[0]; {
+	case first == '{' && f.kind == objectOf:
+		return f.appendObject(dst, raw, s)
+	case first == '{' && f.kind == mapOf:
+		dst = append(dst, '{')
+		for key, value := range members(raw) {
+			dst = append(appendString(dst, key), ':')
+			dst = append(f.elem.append(dst, value, s), ',')
+		}
+		return closeWith(dst, '}')
+	case first == '[' && f.kind == listOf:
+		dst = append(dst, '[')
+		for value := range elements(raw) {
+			dst = append(f.elem.append(dst, value, s), ',')
+		}
+		return closeWith(dst, ']')
+	case first == '[' && f.kind == tupleOf:
+		dst = append(dst, '[')
+		i := 0
+		for value := range elements(raw) {
+			if i < len(f.tuple) {
+				dst = f.tuple[i].append(dst, value, s)
+			} else {
+				dst = appendValue(dst, value)
+			}
+			dst = append(dst, ',')
+			i++
+		}
+		return closeWith(dst, ']')
+	case first == '[' && f.kind == stringSet:
+		return appendSet(dst, raw, s)
+	case first == '[' && f.kind == filterExpression:
+		return f.appendFilter(dst, raw, s)
+	case first == '"':
+		return f.appendText(dst, raw)
+	case first == '-' || '0' <= first && first <= '9':
+		return f.appendNumber(dst, raw)
+	}
+	return appendValue(dst, raw)
+}
+
+func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
+	base := len(s.values)
+	s.values = slices.Grow(s.values, len(f.members))[:base+len(f.members)]
+	clear(s.values[base:])
+	for key, value := range members(raw) {
+		if i, known := f.index[string(unquoted(key))]; known {
+			s.values[base+i] = value
+		}
+	}
+
+	dst = append(dst, '{')
+	for i := range f.members {
+		m := &f.members[i]
+		value := s.values[base+i]
+		missing := value == nil || m.nullable && isNull(value)
+		switch {
+		case missing && m.fallback == nil,
+			m.flag && string(value) != "true",
+			m.needs >= 0 && (s.values[base+m.needs] == nil || isNull(s.values[base+m.needs])):
+			continue
+		}
+		start := len(dst)
+		dst = append(dst, m.label...)
+		text := len(dst)
+		if missing {
+			dst = append(dst, m.fallback...)
+		} else {
+			dst = m.form.append(dst, value, s)
+		}
+		if m.nonEmpty && string(dst[text:]) == "{}" {
+			dst = dst[:start]
+			continue
+		}
+		dst = append(dst, ',')
+	}
+	s.values = s.values[:base]
+	return closeWith(dst, '}')
+}
+
+// appendSet appends a list of strings in ascending order of their code points and
+// without repetitions.
+func appendSet(dst, raw []byte, s *scratch) []byte {
+	base := len(s.values)
+	defer func() { s.values = s.values[:base] }()
+	for value := range elements(raw) {
+		if value[0] != '"' {
+			return appendValue(dst, raw)
+		}
+		s.values = append(s.values, unquoted(value))
+	}
+	set := s.values[base:]
+	slices.SortFunc(set, bytes.Compare) // the order of UTF-8 is that of the code points
+	dst = append(dst, '[')
+	for i, value := range set {
+		if i == 0 || !bytes.Equal(value, set[i-1]) {
+			dst = append(appendQuoted(dst, value), ',')
+		}
+	}
+	return closeWith(dst, ']')
+}
+
+// appendFilter appends an expression of Ganeti's query language with the two
+// operators that have another spelling in it replaced.
+func (f *Form) appendFilter(dst, raw []byte, s *scratch) []byte {
+	base := len(s.values)
+	defer func() { s.values = s.values[:base] }()
+	for value := range elements(raw) {
+		s.values = append(s.values, value)
+	}
+	n := len(s.values) - base
+	if n == 0 {
+		return append(dst, "[]"...)
+	}
+	first := s.values[base]
+	operator := string(unquoted(first))
+	if n == 3 && (operator == "=" || operator == "!=") {
+		if operator == "!=" {
+			dst = append(dst, `["!",`...)
+		}
+		dst = append(dst, `["==",`...)
+		dst = append(appendValue(dst, s.values[base+1]), ',')
+		dst = append(appendValue(dst, s.values[base+2]), ']')
+		if operator == "!=" {
+			dst = append(dst, ']')
+		}
+		return dst
+	}
+	if operator != "&" && operator != "|" && operator != "!" {
+		return appendValue(dst, raw)
+	}
+	dst = append(dst, '[')
+	dst = appendValue(dst, first)
+	for i := 1; i < n; i++ {
+		dst = append(dst, ',')
+		dst = f.append(dst, s.values[base+i], s)
+	}
+	return append(dst, ']')
+}
+
+// closeWith ends an object or array of which dst ends with the last comma or, if
+// it is empty, with the opening bracket.
+func closeWith(dst []byte, bracket byte) []byte {
+	if last := len(dst) - 1; dst[last] == ',' {
+		dst[last] = bracket
+		return dst
+	}
+	return append(dst, bracket)
+}

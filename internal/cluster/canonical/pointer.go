@@ -1,0 +1,81 @@
+package canonical
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+var (
+	// ErrPointer: the text is not a JSON pointer.
+	ErrPointer = errors.New("malformed JSON pointer")
+	// ErrWholeDocument: the pointer is empty. It points at the whole
+	// configuration, which is not to be had.
+	ErrWholeDocument = errors.New("JSON pointer to the whole document")
+)
+
+var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+
+// ParsePointer splits a JSON pointer (RFC 6901) into its tokens. A pointer is any
+// number of tokens, each after a slash; in a token "~1" stands for a slash, "~0"
+// for a tilde, and a tilde stands nowhere else.
+func ParsePointer(pointer string) ([]string, error) {
+	if pointer == "" {
+		return nil, ErrWholeDocument
+	}
+	if pointer[0] != '/' {
+		return nil, ErrPointer
+	}
+	tokens := strings.Split(pointer[1:], "/")
+	for i, token := range tokens {
+		if strings.Count(token, "~") != strings.Count(token, "~0")+strings.Count(token, "~1") {
+			return nil, ErrPointer
+		}
+		tokens[i] = unescapePointer.Replace(token)
+	}
+	return tokens, nil
+}
+
+// Lookup returns the text of the value that the tokens of a pointer lead to, from
+// the value in canonical text on. It is a part of text, not a copy. ok is false
+// when there is no such value. Of doubled members the last counts.
+func Lookup(text []byte, tokens []string) (value []byte, ok bool) {
+	for _, token := range tokens {
+		switch text[0] {
+		case '{':
+			text, ok = memberOf(text, token)
+		case '[':
+			text, ok = elementOf(text, token)
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return text, true
+}
+
+func memberOf(object []byte, name string) (found []byte, ok bool) {
+	label := string(appendQuoted(nil, []byte(name)))
+	for key, value := range members(object) {
+		if string(key) == label {
+			found, ok = value, true
+		}
+	}
+	return found, ok
+}
+
+func elementOf(array []byte, index string) ([]byte, bool) {
+	n, err := strconv.ParseUint(index, 10, 64)
+	if err != nil || strconv.FormatUint(n, 10) != index {
+		return nil, false // not an index: "-", "+1", "01"
+	}
+	for value := range elements(array) {
+		if n == 0 {
+			return value, true
+		}
+		n--
+	}
+	return nil, false
+}

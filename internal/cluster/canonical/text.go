@@ -1,0 +1,86 @@
+package canonical
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// appendText appends a JSON string, read as what f's kind takes for text.
+func (f *Form) appendText(dst, raw []byte) []byte {
+	switch f.kind {
+	case mebibytes:
+		if n, ok := parseMebibytes(string(unquoted(raw))); ok {
+			return strconv.AppendInt(dst, n, 10)
+		}
+	case jobID:
+		if n, err := strconv.ParseUint(string(unquoted(raw)), 10, 64); err == nil {
+			return strconv.AppendUint(dst, n, 10)
+		}
+	case ipv4Address:
+		if address, ok := parseIPv4(string(unquoted(raw))); ok {
+			return appendQuoted(dst, address)
+		}
+	case ipv4Network:
+		if network, ok := parseIPv4Network(string(unquoted(raw))); ok {
+			return appendQuoted(dst, network)
+		}
+	}
+	return appendString(dst, raw)
+}
+
+// parseMebibytes reads a whole number with a unit behind it, or none for
+// mebibytes.
+func parseMebibytes(text string) (int64, bool) {
+	text = strings.TrimLeft(text, " ")
+	digits := strings.TrimLeft(text, "-0123456789")
+	n, err := strconv.ParseInt(text[:len(text)-len(digits)], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	switch strings.ToLower(strings.TrimLeft(digits, " ")) {
+	case "", "m", "mb", "mib":
+		return n, true
+	case "g", "gb", "gib":
+		return n << 10, true
+	case "t", "tb", "tib":
+		return n << 20, true
+	}
+	return 0, false
+}
+
+// parseIPv4 reads an address of four decimal octets and returns it without
+// leading zeros. Of an octet only the low eight bits count.
+func parseIPv4(text string) ([]byte, bool) {
+	octets := strings.Split(text, ".")
+	if len(octets) != 4 {
+		return nil, false
+	}
+	var address []byte
+	for _, octet := range octets {
+		n, err := strconv.ParseUint(octet, 10, 64)
+		if err != nil {
+			return nil, false
+		}
+		address = append(strconv.AppendUint(address, n&0xff, 10), '.')
+	}
+	return bytes.TrimSuffix(address, []byte{'.'}), true
+}
+
+// parseIPv4Network reads an address and a prefix length, with a slash between.
+// The bits of the host stay as they are.
+func parseIPv4Network(text string) ([]byte, bool) {
+	host, prefix, ok := strings.Cut(text, "/")
+	if !ok {
+		return nil, false
+	}
+	address, ok := parseIPv4(host)
+	if !ok {
+		return nil, false
+	}
+	n, err := strconv.ParseUint(prefix, 10, 64)
+	if err != nil || n&0xff > 32 {
+		return nil, false
+	}
+	return strconv.AppendUint(append(address, '/'), n&0xff, 10), true
+}
