@@ -35,15 +35,15 @@ var (
 	}
 )
 
-// cluster is a configuration in the form of the daemon's answers, and a file
+// drawnCluster is a configuration in the form of the daemon's answers, and a file
 // that Ganeti could have written to mean the same.
-type cluster struct {
+type drawnCluster struct {
 	doc  object
 	file []byte
 }
 
 // String shows, when a property fails, the file without what all clusters have.
-func (c cluster) String() string {
+func (c drawnCluster) String() string {
 	file := decode(c.file).(object)
 	smallest := decode(smallestCluster).(object)["cluster"].(object)
 	maps.DeleteFunc(file["cluster"].(object), func(member string, value any) bool { return equal(value, smallest[member]) })
@@ -51,8 +51,8 @@ func (c cluster) String() string {
 }
 
 // clusters draws configurations that are small, odd, and loaded by Ganeti.
-func clusters() *rapid.Generator[cluster] {
-	return rapid.Custom(func(t *rapid.T) cluster {
+func clusters() *rapid.Generator[drawnCluster] {
+	return rapid.Custom(func(t *rapid.T) drawnCluster {
 		doc := decode(smallestCluster).(object)
 		doc["version"] = json.Number(fmt.Sprint(rapid.IntRange(2160000, 3000000).Draw(t, "version")))
 		c := doc["cluster"].(object)
@@ -60,7 +60,7 @@ func clusters() *rapid.Generator[cluster] {
 		doc["nodes"] = drawMap(t, "node", 1, drawNode)
 		doc["instances"] = drawMap(t, "instance", 0, drawInstance)
 		doc["disks"] = drawMap(t, "disk", 0, func(t *rapid.T, key string) object { return drawDisk(t, key, 1) })
-		return cluster{doc, encode(loosen(t, doc))}
+		return drawnCluster{doc, encode(loosen(t, doc))}
 	})
 }
 
@@ -209,7 +209,7 @@ type question struct {
 
 // questions are all that can make a difference for a cluster of this file's
 // alphabets; pointers are drawn.
-func questions(t *rapid.T, c cluster) []question {
+func questions(t *rapid.T, c drawnCluster) []question {
 	var list []question
 	ask := func(query any, types ...wire.RequestType) {
 		for _, request := range types {

@@ -77,7 +77,7 @@ func startGaneti(t *testing.T) *ganeti {
 
 // load makes a configuration the current one, under a version of its own: by
 // nothing else can a client see that it was loaded.
-func (g *ganeti) load(c *cluster) error {
+func (g *ganeti) load(c *drawnCluster) error {
 	g.loads++
 	version := json.Number(strconv.Itoa(4000000 + g.loads))
 	file := decode(c.file).(object)
@@ -161,7 +161,7 @@ func TestModelIsGaneti(t *testing.T) {
 }
 
 // compare fails unless got is what the model answers.
-func compare(t *rapid.T, c cluster, q question, got reply) {
+func compare(t *rapid.T, c drawnCluster, q question, got reply) {
 	t.Helper()
 	want := model{c.doc}.answer(q.Type, q.Query)
 	if got.Status != want.Status || !equal(got.Answer, want.Answer) || !equal(got.Serial, want.Serial) {

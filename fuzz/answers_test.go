@@ -1,0 +1,53 @@
+package fuzz
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
+)
+
+// ask puts a question to a book.
+func ask(book *answer.Book, q question) (reply, error) {
+	value := object{"protocol": 1, "type": int(q.Type), "rsalt": ""}
+	if q.Query != nil {
+		value["query"] = q.Query
+	}
+	request := new(genwire.Request)
+	if err := decodeInto(request, encode(value)); err != nil {
+		return reply{}, err
+	}
+	answered, ok := book.Answer(request, new(answer.Scratch))
+	if !ok {
+		return reply{}, fmt.Errorf("met with silence")
+	}
+	r, err := parseReply(answered.Text)
+	if err == nil && r.Status != int(answered.Status) {
+		err = fmt.Errorf("status %d above a reply with %d", answered.Status, r.Status)
+	}
+	return r, err
+}
+
+// TestAnswers: for every drawn cluster, every question gets the model's answer.
+func TestAnswers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := clusters().Draw(t, "cluster")
+		snapshot, err := cluster.Load(slices.Clone(c.file))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, c)
+		}
+		book := answer.Prepare(snapshot)
+		for _, q := range questions(t, c) {
+			got, err := ask(book, q)
+			if err != nil {
+				t.Fatalf("type %d, query %s: %v\n%s", q.Type, encode(q.Query), err, c)
+			}
+			compare(t, c, q, got)
+		}
+	})
+}
