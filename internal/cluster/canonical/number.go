@@ -15,9 +15,9 @@ const maxDigits = 61440
 // appendNumber appends a number in the normal form of f's kind.
 func (f *Form) appendNumber(dst, raw []byte) []byte {
 	switch f.kind {
-	case int64Number, mebibytes:
+	case int64Number, mebibytes, jobID:
 		return appendInteger(dst, raw, true)
-	case integerNumber, jobID:
+	case integerNumber:
 		return appendInteger(dst, raw, false)
 	case doubleNumber:
 		if x, err := strconv.ParseFloat(string(raw), 64); err == nil {
