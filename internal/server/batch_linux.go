@@ -235,7 +235,7 @@ func (b *batch) sendError(i int) error {
 func (c *control) forgetInterface() {
 	switch c.hdr.Level {
 	case unix.IPPROTO_IP:
-		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&c.info))
+		info := c.ipv4()
 		if !netip.AddrFrom4(info.Spec_dst).IsLinkLocalUnicast() {
 			info.Ifindex = 0
 		}
@@ -244,4 +244,8 @@ func (c *control) forgetInterface() {
 			c.info.Ifindex = 0
 		}
 	}
+}
+
+func (c *control) ipv4() *unix.Inet4Pktinfo {
+	return (*unix.Inet4Pktinfo)(unsafe.Pointer(&c.info))
 }
