@@ -112,6 +112,35 @@ func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
 // debug logs only.
 func (c *Codec) Cause() error { return c.cause }
 
+// Seal appends to dst the datagram with one message: magic and signed envelope.
+// The salt of a reply is the rsalt of its request. plain is the message's JSON
+// text; escaped is the same as a JSON string with its quotes, as Escape makes it,
+// or nil to have it made here. The error is ErrTooLarge, in which case dst is
+// returned as it was. It panics when the keyring has no key.
+func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, error) {
+	start := len(dst)
+	if !c.loadKeys() {
+		panic("wire: sealing without a key")
+	}
+	out := jx.Writer{Buf: append(dst, wire.Magic...)}
+	out.Raw(envelopeFrame[0])
+	if escaped != nil {
+		out.Raw(escaped)
+	} else {
+		out.ByteStr(plain)
+	}
+	out.Raw(envelopeFrame[1])
+	out.Str(salt)
+	out.Raw(envelopeFrame[2])
+	c.scratch = append(c.scratch[:0], salt...)
+	buf := hex.AppendEncode(append(out.Buf, '"'), c.sum(c.current, c.scratch, plain))
+	buf = append(append(buf, '"'), envelopeFrame[3]...)
+	if len(buf)-start > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
+	return buf, nil
+}
+
 // SealRequest appends to dst the datagram of a request, signed and with now as
 // its timestamp. The error is ErrTooLarge, in which case dst is returned as it
 // was.
@@ -161,33 +190,6 @@ var envelopeFrame = func() [4][]byte {
 	(&wire.Envelope{Msg: "|", Salt: "|", Hmac: "|"}).Encode(&e)
 	return [4][]byte(bytes.Split(e.Bytes(), []byte(`"|"`)))
 }()
-
-// Seal appends to dst the datagram with one message: magic and signed envelope.
-// The salt of a reply is the rsalt of its request. plain is the message's JSON
-// text; escaped is the same as a JSON string with its quotes, as Escape makes it,
-// or nil to have it made here. The error is ErrTooLarge, in which case dst is
-// returned as it was.
-func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, error) {
-	start := len(dst)
-	c.loadKeys()
-	out := jx.Writer{Buf: append(dst, wire.Magic...)}
-	out.Raw(envelopeFrame[0])
-	if escaped != nil {
-		out.Raw(escaped)
-	} else {
-		out.ByteStr(plain)
-	}
-	out.Raw(envelopeFrame[1])
-	out.Str(salt)
-	out.Raw(envelopeFrame[2])
-	c.scratch = append(c.scratch[:0], salt...)
-	buf := hex.AppendEncode(append(out.Buf, '"'), c.sum(c.current, c.scratch, plain))
-	buf = append(append(buf, '"'), envelopeFrame[3]...)
-	if len(buf)-start > wire.MaxDatagramSize {
-		return dst, ErrTooLarge
-	}
-	return buf, nil
-}
 
 // openEnvelope decodes body, all of it, into c.envelope.
 func (c *Codec) openEnvelope(body []byte) error {
@@ -244,7 +246,9 @@ func (c *Codec) verify(now int64) bool {
 	if _, err := hex.Decode(want[:], c.scratch); err != nil {
 		return false
 	}
-	c.loadKeys()
+	if !c.loadKeys() {
+		return false
+	}
 	c.scratch = append(append(c.scratch[:0], c.envelope.Salt...), c.envelope.Msg...)
 	if subtle.ConstantTimeCompare(c.sum(c.current, c.scratch, nil), want[:]) == 1 {
 		return true
@@ -262,16 +266,18 @@ func (c *Codec) sum(mac hash.Hash, first, second []byte) []byte {
 	return mac.Sum(c.digest[:0])
 }
 
-// loadKeys makes the hash states anew after the keyring has changed.
-func (c *Codec) loadKeys() {
+// loadKeys makes the hash states anew after the keyring has changed. It is false
+// when there is no key yet.
+func (c *Codec) loadKeys() bool {
 	k := c.ring.keys.Load()
 	if k == c.keys {
-		return
+		return k != nil
 	}
 	c.keys, c.current, c.former = k, hmac.New(sha1.New, k.current), nil
 	if k.former != nil {
 		c.former = hmac.New(sha1.New, k.former)
 	}
+	return true
 }
 
 // parseTimestamp reads a decimal integer with an optional sign, white space

@@ -20,14 +20,14 @@ type Keyring struct {
 type keys struct {
 	current     []byte
 	former      []byte // nil when there is none
-	formerUntil int64  // last second, Unix time, in which former verifies
+	formerUntil int64  // last second of Unix time in which former verifies
 }
 
 // NewKeyring returns a keyring with one key: all bytes of the cluster's key
 // file, a trailing newline included.
 func NewKeyring(key []byte) *Keyring {
 	k := new(Keyring)
-	k.keys.Store(&keys{current: slices.Clone(key)})
+	k.Replace(key, time.Time{})
 	return k
 }
 
@@ -35,13 +35,13 @@ func NewKeyring(key []byte) *Keyring {
 // former key before they learnt of the new one are still accepted while their
 // timestamp can be valid: for wire.ClockSkew seconds from now.
 func (k *Keyring) Replace(key []byte, now time.Time) {
-	old := k.keys.Load()
-	if slices.Equal(old.current, key) {
-		return
+	replaced := &keys{current: slices.Clone(key)}
+	if old := k.keys.Load(); old != nil {
+		if slices.Equal(old.current, key) {
+			return
+		}
+		replaced.former = old.current
+		replaced.formerUntil = now.Unix() + wire.ClockSkew
 	}
-	k.keys.Store(&keys{
-		current:     slices.Clone(key),
-		former:      old.current,
-		formerUntil: now.Unix() + wire.ClockSkew,
-	})
+	k.keys.Store(replaced)
 }

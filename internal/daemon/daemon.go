@@ -1,0 +1,106 @@
+// Package daemon puts the daemon together: it keeps up with the configuration
+// and the key, answers questions from them, and logs as Ganeti's daemons do.
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/reload"
+	"gntconfd/internal/server"
+	"gntconfd/internal/wire"
+)
+
+// Options say how a Daemon is set up.
+type Options struct {
+	// Config and Key are the paths of the configuration file and of the file
+	// with the cluster's HMAC key.
+	Config, Key string
+	// Addr is where it listens: the zero address stands for every address of
+	// the host, port 0 for any free one.
+	Addr netip.AddrPort
+	// Logger gets the daemon's messages.
+	Logger *slog.Logger
+}
+
+// Daemon is a running daemon.
+type Daemon struct {
+	server   *server.Server
+	reloader *reload.Reloader
+	cancel   context.CancelFunc
+	done     chan struct{}
+	err      error
+}
+
+// Start binds the sockets, reads key and configuration, and answers questions
+// from then on until ctx ends. A configuration that is missing or broken does not
+// keep it from starting: it answers with an error until there is a good one. A
+// key that cannot be read does, as does an address that cannot be had; the error
+// says which file or address it is.
+func Start(ctx context.Context, o Options) (*Daemon, error) {
+	keys := new(wire.Keyring)
+	s, err := server.Listen(server.Options{Addr: o.Addr, Keys: keys, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	d := &Daemon{server: s, cancel: cancel, done: make(chan struct{})}
+	d.reloader, err = reload.Start(ctx, reload.Options{
+		ConfigPath: o.Config,
+		KeyPath:    o.Key,
+		OnConfig:   func(state reload.State) { s.SetBook(book(state)) },
+		OnKey:      func(key []byte) { keys.Replace(key, time.Now()) },
+		Logger:     o.Logger,
+	})
+	if err != nil {
+		cancel()
+		s.Close()
+		return nil, err
+	}
+	go func() {
+		defer close(d.done)
+		d.err = s.Serve(ctx)
+		cancel()
+		d.reloader.Wait()
+	}()
+	return d, nil
+}
+
+// book returns what answers in a state.
+func book(state reload.State) *answer.Book {
+	if state.Snapshot == nil {
+		return answer.Unavailable(state.Problem)
+	}
+	return answer.Prepare(state.Snapshot)
+}
+
+// Addr returns the address that the daemon listens on.
+func (d *Daemon) Addr() netip.AddrPort { return d.server.Addr() }
+
+// Counts returns what became of the datagrams so far.
+func (d *Daemon) Counts() server.Counts { return d.server.Counts() }
+
+// Reload makes the daemon look at its files at once.
+func (d *Daemon) Reload() { d.reloader.Reload() }
+
+// Wait returns when the daemon has stopped: nil after ctx has ended, and
+// otherwise what kept it from going on.
+func (d *Daemon) Wait() error {
+	<-d.done
+	return d.err
+}
+
+// DefaultPort returns the port that the services database has for the daemon,
+// and Ganeti's own where it has none.
+func DefaultPort() uint16 {
+	port, err := net.LookupPort("udp", genwire.ServiceName)
+	if err != nil {
+		return genwire.DefaultPort
+	}
+	return uint16(port)
+}
