@@ -30,7 +30,7 @@ import (
 	"gntconfd/internal/wire"
 )
 
-// Errors that Ask returns wrapped.
+// Errors that Ask returns, wrapped with the daemon's address.
 var (
 	// ErrNoReply: the daemon did not answer in time. It never says why: it may
 	// not run, a packet may be lost, or it refused the request because the key
@@ -82,8 +82,9 @@ type Reply struct {
 // A reply whose status is an error is a reply: err is nil then. The errors are
 // ErrNoReply, ErrNoKey, that of a cancelled ctx, and those of the network.
 func (c *Client) Ask(ctx context.Context, typ genwire.RequestType, query genwire.Query) (*Reply, error) {
+	address := c.address()
 	if len(c.Key) == 0 {
-		return nil, fmt.Errorf("client: %w", ErrNoKey)
+		return nil, fmt.Errorf("ask %s: %w", address, ErrNoKey)
 	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -99,13 +100,12 @@ func (c *Client) Ask(ctx context.Context, typ genwire.RequestType, query genwire
 	}
 	datagram, err := codec.SealRequest(nil, &request, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("client: request: %w", err)
+		return nil, fmt.Errorf("ask %s: %w", address, err)
 	}
 	// The socket is connected, so that datagrams from elsewhere do not reach it.
-	address := c.address()
 	conn, err := new(net.Dialer).DialContext(ctx, "udp", address)
 	if err != nil {
-		return nil, fmt.Errorf("client: %w", err)
+		return nil, fmt.Errorf("ask %s: %w", address, err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
@@ -113,7 +113,7 @@ func (c *Client) Ask(ctx context.Context, typ genwire.RequestType, query genwire
 	e := exchange{conn: conn, codec: codec, rsalt: request.Rsalt}
 	reply, err := e.run(ctx, datagram)
 	if err != nil {
-		return nil, fmt.Errorf("client: %s: %w", address, err)
+		return nil, fmt.Errorf("ask %s: %w", address, err)
 	}
 	return reply, nil
 }
@@ -173,7 +173,7 @@ func (e *exchange) run(ctx context.Context, datagram []byte) (*Reply, error) {
 			return nil, err
 		}
 		if sent == sendings || ctx.Err() != nil {
-			err := fmt.Errorf("%w within %v", ErrNoReply, time.Since(start).Round(time.Millisecond))
+			err := fmt.Errorf("%w within %v", ErrNoReply, time.Since(start).Round(10*time.Millisecond))
 			if e.trouble != nil {
 				err = fmt.Errorf("%w (%w)", err, e.trouble)
 			}
@@ -205,7 +205,7 @@ func (e *exchange) receive(ctx context.Context, until time.Time) *genwire.Reply 
 			return nil
 		case errors.Is(err, syscall.ECONNREFUSED):
 			// Nobody listens, which may change before the time is over.
-			e.trouble = err
+			e.trouble = syscall.ECONNREFUSED
 		default:
 			e.trouble = err
 			return nil

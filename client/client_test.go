@@ -205,8 +205,8 @@ func TestAskErrors(t *testing.T) {
 		{"nobody listens", Client{nobody, key}, soon, []error{ErrNoReply, syscall.ECONNREFUSED}, nobody},
 		{"signed with another key", Client{forger, key}, soon, []error{ErrNoReply, wire.ErrHMAC}, forger},
 		{"cancelled", Client{silent, key}, cancelled, []error{context.Canceled}, silent},
-		{"no key", Client{Server: silent}, soon, []error{ErrNoKey}, ""},
-		{"too large", Client{silent, key}, soon, []error{wire.ErrTooLarge}, "request"},
+		{"no key", Client{Server: silent}, soon, []error{ErrNoKey}, silent},
+		{"too large", Client{silent, key}, soon, []error{wire.ErrTooLarge}, silent},
 		{"bad address", Client{"127.0.0.1:port", key}, soon, nil, "port"},
 	}
 	for _, test := range tests {

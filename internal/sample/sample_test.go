@@ -14,34 +14,28 @@ import (
 )
 
 func TestConfigFollowsSchema(t *testing.T) {
+	text, err := spec.Files.ReadFile("config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parse := func(text []byte) any {
+		t.Helper()
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
 	compiler := jsonschema.NewCompiler()
-	addSchemas(t, compiler)
+	if err := compiler.AddResource("config.json", parse(text)); err != nil {
+		t.Fatal(err)
+	}
 	schema, err := compiler.Compile("config.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := jsonschema.UnmarshalJSON(bytes.NewReader(sample.Config))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(config); err != nil {
+	if err := schema.Validate(parse(sample.Config)); err != nil {
 		t.Error(err)
-	}
-}
-
-func addSchemas(t *testing.T, compiler *jsonschema.Compiler) {
-	t.Helper()
-	file, err := spec.Files.Open("config.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	schema, err := jsonschema.UnmarshalJSON(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := compiler.AddResource("config.json", schema); err != nil {
-		t.Fatal(err)
 	}
 }
 

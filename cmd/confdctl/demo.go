@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"gntconfd/client"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/server"
+	internalwire "gntconfd/internal/wire"
+)
+
+// demoQuestions are asked about the sample cluster. Queries are written as on the
+// command line.
+var demoQuestions = []struct {
+	title string
+	typ   wire.RequestType
+	query string
+}{
+	{"Is the daemon alive, and which version of the configuration does it serve?", wire.RequestPing, ""},
+	{"Who is the master?", wire.RequestClusterMaster, ""},
+	{"And at which addresses: name, the cluster's IP, the node's own?", wire.RequestClusterMaster, `{"3": [0, 1, 2]}`},
+	{"What role has node1?", wire.RequestNodeRoleByName, "node1.example.org"},
+	{"And node6? A short name will do where it is unique.", wire.RequestNodeRoleByName, "node6"},
+	{"Where are all the nodes?", wire.RequestNodePIPList, ""},
+	{"Which of them could become master?", wire.RequestMCPIPList, ""},
+	{"Which addresses have instances on the default link?", wire.RequestInstanceIPsList, ""},
+	{"And on br1?", wire.RequestInstanceIPsList, "br1"},
+	{"Which node runs the instance with this address?", wire.RequestNodePIPByInstanceIP, `{"1": "203.0.113.25"}`},
+	{"And these, on br1?", wire.RequestNodePIPByInstanceIP, `{"0": "br1", "2": ["198.51.100.20", "198.51.100.99", "2001:db8:2::40"]}`},
+	{"Which DRBD minors are in use on node4?", wire.RequestNodeDRBD, "node4.example.org"},
+	{"Of which instances is node7 the primary, and of which the secondary?", wire.RequestNodeInstances, "node7.example.org"},
+	{"Which disks does the instance mail have?", wire.RequestInstanceDisks, "mail.example.org"},
+	{"What is the cluster's name?", wire.RequestConfigQuery, "/cluster/cluster_name"},
+	{"Which parameters do NICs have by default?", wire.RequestConfigQuery, "/cluster/nicparams/default"},
+	{"Which job filters are there?", wire.RequestConfigQuery, "/filters"},
+	{"Which data collectors should run, and how often?", wire.RequestDataCollectors, ""},
+	{"What about a node that does not exist?", wire.RequestNodeRoleByName, "node9.example.org"},
+	{"Or a part of the configuration that does not?", wire.RequestConfigQuery, "/cluster/motto"},
+}
+
+// exchange is a question of the demonstration with its reply.
+type exchange struct {
+	title string
+	typ   wire.RequestType
+	query wire.Query
+	reply *client.Reply
+}
+
+func demoCommand() *cobra.Command {
+	var jsonOnly bool
+	command := &cobra.Command{
+		Use:   "demo",
+		Short: "Show on a sample cluster what can be asked",
+		Long: `demo starts a daemon of its own with a small sample cluster, on a free port of
+127.0.0.1, asks it every type of question, signed and over UDP as any client
+would, and prints questions and answers. It needs no cluster and leaves nothing
+behind.
+
+The output is coloured on a terminal, unless the environment variable NO_COLOR is
+set.
+
+Exit status: 0 all questions were answered; 1 an error on this machine; 3 no
+reply.`,
+		Args: usage(cobra.NoArgs),
+	}
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		ctx := command.Context()
+		return serveSample(ctx, func(c *client.Client) error {
+			if jsonOnly {
+				return demoJSON(ctx, c, command.OutOrStdout())
+			}
+			return demoText(ctx, c, command.OutOrStdout())
+		})
+	}
+	command.Flags().BoolVar(&jsonOnly, "json", false, "print one JSON document: an array of title, request, reply, rtt_us")
+	return command
+}
+
+// serveSample runs use with a client of a server that it starts before, with the
+// sample cluster, and stops after.
+func serveSample(ctx context.Context, use func(*client.Client) error) error {
+	snapshot, err := cluster.Load(sample.Config)
+	if err != nil {
+		return fmt.Errorf("sample cluster: %w", err)
+	}
+	s, err := server.Listen(server.Options{
+		Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
+		Workers: 1,
+		Keys:    internalwire.NewKeyring(sample.Key),
+		Logger:  slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	s.SetBook(answer.Prepare(snapshot))
+	ctx, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	err = use(&client.Client{Server: s.Addr().String(), Key: sample.Key})
+	stop()
+	return errors.Join(err, <-served)
+}
+
+// exchanges asks the questions one after the other. It ends early after an error,
+// which it yields.
+func exchanges(ctx context.Context, c *client.Client) func(yield func(exchange, error) bool) {
+	return func(yield func(exchange, error) bool) {
+		for _, question := range demoQuestions {
+			x := exchange{title: question.title, typ: question.typ}
+			var err error
+			if question.query != "" {
+				x.query, err = parseQuery(question.query)
+			}
+			if err == nil {
+				x.reply, err = c.Ask(ctx, x.typ, x.query)
+			}
+			if !yield(x, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// demoJSON prints the demonstration for machines.
+func demoJSON(ctx context.Context, c *client.Client, stdout io.Writer) error {
+	type request struct {
+		Type  wire.RequestType `json:"type"`
+		Query *wire.Query      `json:"query,omitempty"`
+	}
+	type reply struct {
+		Status wire.Status     `json:"status"`
+		Answer json.RawMessage `json:"answer"`
+		Serial int64           `json:"serial"`
+	}
+	type entry struct {
+		Title   string  `json:"title"`
+		Request request `json:"request"`
+		Reply   reply   `json:"reply"`
+		RTT     int64   `json:"rtt_us"`
+	}
+	var document []entry
+	for x, err := range exchanges(ctx, c) {
+		if err != nil {
+			return err
+		}
+		e := entry{
+			Title:   x.title,
+			Request: request{Type: x.typ},
+			Reply:   reply{x.reply.Status, x.reply.Answer, x.reply.Serial},
+			RTT:     x.reply.RoundTrip.Microseconds(),
+		}
+		if x.query.Type != "" {
+			e.Request.Query = &x.query
+		}
+		document = append(document, e)
+	}
+	encoder := json.NewEncoder(stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(document)
+}
+
+// Measures of the demonstration's text: its width in columns, and how many lines
+// of a long answer are shown.
+const (
+	demoWidth = 88
+	demoLines = 14
+)
+
+// demoText prints the demonstration for people.
+func demoText(ctx context.Context, c *client.Client, stdout io.Writer) error {
+	style := styleFor(stdout)
+	fmt.Fprintf(stdout, `A ganeti-confd with a sample cluster listens on %s. Below are signed
+questions to it, each with its type, name and query, and the answers with status,
+serial and round-trip time.
+
+`, c.Server)
+	var times []time.Duration
+	refused := 0
+	for x, err := range exchanges(ctx, c) {
+		if err != nil {
+			return err
+		}
+		times = append(times, x.reply.RoundTrip)
+		if x.reply.Status != wire.StatusOK {
+			refused++
+		}
+		if err := x.print(stdout, style); err != nil {
+			return err
+		}
+	}
+	slices.Sort(times)
+	_, err := fmt.Fprintf(stdout, `%d questions, %d replies, %d of them errors as they should be; median round trip %s.
+To ask a cluster of your own: confdctl ask --help
+`, len(demoQuestions), len(times), refused, milliseconds(times[len(times)/2]))
+	return err
+}
+
+// print prints a question and its answer, and an empty line.
+func (x *exchange) print(stdout io.Writer, style style) error {
+	asked := fmt.Sprintf("  %d %s", x.typ, requests[x.typ].name)
+	if x.query.Type != "" {
+		query, err := x.query.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		asked += " " + inline(query)
+	}
+	status := statusWords[x.reply.Status]
+	rest := fmt.Sprintf(", serial %d, %s", x.reply.Serial, milliseconds(x.reply.RoundTrip))
+	room := demoWidth - utf8.RuneCountInString(asked+status+rest)
+	gap := strings.Repeat(" ", max(0, room))
+	if room < 2 {
+		gap = "\n" + strings.Repeat(" ", demoWidth-len(status+rest))
+	}
+	colour := style.good
+	if x.reply.Status != wire.StatusOK {
+		colour = style.bad
+	}
+	fmt.Fprintln(stdout, style.strong(x.title))
+	fmt.Fprintln(stdout, asked+gap+colour(status)+style.faint(rest))
+
+	lines := answerLines(x.typ, x.query, x.reply, demoWidth-4)
+	note := ""
+	if len(lines) > demoLines {
+		note = fmt.Sprintf("... and %d more lines; the answer has %d bytes", len(lines)-demoLines+1, len(x.reply.Answer))
+		lines = lines[:demoLines-1]
+	}
+	for _, line := range lines {
+		fmt.Fprintln(stdout, "    "+line)
+	}
+	if note != "" {
+		fmt.Fprintln(stdout, "    "+style.faint(note))
+	}
+	_, err := fmt.Fprintln(stdout)
+	return err
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
+}
+
+// style is how parts of the demonstration's text are set off.
+type style struct {
+	strong, faint, good, bad func(string) string
+}
+
+// styleFor returns colours for a terminal and plain text for all else.
+func styleFor(stdout io.Writer) style {
+	sgr := func(code string) func(string) string {
+		return func(text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
+	}
+	if isTerminal(stdout) && os.Getenv("NO_COLOR") == "" {
+		return style{strong: sgr("1"), faint: sgr("2"), good: sgr("32"), bad: sgr("31")}
+	}
+	plain := func(text string) string { return text }
+	return style{plain, plain, plain, plain}
+}
+
+// isTerminal reports whether w is a character device.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

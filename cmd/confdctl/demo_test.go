@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gntconfd/client"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/sample"
+)
+
+// demoEntry is what machines may count on in the output of demo --json.
+type demoEntry struct {
+	Title   string `json:"title"`
+	Request struct {
+		Type  wire.RequestType `json:"type"`
+		Query any              `json:"query"`
+	} `json:"request"`
+	Reply struct {
+		Status wire.Status `json:"status"`
+		Answer any         `json:"answer"`
+		Serial int64       `json:"serial"`
+	} `json:"reply"`
+	RTT int64 `json:"rtt_us"`
+}
+
+func readDemo(t *testing.T, output []byte) []demoEntry {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(output))
+	decoder.DisallowUnknownFields()
+	var entries []demoEntry
+	if err := decoder.Decode(&entries); err != nil {
+		t.Fatal(err)
+	}
+	if decoder.More() {
+		t.Error("something follows the document")
+	}
+	return entries
+}
+
+func TestDemoJSON(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"demo", "--json"}, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	types := map[wire.RequestType]bool{}
+	failed := 0
+	for _, entry := range readDemo(t, stdout.Bytes()) {
+		types[entry.Request.Type] = true
+		if entry.Title == "" || entry.RTT < 0 || entry.Reply.Answer == nil {
+			t.Errorf("incomplete: %+v", entry)
+		}
+		if entry.Reply.Status != wire.StatusOK {
+			failed++
+		}
+	}
+	for _, typ := range wire.RequestType(0).AllValues() {
+		if !types[typ] {
+			t.Errorf("request type %d is not asked", typ)
+		}
+	}
+	if failed != 2 {
+		t.Errorf("%d questions are answered with an error, want the last 2", failed)
+	}
+}
+
+// TestDemoOfGaneti asks Ganeti's own daemon, which thereby has to load the sample
+// cluster, the questions of the demonstration.
+func TestDemoOfGaneti(t *testing.T) {
+	daemon, err := exec.LookPath("/usr/sbin/ganeti-confd")
+	if err != nil {
+		if os.Getenv("CONFD_INTEROP") == "require" {
+			t.Fatal(err)
+		}
+		t.Skipf("Ganeti is not installed here: %v", err)
+	}
+	var ours, theirs bytes.Buffer
+	if err := serveSample(t.Context(), func(c *client.Client) error {
+		return demoJSON(t.Context(), c, &ours)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := demoJSON(t.Context(), startGaneti(t, daemon), &theirs); err != nil {
+		t.Fatal(err)
+	}
+	want, got := readDemo(t, theirs.Bytes()), readDemo(t, ours.Bytes())
+	for _, entries := range [][]demoEntry{want, got} {
+		for i := range entries {
+			entries[i].RTT = 0
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("demonstration (-Ganeti +ours):\n%s", diff)
+	}
+}
+
+// startGaneti starts Ganeti's daemon with the sample cluster and waits until it
+// answers.
+func startGaneti(t *testing.T, path string) *client.Client {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"lib", "run", "log"} {
+		if err := os.MkdirAll(filepath.Join(root, "var", dir, "ganeti"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(root, "var/lib/ganeti")
+	for name, content := range map[string][]byte{"config.data": sample.Config, "hmac.key": sample.Key} {
+		if err := os.WriteFile(filepath.Join(data, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.LocalAddr().(*net.UDPAddr)
+	free.Close()
+
+	command := exec.Command(path, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", strconv.Itoa(address.Port))
+	command.Env = append(os.Environ(), "GANETI_ROOTDIR="+root, "LC_ALL=C.UTF-8")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		command.Process.Signal(syscall.SIGTERM)
+		command.Wait()
+	})
+	c := &client.Client{Server: address.String(), Key: sample.Key}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		_, err := c.Ask(short, wire.RequestPing, wire.Query{})
+		cancel()
+		if err == nil {
+			return c
+		}
+	}
+	t.Fatalf("%s does not answer", path)
+	return nil
+}
+
+// TestDemoLines keeps the demonstration within its width.
+func TestDemoLines(t *testing.T) {
+	var stdout bytes.Buffer
+	if code := run([]string{"demo"}, &stdout, &stdout); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &stdout)
+	}
+	lines := bytes.Split(stdout.Bytes(), []byte("\n"))
+	if i := slices.IndexFunc(lines, func(line []byte) bool { return len(line) > demoWidth }); i >= 0 {
+		t.Errorf("longer than %d columns: %s", demoWidth, lines[i])
+	}
+	if bytes.Contains(stdout.Bytes(), []byte("\x1b")) {
+		t.Error("coloured without a terminal")
+	}
+}
