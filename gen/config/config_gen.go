@@ -6648,7 +6648,7 @@ func (s *PartialNICParamsMode) UnmarshalText(data []byte) error {
 type ReasonEntry struct {
 	V0 string
 	V1 string
-	V2 int64
+	V2 int
 }
 
 // GetV0 returns the value of V0.
@@ -6662,7 +6662,7 @@ func (s *ReasonEntry) GetV1() string {
 }
 
 // GetV2 returns the value of V2.
-func (s *ReasonEntry) GetV2() int64 {
+func (s *ReasonEntry) GetV2() int {
 	return s.V2
 }
 
@@ -6677,7 +6677,7 @@ func (s *ReasonEntry) SetV1(val string) {
 }
 
 // SetV2 sets the value of V2.
-func (s *ReasonEntry) SetV2(val int64) {
+func (s *ReasonEntry) SetV2(val int) {
 	s.V2 = val
 }
 
@@ -16663,7 +16663,7 @@ func (s *ReasonEntry) encodeTuple(e *jx.Encoder) {
 	}
 	{
 		elem := s.V2
-		e.Int64(elem)
+		e.Int(elem)
 	}
 }
 
@@ -16693,8 +16693,8 @@ func (s *ReasonEntry) Decode(d *jx.Decoder) error {
 			return nil
 		case 2:
 			n++
-			v, err := d.Int64()
-			s.V2 = int64(v)
+			v, err := d.Int()
+			s.V2 = int(v)
 			if err != nil {
 				return err
 			}

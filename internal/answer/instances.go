@@ -10,8 +10,8 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// answerNodeMinors answers with the DRBD minors of a node. One whose other node
-// is unknown spoils the whole answer.
+// answerNodeMinors answers with the DRBD minors of a node. One with an
+// unknown node at either end spoils the whole answer.
 func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
 		return s.invalidQuery(query), true
@@ -24,17 +24,22 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	e := s.begin()
 	e.ArrStart()
 	for _, m := range b.snapshot.Minors(node) {
-		peer, match := b.snapshot.FindNode(m.Peer)
-		if match != cluster.Found {
-			return s.errorText(prerequisite(nodeProblem(m.Peer, match))), true
+		// Ganeti finds the node itself by the disk's reference to it once more.
+		var ends [2]string
+		for end, reference := range [...]string{node.UUID, m.Peer} {
+			i, match := b.snapshot.FindNode(reference)
+			if match != cluster.Found {
+				return s.errorText(prerequisite(nodeProblem(reference, match))), true
+			}
+			ends[end] = b.snapshot.Nodes[i].Name
 		}
 		minor := wire.NodeMinor{
-			V0: node.Name,
+			V0: ends[0],
 			V1: m.Minor,
 			V2: b.snapshot.Instances[m.Instance].Name,
 			V3: "disk/" + strconv.Itoa(m.Disk),
 			V4: wire.MinorRoleSecondary,
-			V5: b.snapshot.Nodes[peer].Name,
+			V5: ends[1],
 		}
 		if m.Primary {
 			minor.V4 = wire.MinorRolePrimary

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
+	"github.com/ogen-go/ogen/validate"
 
 	"gntconfd/internal/cluster/canonical"
 )
@@ -81,6 +83,17 @@ func (doc *document) load(data []byte) error {
 	rest.ObjEnd()
 	doc.root, err = form.Append(nil, rest.Buf)
 	return err
+}
+
+// explain says what the root of the configuration lacks in the words of Ganeti's
+// daemon, when that is what err tells.
+func (doc *document) explain(err error) error {
+	var invalid *validate.Error
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	members, _ := json.Marshal(doc.members)
+	return fmt.Errorf("key '%s' not found, object contains only %s", invalid.Fields[0].Name, members)
 }
 
 // within says in which member an error arose.

@@ -59,7 +59,7 @@ func (x *indexer) readCluster() error {
 	var root index.Config
 	x.decoder.ResetBytes(x.document.root)
 	if err := root.Decode(x.decoder); err != nil {
-		return err
+		return x.document.explain(err)
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo

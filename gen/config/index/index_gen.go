@@ -127,8 +127,6 @@ type Config struct {
 	Instances OptConfigInstances `json:"instances"`
 	// The nodes, by UUID.
 	Nodes OptConfigNodes `json:"nodes"`
-	// Serial number: counts the writes of the file.
-	SerialNo int64 `json:"serial_no"`
 	// Version of the layout: major * 1000000 + minor * 10000 + revision, 3000000 for Ganeti 3.0. The
 	// answer to a ping.
 	Version int64 `json:"version"`
@@ -154,11 +152,6 @@ func (s *Config) GetNodes() OptConfigNodes {
 	return s.Nodes
 }
 
-// GetSerialNo returns the value of SerialNo.
-func (s *Config) GetSerialNo() int64 {
-	return s.SerialNo
-}
-
 // GetVersion returns the value of Version.
 func (s *Config) GetVersion() int64 {
 	return s.Version
@@ -182,11 +175,6 @@ func (s *Config) SetInstances(val OptConfigInstances) {
 // SetNodes sets the value of Nodes.
 func (s *Config) SetNodes(val OptConfigNodes) {
 	s.Nodes = val
-}
-
-// SetSerialNo sets the value of SerialNo.
-func (s *Config) SetSerialNo(val int64) {
-	s.SerialNo = val
 }
 
 // SetVersion sets the value of Version.
@@ -1724,22 +1712,17 @@ func (s *Config) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
-		e.FieldStart("serial_no")
-		e.Int64(s.SerialNo)
-	}
-	{
 		e.FieldStart("version")
 		e.Int64(s.Version)
 	}
 }
 
-var jsonFieldsNameOfConfig = [6]string{
+var jsonFieldsNameOfConfig = [5]string{
 	0: "cluster",
 	1: "disks",
 	2: "instances",
 	3: "nodes",
-	4: "serial_no",
-	5: "version",
+	4: "version",
 }
 
 // Decode decodes Config from json.
@@ -1791,20 +1774,8 @@ func (s *Config) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"nodes\"")
 			}
-		case "serial_no":
-			requiredBitSet[0] |= 1 << 4
-			if err := func() error {
-				v, err := d.Int64()
-				s.SerialNo = int64(v)
-				if err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"serial_no\"")
-			}
 		case "version":
-			requiredBitSet[0] |= 1 << 5
+			requiredBitSet[0] |= 1 << 4
 			if err := func() error {
 				v, err := d.Int64()
 				s.Version = int64(v)
@@ -1825,7 +1796,7 @@ func (s *Config) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00110001,
+		0b00010001,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
