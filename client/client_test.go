@@ -189,8 +189,10 @@ func TestAskErrors(t *testing.T) {
 	soon := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, 50*time.Millisecond)
 	}
+	// The deadline is so far away that the test does not end when Ask looks at ctx
+	// after a pause between two sendings only.
 	cancelled := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(ctx)
+		ctx, cancel := context.WithTimeout(ctx, 24*time.Hour)
 		time.AfterFunc(20*time.Millisecond, cancel)
 		return ctx, cancel
 	}

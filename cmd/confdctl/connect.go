@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
+	"gntconfd/internal/daemon"
 )
 
 // connection holds the flags of every command that talks to a running daemon.
@@ -25,8 +25,7 @@ func (c *connection) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVarP(&c.server, "server", "s", "127.0.0.1",
 		"`host[:port]` of the daemon")
-	flags.StringVarP(&c.keyFile, "key-file", "k",
-		filepath.Join("/", os.Getenv("GANETI_ROOTDIR"), "var/lib/ganeti/hmac.key"), "`file` with the cluster's key")
+	flags.StringVarP(&c.keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the cluster's key")
 	flags.DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for a reply, with retries in between")
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -18,11 +19,8 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"
-	"gntconfd/internal/answer"
-	"gntconfd/internal/cluster"
+	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/server"
-	internalwire "gntconfd/internal/wire"
 )
 
 // demoQuestions are asked about the sample cluster. Queries are written as on the
@@ -92,29 +90,35 @@ reply.`,
 	return command
 }
 
-// serveSample runs use with a client of a server that it starts before, with the
-// sample cluster, and stops after.
+// serveSample runs use with a client of a daemon that it starts before, with the
+// sample cluster in a temporary directory, and stops after.
 func serveSample(ctx context.Context, use func(*client.Client) error) error {
-	snapshot, err := cluster.Load(sample.Config)
-	if err != nil {
-		return fmt.Errorf("sample cluster: %w", err)
-	}
-	s, err := server.Listen(server.Options{
-		Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
-		Workers: 1,
-		Keys:    internalwire.NewKeyring(sample.Key),
-		Logger:  slog.New(slog.DiscardHandler),
-	})
+	dir, err := os.MkdirTemp("", "confdctl-")
 	if err != nil {
 		return err
 	}
-	s.SetBook(answer.Prepare(snapshot))
+	defer os.RemoveAll(dir)
+	options := daemon.Options{
+		Config: filepath.Join(dir, "config.data"),
+		Key:    filepath.Join(dir, "hmac.key"),
+		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if err := os.WriteFile(options.Config, sample.Config, 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(options.Key, sample.Key, 0o600); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	err = use(&client.Client{Server: s.Addr().String(), Key: sample.Key})
+	defer stop()
+	d, err := daemon.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	err = use(&client.Client{Server: d.Addr().String(), Key: sample.Key})
 	stop()
-	return errors.Join(err, <-served)
+	return errors.Join(err, d.Wait())
 }
 
 // exchanges asks the questions one after the other. It ends early after an error,
