@@ -1,0 +1,157 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Ganeti's own clients, as Debian installs them.
+const (
+	python       = "/usr/bin/python3"
+	pythonPath   = "/usr/share/ganeti/3.0"
+	confdClient  = pythonPath + "/confd-client"
+	queryConfig  = pythonPath + "/query-config"
+	monCollector = "/usr/lib/ganeti/3.0/usr/lib/ganeti/mon-collector"
+)
+
+// defaultPort is where clients that cannot be told a port look for the daemon.
+const defaultPort = 1814
+
+// client runs one of Ganeti's clients against the daemon and returns what it prints and its exit code.
+func client(t *testing.T, d *daemon, command ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	tools, err := filepath.Abs("testdata/bin") // stands in for the tools of the hypervisor
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(d.environ(), "PYTHONPATH="+pythonPath, "PATH="+tools+":"+os.Getenv("PATH"))
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// succeed is client for one that has to exit with 0.
+func succeed(t *testing.T, d *daemon, command ...string) string {
+	t.Helper()
+	stdout, stderr, code := client(t, d, command...)
+	if code != 0 {
+		t.Fatalf("%s against the %s daemon: exit code %d\n%s%s", strings.Join(command, " "), d.name, code, stdout, stderr)
+	}
+	return d.rootless(stdout)
+}
+
+// TestPythonLibrary asks through Ganeti's Python client library.
+func TestPythonLibrary(t *testing.T) {
+	need(t, genuine.path, python, pythonPath)
+	questions := []list{
+		{0, nil}, {1, "node0.example.com"}, {1, "node4"}, {1, "uuid-node-5"}, {1, "nobody"}, {1, nil},
+		{3, nil}, {3, object{"3": list{0, 1, 2}}}, {3, object{}}, {3, "x"}, {4, nil}, {5, nil}, {6, nil}, {6, "br1"}, {6, "nolink"},
+		{2, object{"1": "203.0.113.4"}}, {2, object{"0": "br1", "2": list{"2001:db8::3", "192.0.2.77"}}}, {2, "203.0.113.4"},
+		{7, "node1.example.com"}, {7, "nobody"}, {10, "/cluster/master_ip"}, {10, "/instances/uuid-inst-4"}, {10, "/nosuch"}, {10, nil}, {11, nil},
+	}
+	arguments, err := json.Marshal(questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := encode(t, production())
+	lines := func(p program) []string {
+		d := start(t, p, config)
+		_, port, err := net.SplitHostPort(d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := succeed(t, d, python, "testdata/ask.py", port, d.file("hmac.key"), string(arguments))
+		return strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	}
+	want, got := lines(genuine), lines(ours)
+	if len(want) != len(questions) || len(got) != len(questions) {
+		t.Fatalf("%d and %d replies to %d questions", len(want), len(got), len(questions))
+	}
+	for i := range questions {
+		if want[i] == "null" || want[i] != got[i] {
+			t.Errorf("%v\n  want %s\n  got  %s", questions[i], want[i], got[i])
+		}
+	}
+}
+
+// TestConfdClient runs Ganeti's unchanged confd-client, which asks for the master's
+// fields by text: the real daemon does not answer that, ours does.
+func TestConfdClient(t *testing.T) {
+	need(t, genuine.path, python, confdClient)
+	command := []string{python, confdClient, "-a", "127.0.0.1", "-r", "3"}
+	t.Run("genuine", func(t *testing.T) {
+		isolate(t)
+		d := startAt(t, genuine, encode(t, production()), defaultPort)
+		if stdout, stderr, code := client(t, d, command...); code != 1 || !strings.Contains(stderr, "Did not receive all expected confd replies") {
+			t.Errorf("exit code %d, although its third question is not answered\n%s%s", code, stdout, stderr)
+		}
+	})
+	t.Run("ours", func(t *testing.T) {
+		isolate(t)
+		d := startAt(t, ours, encode(t, production()), defaultPort)
+		got := times.ReplaceAllString(succeed(t, d, command...), "N")
+		want, err := os.ReadFile("testdata/confd-client.out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+	})
+}
+
+// times matches what differs from run to run in the output of clients.
+var times = regexp.MustCompile(`[0-9]+\.[0-9]{3}ms|\b1[0-9]{18}\b`)
+
+// TestTools runs those of Ganeti's tools that find the real daemon useful, against both
+// daemons, and compares what they print.
+func TestTools(t *testing.T) {
+	tools := []struct {
+		name    string
+		command []string
+		print   string // has to be in the output, which shows that the daemon's answers got there
+	}{
+		{"query-config", []string{python, queryConfig, "/cluster/cluster_name", "/nodes/uuid-node-1/primary_ip"}, "192.0.2.2"},
+		{"lv", []string{monCollector, "lv", "-f", "testdata/lvs", "-a", "127.0.0.1", "-p", "1814"}, "web1.example.com"},
+		{"inst-status-xen", []string{monCollector, "inst-status-xen", "-a", "127.0.0.1", "-p", "1814"}, "uuid-inst-1"},
+		{"drbd", []string{monCollector, "drbd", "-s", "testdata/proc-drbd"}, "web0.example.com"},
+	}
+	need(t, genuine.path, python, queryConfig, monCollector)
+	config := encode(t, production())
+	for _, tool := range tools {
+		t.Run(tool.name, func(t *testing.T) {
+			outputs := make(map[string]string)
+			for _, p := range []program{genuine, ours} {
+				t.Run(p.name, func(t *testing.T) {
+					isolate(t)
+					d := startAt(t, p, config, defaultPort)
+					outputs[p.name] = times.ReplaceAllString(succeed(t, d, tool.command...), "N")
+				})
+			}
+			want, got := outputs[genuine.name], outputs[ours.name]
+			if !strings.Contains(want, tool.print) {
+				t.Errorf("%q is not in the output: %s", tool.print, want)
+			}
+			if want != got {
+				t.Errorf("beside the genuine daemon:\n%s\nbeside ours:\n%s", want, got)
+			}
+		})
+	}
+}

@@ -1,0 +1,229 @@
+package interop
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// compare asks both daemons the questions and reports where the second one differs
+// from the first, apart from what accepted explains. It returns how many
+// questions of each request type got an answer with status 0.
+func compare(t *testing.T, want, got *daemon, questions []question) (answered map[string]int) {
+	t.Helper()
+	const mostReported = 10
+	answered = make(map[string]int)
+	silent, excused, different, reported := 0, make(map[string]int), 0, make(map[string]bool)
+	wants, gots := want.ask(t, questions), got.ask(t, questions)
+	for i, q := range questions {
+		// A reply may be late or lost on a busy machine: one sided silence is asked about again, with patience.
+		if wants[i].silent != gots[i].silent {
+			if late := wants[i].silent; late {
+				wants[i] = want.askAlone(t, numbered(q, i), lateness)
+			} else {
+				gots[i] = got.askAlone(t, numbered(q, i), lateness)
+			}
+		}
+		if wants[i].silent {
+			silent++
+		} else if m := okType.FindStringSubmatch(string(q)); m != nil && strings.Contains(wants[i].text, `"status":0`) {
+			answered[m[1]]++
+		}
+		difference := differ(want, got, wants[i], gots[i])
+		if difference == "" {
+			continue
+		}
+		if reason := accepted(q, wants[i], gots[i]); reason != "" {
+			excused[reason]++
+			continue
+		}
+		different++
+		if len(reported) < mostReported && !reported[difference] {
+			reported[difference] = true
+			t.Errorf("%s\n  question %s\n  %-8s %v\n  %-8s %v", difference, brief(string(q)), want.name, wants[i], got.name, gots[i])
+		}
+	}
+	if different > len(reported) {
+		t.Errorf("%d questions were answered differently in all", different)
+	}
+	t.Logf("%d questions, %d silent, different on purpose: %v", len(questions), silent, excused)
+	return answered
+}
+
+// numbered gives a question that is asked alone the number it had in the row, so that reply salts stay equal.
+func numbered(q question, n int) question {
+	return question(strings.ReplaceAll(string(q), "$N", fmt.Sprint(n)))
+}
+
+const lateness = patience / 10
+
+var okType = regexp.MustCompile(`"type": (\d+),`)
+
+func brief(s string) string {
+	if len(s) > 300 {
+		return s[:300] + "..."
+	}
+	return s
+}
+
+// differ says in what two daemons' replies to one question differ, or "".
+func differ(want, got *daemon, a, b reply) string {
+	switch {
+	case a.silent && b.silent:
+		return ""
+	case a.silent:
+		return "an answer instead of silence"
+	case b.silent:
+		return "silence instead of an answer"
+	case a.salt != b.salt:
+		return fmt.Sprintf("salt %q instead of %q", b.salt, a.salt)
+	}
+	statusA, serialA, answerA, err := reply{text: want.rootless(a.text)}.parse()
+	if err != nil {
+		return "unreadable reply: " + err.Error()
+	}
+	statusB, serialB, answerB, err := reply{text: got.rootless(b.text)}.parse()
+	switch {
+	case err != nil:
+		return "unreadable reply: " + err.Error()
+	case statusA != statusB:
+		return fmt.Sprintf("status %s instead of %s", statusB, statusA)
+	case serialA != serialB:
+		return fmt.Sprintf("serial %s instead of %s", serialB, serialA)
+	}
+	return differAt("answer", answerA, answerB)
+}
+
+// differAt compares two JSON values strictly: 1 is not 1.0, but 1.0e2 is 100.0.
+func differAt(path string, a, b any) string {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok {
+			break
+		}
+		for _, key := range keys(a) {
+			if _, ok := b[key]; !ok {
+				return fmt.Sprintf("%s: member %q is missing", path, key)
+			}
+			if d := differAt(path+"/"+key, a[key], b[key]); d != "" {
+				return d
+			}
+		}
+		for _, key := range keys(b) {
+			if _, ok := a[key]; !ok {
+				return fmt.Sprintf("%s: member %q is too much", path, key)
+			}
+		}
+		return ""
+	case []any:
+		b, ok := b.([]any)
+		if !ok {
+			break
+		}
+		if len(a) != len(b) {
+			return fmt.Sprintf("%s: %d elements instead of %d", path, len(b), len(a))
+		}
+		for i := range a {
+			if d := differAt(fmt.Sprintf("%s/%d", path, i), a[i], b[i]); d != "" {
+				return d
+			}
+		}
+		return ""
+	case json.Number:
+		if b, ok := b.(json.Number); ok && sameNumber(string(a), string(b)) {
+			return ""
+		}
+	default:
+		if a == b {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s: %s instead of %s", path, brief(fmt.Sprint(b)), brief(fmt.Sprint(a)))
+}
+
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if strings.ContainsAny(a, ".eE") != strings.ContainsAny(b, ".eE") || len(a) > 400 || len(b) > 400 {
+		return false
+	}
+	x, okX := new(big.Rat).SetString(a)
+	y, okY := new(big.Rat).SetString(b)
+	return okX && okY && x.Cmp(y) == 0
+}
+
+func keys[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// accepted names the reason why our daemon answers this question differently on
+// purpose, or "". The test of the deviations shows each of them from near.
+func accepted(q question, genuine, ours reply) string {
+	switch {
+	case genuine.lossy && !ours.silent:
+		return "the real daemon cannot send characters above U+00FF"
+	case genuine.silent && isTooLarge(ours):
+		return "the real daemon says nothing when a reply is too large"
+	case len(genuine.text) > 20000 && isTooLarge(ours):
+		return "the real daemon sends up to 65507 bytes, which clients cannot read"
+	case isArgumentError(ours) && malformed(pointerOf(q)):
+		return "the real daemon answers a malformed JSON pointer's longest good prefix"
+	case strings.Contains(pointerOf(q), "//"):
+		return "the real daemon reads a JSON pointer only up to its first empty token"
+	}
+	return ""
+}
+
+var configQuery = regexp.MustCompile(`"type": 10, .*"query": ("/.*")}$`)
+
+// pointerOf returns the JSON pointer that the question asks for, or "".
+func pointerOf(q question) string {
+	var pointer string
+	if m := configQuery.FindStringSubmatch(string(q)); m != nil && json.Unmarshal([]byte(m[1]), &pointer) == nil {
+		return pointer
+	}
+	return ""
+}
+
+// malformed tells whether the pointer has an empty token (a good one, yet the real daemon stops there) before its end, a ~ that
+// escapes nothing, or a token that only begins like an array index.
+func malformed(pointer string) bool {
+	tokens := strings.Split(pointer, "/")
+	for i, token := range tokens[1:] {
+		if token == "" && i+2 < len(tokens) || badEscape.MatchString(token) || notQuiteIndex.MatchString(token) && !index.MatchString(token) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	badEscape     = regexp.MustCompile(`~([^01]|$)`)
+	notQuiteIndex = regexp.MustCompile(`^[0-9]`)
+	index         = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
+)
+
+func isArgumentError(r reply) bool {
+	status, serial, answer, err := r.parse()
+	return err == nil && status == "1" && serial == "0" && answer == json.Number("2")
+}
+
+func isTooLarge(r reply) bool {
+	if r.silent {
+		return false
+	}
+	status, serial, answer, err := r.parse()
+	text, ok := answer.(string)
+	return err == nil && status == "1" && serial == "0" && ok && strings.Contains(text, "too large")
+}

@@ -1,0 +1,162 @@
+package interop
+
+import (
+	"bytes"
+	"crypto/rand"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hostname is the name of the node that the daemons and clients under test believe to run on.
+const hostname = "node1.example.com"
+
+// patience is how long the tests wait for what must happen; it is only ever used up by a failure.
+const patience = 30 * time.Second
+
+// A daemon is a running program with a root folder and a key of its own.
+type daemon struct {
+	program
+	root string // GANETI_ROOTDIR
+	key  []byte
+	addr string
+	log  *lockedBuffer
+}
+
+// start runs the program on a free port with the configuration, or without one when
+// config is nil, and waits until it answers. The daemon ends with the test.
+func start(t *testing.T, p program, config []byte) *daemon {
+	t.Helper()
+	return startAt(t, p, config, freePort(t))
+}
+
+func startAt(t *testing.T, p program, config []byte, port int) *daemon {
+	t.Helper()
+	d := &daemon{
+		program: p,
+		// Ganeti's clients want the last part of the root to be the host's name.
+		root: filepath.Join(t.TempDir(), hostname),
+		// Should another daemon have taken the port, it does not know the key and stays silent.
+		key:  []byte(rand.Text() + "\n"),
+		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		log:  new(lockedBuffer),
+	}
+	for _, dir := range []string{"var/lib/ganeti", "var/run/ganeti", "var/log/ganeti"} {
+		if err := os.MkdirAll(filepath.Join(d.root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.write(t, "hmac.key", d.key)
+	d.write(t, "ssconf_master_candidates_ips", []byte("127.0.0.1\n"))
+	if config != nil {
+		d.write(t, "config.data", config)
+	}
+
+	cmd := exec.Command(p.path, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", strconv.Itoa(port))
+	cmd.Env = d.environ()
+	cmd.Stdout, cmd.Stderr = d.log, d.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() { stop(t, cmd, ended, d) })
+
+	for deadline := time.Now().Add(patience); ; {
+		if !d.askAlone(t, ping, 100*time.Millisecond).silent {
+			return d
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("%s ended at start: %v\n%s", p.path, err, d.log)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer a ping\n%s", p.path, d.log)
+		}
+	}
+}
+
+func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, d *daemon) {
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("%s did not live until the end of the test: %v\n%s", d.path, err, d.log)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("%s did not end well: %v\n%s", d.path, err, d.log)
+		}
+	case <-time.After(patience):
+		t.Errorf("%s does not end on SIGTERM\n%s", d.path, d.log)
+		cmd.Process.Kill()
+		<-ended
+	}
+}
+
+// environ is the environment of the daemon and of the clients that shall find it.
+func (d *daemon) environ() []string {
+	return append(os.Environ(),
+		"GANETI_ROOTDIR="+d.root,
+		"GANETI_HOSTNAME="+hostname,
+		"LC_ALL=C.UTF-8", // the real daemon reads its configuration in the locale's encoding
+	)
+}
+
+// file returns the path of a file in the daemon's data folder.
+func (d *daemon) file(name string) string {
+	return filepath.Join(d.root, "var/lib/ganeti", name)
+}
+
+// write replaces a file in the daemon's data folder in one step, as Ganeti does.
+func (d *daemon) write(t *testing.T, name string, data []byte) {
+	t.Helper()
+	temp := filepath.Join(d.root, "new")
+	if err := os.WriteFile(temp, data, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(temp, d.file(name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rootless takes the daemon's root folder out of a text, which makes texts of different daemons equal.
+func (d *daemon) rootless(text string) string {
+	return strings.ReplaceAll(text, d.root, "ROOT")
+}
+
+// freePort finds a UDP port that nobody uses at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).Port
+}
+
+// A lockedBuffer collects the output of a running program.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,13 @@
+// Package interop tests the daemon beside the real thing: Ganeti's own ganeti-confd
+// answers the same questions about the same configurations, and Ganeti's own clients
+// talk to both. It has no code of its own outside the tests.
+//
+// The tests need Ganeti 3.0 (Debian packages ganeti, ganeti-3.0 and ganeti-haskell-3.0)
+// and skip where a part of it is missing, unless CONFD_INTEROP=require makes that a failure.
+// CONFD_INTEROP_DAEMON names a program to test instead of the one built from this
+// tree; with /usr/sbin/ganeti-confd the tests that only compare must find nothing.
+//
+// Many more random clusters than in a normal run:
+//
+//	go test ./internal/interop -run Random -clusters 200 -seed 1000 -timeout 1h
+package interop
