@@ -1,0 +1,53 @@
+package canonical
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gntconfd/spec"
+)
+
+// The spec explains exactly the forms that there are.
+func TestVocabulary(t *testing.T) {
+	t.Parallel()
+	text, err := spec.Files.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Vocabulary struct {
+			Forms map[string]string `json:"x-confd-form"`
+		} `json:"x-confd-vocabulary"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	explained := slices.Sorted(maps.Keys(file.Vocabulary.Forms))
+	known := slices.Sorted(maps.Keys(kinds))
+	known = append(known, flagForm, omitEmptyForm)
+	slices.Sort(known)
+	if diff := cmp.Diff(explained, known); diff != "" {
+		t.Errorf("forms explained in the spec and known here (-spec +here):\n%s", diff)
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ schema, want string }{
+		{`{`, "JSON"},
+		{`{"definitions":{"A":{"x-confd-form":"round"}}}`, `A: no form "round"`},
+		{`{"definitions":{"A":{"properties":{"b":{"$ref":"#/definitions/B"}}}}}`, `A: b: no definition "B"`},
+		{`{"definitions":{"A":{"items":[{},{"$ref":"#/definitions/B"}]}}}`, `A: element 1: no definition "B"`},
+		{`{"definitions":{"A":{"properties":{"b":{}},"dependencies":{"b":["c"]}}}}`, "A: b depends on c, which is not there"},
+	}
+	for _, test := range tests {
+		if _, err := compile([]byte(test.schema)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want %q", test.schema, err, test.want)
+		}
+	}
+}
