@@ -49,8 +49,13 @@ answered with an error; 3 no reply.`,
   confdctl ask --server node1.example.org instance-disks www1
   confdctl ask node-ip '{"1": "203.0.113.10"}'
   confdctl ask --json config /cluster/ipolicy`,
-		Args:              usage(cobra.RangeArgs(1, 2)),
-		ValidArgsFunction: cobra.FixedCompletions(requestNames(), cobra.ShellCompDirectiveNoFileComp),
+		Args: usage(cobra.RangeArgs(1, 2)),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return requestNames(), cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
 	}
 	command.RunE = func(command *cobra.Command, args []string) error {
 		typ, err := parseType(args[0])
@@ -74,6 +79,7 @@ answered with an error; 3 no reply.`,
 			return conn.advise(err)
 		}
 		lines := answerLines(typ, query, reply, 0)
+		var printed []string
 		if jsonOnly {
 			text, err := (&wire.Reply{
 				Protocol: wire.ProtocolVersion,
@@ -84,19 +90,21 @@ answered with an error; 3 no reply.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(command.OutOrStdout(), string(text))
+			printed = []string{string(text)}
+		} else if reply.Status == wire.StatusOK {
+			printed = lines
+		}
+		for _, line := range printed {
+			if _, err := fmt.Fprintln(command.OutOrStdout(), line); err != nil {
+				return err
+			}
 		}
 		if reply.Status != wire.StatusOK {
 			return fmt.Errorf("%w: %s", errStatus, strings.Join(lines, "\n"))
 		}
-		if !jsonOnly {
-			for _, line := range lines {
-				fmt.Fprintln(command.OutOrStdout(), line)
-			}
-		}
 		return nil
 	}
 	conn.addFlags(command)
-	command.Flags().BoolVar(&jsonOnly, "json", false, "print the reply as it came, in one line of JSON")
+	command.Flags().BoolVar(&jsonOnly, "json", false, "print the whole reply, in one line of JSON")
 	return command
 }

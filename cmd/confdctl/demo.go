@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -123,7 +124,7 @@ func serveSample(ctx context.Context, use func(*client.Client) error) error {
 
 // exchanges asks the questions one after the other. It ends early after an error,
 // which it yields.
-func exchanges(ctx context.Context, c *client.Client) func(yield func(exchange, error) bool) {
+func exchanges(ctx context.Context, c *client.Client) iter.Seq2[exchange, error] {
 	return func(yield func(exchange, error) bool) {
 		for _, question := range demoQuestions {
 			x := exchange{title: question.title, typ: question.typ}
