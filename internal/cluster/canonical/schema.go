@@ -27,7 +27,7 @@ type schema struct {
 	Items         oneOrMany[*schema]  `json:"items"`
 	Dependencies  map[string][]string `json:"dependencies"`
 	Default       json.RawMessage     `json:"default"`
-	ObjectDefault json.RawMessage     `json:"x-confd-default"`
+	OtherDefault  json.RawMessage     `json:"x-confd-default"`
 	Form          string              `json:"x-confd-form"`
 }
 
@@ -212,7 +212,7 @@ func (c *compiler) fillObject(f *Form, s *schema) error {
 			nonEmpty: target.Form == omitEmptyForm,
 			needs:    -1,
 		}
-		for _, fallback := range []json.RawMessage{target.Default, target.ObjectDefault} {
+		for _, fallback := range []json.RawMessage{target.Default, target.OtherDefault} {
 			if fallback != nil {
 				m.fallback = appendValue(nil, bytes.TrimSpace(fallback))
 			}
