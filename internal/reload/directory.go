@@ -25,14 +25,13 @@ type directory struct {
 // watched reports whether changes in the directory will be told.
 func (d *directory) watched() bool { return d.watcher != nil }
 
-// watch sees to it that the directory is watched that has the name now, and
-// reports whether this watch is a new one.
-func (d *directory) watch() bool {
+// watch sees to it that the directory is watched that has the name now.
+func (d *directory) watch() {
 	// Stat goes first: should the directory be replaced in between, the next
 	// call finds that the watched one is another.
 	info, err := os.Stat(d.path)
 	if err == nil && d.alive() && os.SameFile(info, d.info) {
-		return false
+		return
 	}
 	d.close()
 	if err == nil {
@@ -45,14 +44,13 @@ func (d *directory) watch() bool {
 			d.log.Warn("the directory cannot be watched, it is polled", "directory", d.path,
 				"interval", quick, "error", err)
 		}
-		return false
+		return
 	}
 	if d.failure != "" {
 		d.failure = ""
 		d.log.Info("the directory is watched again", "directory", d.path)
 	}
 	d.info = info
-	return true
 }
 
 // alive reports whether there is a watch that the kernel has not ended, as it

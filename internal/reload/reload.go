@@ -131,7 +131,6 @@ func newReloader(o Options) *Reloader {
 	return r
 }
 
-// start begins the watch before it reads, so that no change falls in between.
 func (r *Reloader) start(ctx context.Context) error {
 	r.dir.watch()
 	if err := r.lookAtKey(true); err != nil {
@@ -188,12 +187,11 @@ func (r *Reloader) run(ctx context.Context) {
 	}
 }
 
-// look reads the files if they have changed and, with force, even if they seem
-// not to have: the clocks of file systems are too coarse to tell every change.
+// look reads the files if they have changed and, with force, even if they look
+// the same: a clock that was set back can give a new file the times of the old.
+// The watch comes first, so that no change falls between it and the reading.
 func (r *Reloader) look(force bool) {
-	if r.dir.watch() {
-		force = true // changes from before the watch were not told
-	}
+	r.dir.watch()
 	if err := r.lookAtKey(force); err != nil {
 		r.log.Error("the key file cannot be used, the former key stays", "error", err)
 	}
