@@ -1,0 +1,186 @@
+package vectors
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Recipe describes a datagram step by step; spec/vectors/README.md has the
+// steps. Members that are left out have the values that a good client uses.
+type Recipe struct {
+	Inner  string `json:"inner"`             // the text that becomes msg; one {fill} in it grows to reach FillTo
+	FillTo int    `json:"fill_to,omitempty"` // size of the whole datagram, in bytes, that {fill} reaches with letters q
+	Salt   string `json:"salt,omitempty"`    // with {now}, {hex} or {oct}; default {now}
+	Skew   int64  `json:"skew,omitempty"`    // seconds added to the clock
+	Align  bool   `json:"align,omitempty"`   // must arrive in the second that it was made in
+	MAC    string `json:"mac,omitempty"`     // how the signature is made or spoilt; default good
+	Outer  string `json:"outer,omitempty"`   // the envelope, with @MSG@, @SALT@ and @HMAC@
+	Text   string `json:"text,omitempty"`    // how characters beyond ASCII are sent; default escaped
+	Prefix string `json:"prefix,omitempty"`  // in place of the magic; one byte for each character
+	PadTo  int    `json:"pad_to,omitempty"`  // size in bytes up to which spaces follow
+	Suffix []byte `json:"suffix,omitempty"`  // bytes at the very end; base64 in the file
+}
+
+const (
+	magic        = "plj0"
+	defaultOuter = `{"msg": @MSG@, "salt": @SALT@, "hmac": @HMAC@}`
+)
+
+// Build makes the datagram: signed with key, and with now as the clock of the
+// client.
+func (m *Message) Build(key []byte, now time.Time) ([]byte, error) {
+	switch {
+	case m.Request != nil:
+		var text bytes.Buffer
+		if err := json.Compact(&text, m.Request); err != nil {
+			return nil, err
+		}
+		return (&Recipe{Inner: escape(text.String())}).build(key, now)
+	case m.RequestText != nil:
+		return (&Recipe{Inner: *m.RequestText}).build(key, now)
+	case m.Datagram != nil:
+		return m.Datagram.build(key, now)
+	}
+	return m.Raw, nil
+}
+
+func (r *Recipe) build(key []byte, now time.Time) ([]byte, error) {
+	if !strings.Contains(r.Inner, "{fill}") {
+		return r.fill(key, now, 0)
+	}
+	empty, err := r.fill(key, now, 0)
+	if err != nil {
+		return nil, err
+	}
+	if r.FillTo < len(empty) {
+		return nil, fmt.Errorf("fill_to of %d is less than the %d bytes without any", r.FillTo, len(empty))
+	}
+	return r.fill(key, now, r.FillTo-len(empty))
+}
+
+// fill builds the datagram with count letters in place of {fill}.
+func (r *Recipe) fill(key []byte, now time.Time, count int) ([]byte, error) {
+	inner := strings.Replace(r.Inner, "{fill}", strings.Repeat("q", count), 1)
+	clock := now.Unix() + r.Skew
+	salt := strings.NewReplacer(
+		"{now}", strconv.FormatInt(clock, 10),
+		"{hex}", strconv.FormatInt(clock, 16),
+		"{oct}", strconv.FormatInt(clock, 8),
+	).Replace(orDefault(r.Salt, "{now}"))
+	mac, err := spoil(r.MAC, key, salt, inner)
+	if err != nil {
+		return nil, err
+	}
+	quote, encode, err := textForm(r.Text)
+	if err != nil {
+		return nil, err
+	}
+	outer := strings.NewReplacer("@MSG@", quote(inner), "@SALT@", quote(salt), "@HMAC@", quote(mac)).
+		Replace(orDefault(r.Outer, defaultOuter))
+	body, err := encode(outer)
+	if err != nil {
+		return nil, err
+	}
+	prefix, err := latin1(orDefault(r.Prefix, magic))
+	if err != nil {
+		return nil, err
+	}
+	datagram := append(prefix, body...)
+	if missing := r.PadTo - len(datagram); missing > 0 {
+		datagram = append(datagram, strings.Repeat(" ", missing)...)
+	}
+	return append(datagram, r.Suffix...), nil
+}
+
+func orDefault(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// sign is the signature of a message: 40 hexadecimal digits.
+func sign(key []byte, salt, inner string) string {
+	mac := hmac.New(sha1.New, key)
+	mac.Write([]byte(salt + inner))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// spoil makes the signature in the way that a recipe's mac asks for.
+func spoil(how string, key []byte, salt, inner string) (string, error) {
+	good := sign(key, salt, inner)
+	switch how {
+	case "":
+		return good, nil
+	case "upper":
+		return strings.ToUpper(good), nil
+	case "short":
+		return good[:len(good)-1], nil
+	case "long":
+		return good + "0", nil
+	case "zero":
+		return strings.Repeat("0", len(good)), nil
+	case "not-hex":
+		return strings.Repeat("g", len(good)), nil
+	case "other-key":
+		return sign([]byte("not the key"), salt, inner), nil
+	case "without-salt":
+		return sign(key, "", inner), nil
+	case "latin-1":
+		text, err := latin1(salt + inner)
+		return sign(key, "", string(text)), err
+	}
+	return "", fmt.Errorf("unknown mac %q", how)
+}
+
+// textForm returns how a text becomes a JSON string and how the envelope becomes
+// bytes.
+func textForm(name string) (quote func(string) string, encode func(string) ([]byte, error), err error) {
+	plain := func(s string) string { return string(compact(s)) }
+	switch name {
+	case "":
+		return func(s string) string { return escape(plain(s)) }, latin1, nil
+	case "latin-1":
+		return plain, latin1, nil
+	case "utf-8":
+		return plain, func(s string) ([]byte, error) { return []byte(s), nil }, nil
+	}
+	return nil, nil, fmt.Errorf("unknown text %q", name)
+}
+
+// escape writes the characters of a JSON text beyond printable ASCII as \uXXXX.
+func escape(text string) string {
+	var out strings.Builder
+	for _, c := range text {
+		switch {
+		case c < 0x7f:
+			out.WriteRune(c)
+		case c <= 0xffff:
+			fmt.Fprintf(&out, `\u%04x`, c)
+		default:
+			c -= 0x10000
+			fmt.Fprintf(&out, `\u%04x\u%04x`, 0xd800+c>>10, 0xdc00+c&0x3ff)
+		}
+	}
+	return out.String()
+}
+
+// latin1 is text with one byte for each character.
+func latin1(text string) ([]byte, error) {
+	out := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c > 0xff || c == utf8.RuneError {
+			return nil, fmt.Errorf("character %U does not fit one byte", c)
+		}
+		out = append(out, byte(c))
+	}
+	return out, nil
+}

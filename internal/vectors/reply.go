@@ -1,0 +1,167 @@
+package vectors
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"unicode/utf8"
+)
+
+// Placeholders in string answers.
+const (
+	configPath = "{CONFIG}" // the path of config.data
+	anyReason  = "{REASON}" // at the end: any text, worded by each implementation
+)
+
+// ErrGarbled means that a datagram is no verifiable reply.
+var ErrGarbled = errors.New("garbled reply")
+
+// ParseReply takes the datagram of a reply apart, verifies it, and puts {CONFIG}
+// in place of the path config in a string answer. The error wraps ErrGarbled.
+func ParseReply(datagram, key []byte, config string) (*Reply, error) {
+	body, ok := bytes.CutPrefix(datagram, []byte(magic))
+	if !ok {
+		return nil, fmt.Errorf("%w: no magic", ErrGarbled)
+	}
+	if !utf8.Valid(body) {
+		return nil, fmt.Errorf("%w: not UTF-8", ErrGarbled)
+	}
+	var salt, msg, mac string
+	if err := exactly(body, map[string]any{"salt": &salt, "msg": &msg, "hmac": &mac}); err != nil {
+		return nil, fmt.Errorf("%w: envelope: %w", ErrGarbled, err)
+	}
+	if !strings.EqualFold(mac, sign(key, salt, msg)) {
+		return nil, fmt.Errorf("%w: wrong signature", ErrGarbled)
+	}
+	r := &Reply{Salt: salt}
+	err := exactly([]byte(msg), map[string]any{
+		"protocol": &r.Protocol, "status": &r.Status, "answer": &r.Answer, "serial": &r.Serial,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: reply: %w", ErrGarbled, err)
+	}
+	var text string
+	if json.Unmarshal(r.Answer, &text) == nil && strings.Contains(text, config) {
+		r.Answer = compact(strings.ReplaceAll(text, config, configPath))
+	}
+	return r, nil
+}
+
+// exactly decodes an object that has these members, each once, and no others.
+func exactly(text []byte, members map[string]any) error {
+	var found map[string]json.RawMessage
+	if err := json.Unmarshal(text, &found); err != nil {
+		return err
+	}
+	if len(found) != len(members) {
+		return fmt.Errorf("%d members, want %d", len(found), len(members))
+	}
+	for name, into := range members {
+		if err := json.Unmarshal(found[name], into); err != nil {
+			return fmt.Errorf("member %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Compare tells how got differs from want, or nil. Answers are equal when they
+// have the same JSON types throughout, the same order in lists, and numbers of
+// exactly the same value however they are written.
+func Compare(want, got *Reply) error {
+	switch {
+	case got.Salt != want.Salt:
+		return fmt.Errorf("salt %q, want %q", got.Salt, want.Salt)
+	case got.Protocol != want.Protocol:
+		return fmt.Errorf("protocol %d, want %d", got.Protocol, want.Protocol)
+	case got.Status != want.Status:
+		return fmt.Errorf("status %d with answer %.200s, want status %d with answer %.200s",
+			got.Status, got.Answer, want.Status, want.Answer)
+	case got.Serial != want.Serial:
+		return fmt.Errorf("serial %d, want %d", got.Serial, want.Serial)
+	}
+	wantAnswer, err := decode(want.Answer)
+	if err != nil {
+		return err
+	}
+	gotAnswer, err := decode(got.Answer)
+	if err != nil {
+		return err
+	}
+	if err := compare(wantAnswer, gotAnswer); err != nil {
+		return fmt.Errorf("answer%w", err)
+	}
+	return nil
+}
+
+func decode(text []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	err := d.Decode(&v)
+	return v, err
+}
+
+// compare compares two decoded values; the error begins with the path to the
+// first difference.
+func compare(want, got any) error {
+	different := fmt.Errorf(": %.200s, want %.200s", compact(got), compact(want))
+	switch want := want.(type) {
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		if !ok {
+			return different
+		}
+		for name := range got {
+			if _, ok := want[name]; !ok {
+				return fmt.Errorf(": member %q too many", name)
+			}
+		}
+		for name := range want {
+			value, ok := got[name]
+			if !ok {
+				return fmt.Errorf(": member %q missing", name)
+			}
+			if err := compare(want[name], value); err != nil {
+				return fmt.Errorf("/%s%w", name, err)
+			}
+		}
+		return nil
+	case []any:
+		got, ok := got.([]any)
+		if !ok || len(got) != len(want) {
+			return different
+		}
+		for i := range want {
+			if err := compare(want[i], got[i]); err != nil {
+				return fmt.Errorf("/%d%w", i, err)
+			}
+		}
+		return nil
+	case json.Number:
+		got, ok := got.(json.Number)
+		if ok && sameNumber(want, got) {
+			return nil
+		}
+		return different
+	case string:
+		got, ok := got.(string)
+		begin, open := strings.CutSuffix(want, anyReason)
+		if ok && (got == want || open && len(got) > len(begin) && strings.HasPrefix(got, begin)) {
+			return nil
+		}
+		return different
+	}
+	if want != got {
+		return different
+	}
+	return nil
+}
+
+func sameNumber(a, b json.Number) bool {
+	x, ok := new(big.Rat).SetString(a.String())
+	y, ok2 := new(big.Rat).SetString(b.String())
+	return ok && ok2 && x.Cmp(y) == 0
+}

@@ -1,0 +1,288 @@
+package vectors
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"gntconfd/spec"
+	"gntconfd/spec/vectors"
+)
+
+// counts has the number of vectors in each area, so that none gets lost.
+var counts = map[string]int{
+	"addresses":          49,
+	"clock":              42,
+	"cluster":            15,
+	"config-pointer":     62,
+	"config-query":       123,
+	"envelope":           73,
+	"error-texts":        41,
+	"incomplete-config":  37,
+	"instance":           36,
+	"lenient-config":     28,
+	"node":               112,
+	"parameters":         76,
+	"query-shapes":       180,
+	"request":            119,
+	"size":               22,
+	"text":               31,
+	"unavailable-config": 42,
+	"watcher":            22,
+}
+
+func load(t *testing.T) []File {
+	t.Helper()
+	files, err := Load(vectors.Files, Dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func readKey(t *testing.T) []byte {
+	t.Helper()
+	key, err := vectors.Files.ReadFile("hmac.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// readConfig returns the text of a configuration, nil for MissingConfig.
+func readConfig(t *testing.T, name string) []byte {
+	t.Helper()
+	if name == MissingConfig {
+		return nil
+	}
+	config, err := vectors.Files.ReadFile("configs/" + name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func TestVectorsAreCounted(t *testing.T) {
+	got := make(map[string]int)
+	for _, file := range load(t) {
+		got[file.Area] = len(file.Vectors)
+	}
+	if diff := cmp.Diff(counts, got); diff != "" {
+		t.Errorf("number of vectors by area (-want +got):\n%s", diff)
+	}
+}
+
+func TestFilesMatchSchema(t *testing.T) {
+	read := func(name string) any {
+		t.Helper()
+		text, err := vectors.Files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return value
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("vectors.schema.json", read("vectors.schema.json")); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("vectors.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range load(t) {
+		name := Dialect + "/" + file.Area + ".json"
+		if err := schema.Validate(read(name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestFilesAreFormatted(t *testing.T) {
+	for _, file := range load(t) {
+		name := Dialect + "/" + file.Area + ".json"
+		want, err := file.Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := vectors.Files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not as the record command writes it", name)
+		}
+	}
+}
+
+func TestIDsAndNotesAreUnique(t *testing.T) {
+	ids := make(map[string]bool)
+	for _, file := range load(t) {
+		notes := make(map[string]string)
+		for _, v := range file.Vectors {
+			if !strings.HasPrefix(v.ID, file.Area+"/") {
+				t.Errorf("%s is in the file of area %s", v.ID, file.Area)
+			}
+			if ids[v.ID] {
+				t.Errorf("%s: there are two", v.ID)
+			}
+			ids[v.ID] = true
+			if other, ok := notes[v.Note]; ok {
+				t.Errorf("%s: same note as %s", v.ID, other)
+			}
+			notes[v.Note] = v.ID
+		}
+	}
+}
+
+func TestConfigsExistAndAreUsed(t *testing.T) {
+	used := map[string]bool{MissingConfig: true}
+	for _, file := range load(t) {
+		for _, v := range file.Vectors {
+			readConfig(t, v.Config)
+			used[v.Config] = true
+			if v.Twin != nil && v.Twin.Config != "" {
+				readConfig(t, v.Twin.Config)
+				used[v.Twin.Config] = true
+			}
+		}
+	}
+	names, err := fs.Glob(vectors.Files, "configs/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !used[strings.TrimSuffix(strings.TrimPrefix(name, "configs/"), ".json")] {
+			t.Errorf("%s: no vector uses it", name)
+		}
+	}
+}
+
+func TestDeviationsExistAndAreUsed(t *testing.T) {
+	text, err := spec.Files.ReadFile("deviations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Description string
+		Deviations  []struct{ ID, Scope, Title, Reason, Real, Ours string }
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	scopes := make(map[string]string)
+	for _, d := range list.Deviations {
+		if scopes[d.ID] != "" {
+			t.Errorf("%s: there are two", d.ID)
+		}
+		if d.Title == "" || d.Reason == "" || d.Real == "" || d.Ours == "" {
+			t.Errorf("%s: a text is missing", d.ID)
+		}
+		scopes[d.ID] = d.Scope
+	}
+	used := make(map[string]bool)
+	for _, file := range load(t) {
+		for _, v := range file.Vectors {
+			if v.Deviation == "" {
+				continue
+			}
+			used[v.Deviation] = true
+			if scopes[v.Deviation] != "datagram" {
+				t.Errorf("%s: no deviation %q of scope datagram", v.ID, v.Deviation)
+			}
+		}
+	}
+	for id, scope := range scopes {
+		switch {
+		case scope == "datagram" && !used[id]:
+			t.Errorf("deviation %s: no vector shows it", id)
+		case scope != "datagram" && scope != "files":
+			t.Errorf("deviation %s: unknown scope %q", id, scope)
+		}
+	}
+}
+
+// A watcher that asks a node for its own role ignores the status of the reply and
+// stops every instance when the answer is the number 2.
+func TestNodeRoleErrorsAreText(t *testing.T) {
+	seen := 0
+	for _, file := range load(t) {
+		for _, v := range file.Vectors {
+			if !asksNodeRole(t, &v) {
+				continue
+			}
+			for _, reply := range []*Reply{v.Reply, realReply(&v)} {
+				if reply == nil || reply.Status == 0 {
+					continue
+				}
+				seen++
+				var text string
+				if err := json.Unmarshal(reply.Answer, &text); err != nil {
+					t.Errorf("%s: the error %s is no text", v.ID, reply.Answer)
+				}
+				if len(v.Tags) == 0 {
+					t.Errorf("%s: not tagged watcher", v.ID)
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("%d errors of request type 1, want 50 or more", seen)
+	}
+}
+
+func realReply(v *Vector) *Reply {
+	if v.Real == nil {
+		return nil
+	}
+	return v.Real.Reply
+}
+
+func asksNodeRole(t *testing.T, v *Vector) bool {
+	t.Helper()
+	inner := v.Request
+	switch {
+	case v.RequestText != nil:
+		inner = []byte(*v.RequestText)
+	case v.Datagram != nil:
+		inner = []byte(v.Datagram.Inner)
+	}
+	var request struct{ Type json.Number }
+	return json.Unmarshal(inner, &request) == nil && request.Type == "1"
+}
+
+func TestTextsAreWhole(t *testing.T) {
+	for _, file := range load(t) {
+		for _, v := range file.Vectors {
+			if v.Datagram != nil && strings.ContainsRune(v.Datagram.Inner+v.Datagram.Salt, utf8.RuneError) {
+				t.Errorf("%s: half a surrogate pair cannot be part of a recipe", v.ID)
+			}
+		}
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for name, files := range map[string]fstest.MapFS{
+		"no files":       {},
+		"broken file":    {"3.0/x.json": {Data: []byte(`{`)}},
+		"unknown member": {"3.0/x.json": {Data: []byte(`{"vectors": [{"id": "x/y", "colour": 1}]}`)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := Load(files, Dialect); err == nil {
+				t.Errorf("Load = %v, want an error", got)
+			}
+		})
+	}
+}

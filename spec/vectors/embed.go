@@ -1,0 +1,11 @@
+// Package vectors holds the conformance vectors of the confd protocol as data.
+// It contains no code beside the embedded files; README.md in this directory
+// explains them.
+package vectors
+
+import "embed"
+
+// Files holds the vectors by dialect, their configurations, schema and key.
+//
+//go:embed 3.0 configs vectors.schema.json hmac.key
+var Files embed.FS
