@@ -31,7 +31,8 @@ func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 // prepareCollectors prepares the state of the data collectors that Ganeti knows;
 // the configuration may lack some and have others.
 func (b *Book) prepareCollectors(s *Scratch) {
-	collectors := make(wire.DataCollectors)
+	e := s.begin()
+	e.ObjStart()
 	for _, name := range [...]string{
 		wire.CollectorCPULoad,
 		wire.CollectorXenCPULoad,
@@ -47,9 +48,10 @@ func (b *Book) prepareCollectors(s *Scratch) {
 		if name == wire.CollectorInstanceStatus {
 			state.Active = state.Active && b.xenEnabled()
 		}
-		collectors[name] = state
+		e.FieldStart(name)
+		state.Encode(e)
 	}
-	collectors.Encode(s.begin())
+	e.ObjEnd()
 	b.collectors = s.end(wire.StatusOK, b.snapshot.Serial).prepared()
 }
 

@@ -63,9 +63,11 @@ type Codec struct {
 	keys    *keys     // the keys that the hashes below were made from
 	current hash.Hash // HMAC with keys.current
 	former  hash.Hash // HMAC with keys.former, or nil
+	opened  hash.Hash // the one of the two that the last datagram was signed with
 
 	decoder  *jx.Decoder
 	encoder  *jx.Encoder
+	writer   jx.Writer
 	envelope wire.Envelope
 	request  wire.Request
 	digest   [sha1.Size]byte
@@ -112,42 +114,27 @@ func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
 // debug logs only.
 func (c *Codec) Cause() error { return c.cause }
 
-// Seal appends to dst the datagram with one message: magic and signed envelope.
-// The salt of a reply is the rsalt of its request. plain is the message's JSON
-// text; escaped is the same as a JSON string with its quotes, as Escape makes it,
-// or nil to have it made here. The error is ErrTooLarge, in which case dst is
-// returned as it was. It panics when the keyring has no key.
+// Seal appends to dst the datagram of a message. It is signed with the key of the
+// datagram that was opened last, so that a client which has not learnt of a new key
+// yet can verify the reply, and with the current key where none was opened. The
+// salt of a reply is the rsalt of its request. plain is the JSON text of the
+// message, escaped the same as a JSON string with its quotes, or nil to have it
+// made here. The error is ErrTooLarge, in which case dst is returned as it was.
+// Seal panics when the keyring has no key.
 func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, error) {
-	start := len(dst)
-	if !c.loadKeys() {
-		panic("wire: sealing without a key")
+	if c.opened == nil {
+		return c.seal(dst, c.currentKey(), salt, plain, escaped)
 	}
-	out := jx.Writer{Buf: append(dst, wire.Magic...)}
-	out.Raw(envelopeFrame[0])
-	if escaped != nil {
-		out.Raw(escaped)
-	} else {
-		out.ByteStr(plain)
-	}
-	out.Raw(envelopeFrame[1])
-	out.Str(salt)
-	out.Raw(envelopeFrame[2])
-	c.scratch = append(c.scratch[:0], salt...)
-	buf := hex.AppendEncode(append(out.Buf, '"'), c.sum(c.current, c.scratch, plain))
-	buf = append(append(buf, '"'), envelopeFrame[3]...)
-	if len(buf)-start > wire.MaxDatagramSize {
-		return dst, ErrTooLarge
-	}
-	return buf, nil
+	return c.seal(dst, c.opened, salt, plain, escaped)
 }
 
-// SealRequest appends to dst the datagram of a request, signed and with now as
-// its timestamp. The error is ErrTooLarge, in which case dst is returned as it
-// was.
+// SealRequest appends to dst the datagram of a request with now as its timestamp.
+// It panics when the keyring has no key. The error is ErrTooLarge, in which case
+// dst is returned as it was.
 func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([]byte, error) {
 	c.encoder.Reset()
 	request.Encode(c.encoder)
-	return c.Seal(dst, strconv.FormatInt(now.Unix(), 10), c.encoder.Bytes(), nil)
+	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), c.encoder.Bytes(), nil)
 }
 
 // OpenReply takes the datagram of a reply apart: the reply, and the salt that
@@ -175,14 +162,6 @@ func (c *Codec) OpenReply(datagram []byte) (*wire.Reply, string, error) {
 	return reply, c.envelope.Salt, nil
 }
 
-// Escape appends text to dst as a JSON string with its quotes: what SealReply
-// takes as escaped.
-func Escape(dst, text []byte) []byte {
-	w := jx.Writer{Buf: dst}
-	w.ByteStr(text)
-	return w.Buf
-}
-
 // envelopeFrame is an envelope as the generated codec writes it, cut at its
 // three values, so that a text that was escaped before can be put into it.
 var envelopeFrame = func() [4][]byte {
@@ -190,6 +169,29 @@ var envelopeFrame = func() [4][]byte {
 	(&wire.Envelope{Msg: "|", Salt: "|", Hmac: "|"}).Encode(&e)
 	return [4][]byte(bytes.Split(e.Bytes(), []byte(`"|"`)))
 }()
+
+// seal appends a datagram signed with mac.
+func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []byte) ([]byte, error) {
+	out := &c.writer
+	out.Buf = append(dst, wire.Magic...)
+	out.Raw(envelopeFrame[0])
+	if escaped != nil {
+		out.Raw(escaped)
+	} else {
+		out.ByteStr(plain)
+	}
+	out.Raw(envelopeFrame[1])
+	out.Str(salt)
+	out.Raw(envelopeFrame[2])
+	c.scratch = append(c.scratch[:0], salt...)
+	sealed := append(out.Buf, '"')
+	sealed = hex.AppendEncode(sealed, c.sum(mac, c.scratch, plain))
+	sealed = append(append(sealed, '"'), envelopeFrame[3]...)
+	if len(sealed)-len(dst) > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
+	return sealed, nil
+}
 
 // openEnvelope decodes body, all of it, into c.envelope.
 func (c *Codec) openEnvelope(body []byte) error {
@@ -250,11 +252,15 @@ func (c *Codec) verify(now int64) bool {
 		return false
 	}
 	c.scratch = append(append(c.scratch[:0], c.envelope.Salt...), c.envelope.Msg...)
+	c.opened = c.current
 	if subtle.ConstantTimeCompare(c.sum(c.current, c.scratch, nil), want[:]) == 1 {
 		return true
 	}
-	return c.former != nil && now <= c.keys.formerUntil &&
-		subtle.ConstantTimeCompare(c.sum(c.former, c.scratch, nil), want[:]) == 1
+	if c.former == nil || now > c.keys.formerUntil {
+		return false
+	}
+	c.opened = c.former
+	return subtle.ConstantTimeCompare(c.sum(c.former, c.scratch, nil), want[:]) == 1
 }
 
 // sum returns the HMAC of two texts one after the other. It is valid until the
@@ -273,11 +279,19 @@ func (c *Codec) loadKeys() bool {
 	if k == c.keys {
 		return k != nil
 	}
-	c.keys, c.current, c.former = k, hmac.New(sha1.New, k.current), nil
+	c.keys, c.current, c.former, c.opened = k, hmac.New(sha1.New, k.current), nil, nil
 	if k.former != nil {
 		c.former = hmac.New(sha1.New, k.former)
 	}
 	return true
+}
+
+// currentKey returns the HMAC with the key that signs.
+func (c *Codec) currentKey() hash.Hash {
+	if !c.loadKeys() {
+		panic("wire: sealing without a key")
+	}
+	return c.current
 }
 
 // parseTimestamp reads a decimal integer with an optional sign, white space

@@ -178,7 +178,21 @@ func TestKeyringReplace(t *testing.T) {
 			t.Errorf("key %s after %v: refusal %d, want %d", step.key, step.after, refusal, step.want)
 		}
 	}
-	sealed, err := codec.Seal(nil, "salt", []byte("text"), nil)
+
+	// The reply is signed with the key of its request, and else with the new one.
+	for _, key := range []string{"one", "two"} {
+		if _, refusal := codec.Open(signed(key, testNow), testNow); refusal != Accepted {
+			t.Fatalf("key %s: refusal %d", key, refusal)
+		}
+		sealed, err := codec.Seal(nil, "salt", []byte("text"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(sealed, []byte(sign(key, "salttext"))) {
+			t.Errorf("%s is not signed with key %s", sealed, key)
+		}
+	}
+	sealed, err := NewCodec(ring).Seal(nil, "salt", []byte("text"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

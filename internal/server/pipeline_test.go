@@ -1,0 +1,181 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-faster/jx"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/wire"
+)
+
+// question is one request, as JSON text without protocol and rsalt.
+type question struct {
+	name, members string
+}
+
+// questions has one or more of each request type, about the sample cluster.
+var questions = []question{
+	{"ping", `"type":0`},
+	{"role", `"type":1,"query":"node2.example.org"`},
+	{"role-by-prefix", `"type":1,"query":"node2"`},
+	{"address", `"type":2,"query":{"1":"203.0.113.10"}`},
+	{"address-on-link", `"type":2,"query":{"0":"br1","1":"198.51.100.21"}`},
+	{"addresses", `"type":2,"query":{"2":["203.0.113.10","203.0.113.11","203.0.113.99"]}`},
+	{"master", `"type":3`},
+	{"master-fields", `"type":3,"query":{"3":[0,1,2]}`},
+	{"nodes", `"type":4`},
+	{"candidates", `"type":5`},
+	{"default-link", `"type":6`},
+	{"link", `"type":6,"query":"br1"`},
+	{"minors", `"type":7,"query":"node2.example.org"`},
+	{"instances", `"type":8,"query":"node2.example.org"`},
+	{"disks", `"type":9,"query":"www1.example.org"`},
+	{"pointer", `"type":10,"query":"/cluster/cluster_name"`},
+	{"collectors", `"type":11`},
+}
+
+// datagram returns q as a datagram signed at a time.
+func (q question) datagram(tb testing.TB, codec *wire.Codec, now time.Time) []byte {
+	tb.Helper()
+	var request genwire.Request
+	text := fmt.Sprintf(`{"protocol":1,"rsalt":"2f4c8b4d-e8b5-546c-af03-b64efffb9e75",%s}`, q.members)
+	if err := request.Decode(jx.DecodeStr(text)); err != nil {
+		tb.Fatalf("%s: %v", text, err)
+	}
+	datagram, err := codec.SealRequest(nil, &request, now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return datagram
+}
+
+func sampleBook(tb testing.TB) *answer.Book {
+	tb.Helper()
+	snapshot, err := cluster.Load(sample.Config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return answer.Prepare(snapshot)
+}
+
+// On the way of a datagram of types 0 to 6 nothing is allocated but what the
+// generated decoders allocate for the strings and lists that they return.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	book := sampleBook(t)
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	now := time.Now()
+	var scratch answer.Scratch
+	buffer := make([]byte, 0, genwire.MaxDatagramSize)
+	for _, q := range questions {
+		if strings.HasPrefix(q.members, `"type":7`) {
+			break // from here on answers are put together when they are asked for
+		}
+		t.Run(q.name, func(t *testing.T) {
+			datagram := q.datagram(t, codec, now)
+			request, refusal := codec.Open(datagram, now)
+			if refusal != wire.Accepted {
+				t.Fatalf("refusal %d", refusal)
+			}
+			way := testing.AllocsPerRun(100, func() {
+				request, _ := codec.Open(datagram, now)
+				reply, ok := book.Answer(request, &scratch)
+				if !ok {
+					t.Fatal("no answer")
+				}
+				if _, err := codec.Seal(buffer, request.Rsalt, reply.Text, reply.Escaped); err != nil {
+					t.Fatal(err)
+				}
+			})
+
+			var envelope genwire.Envelope
+			decoder := jx.DecodeBytes(nil)
+			body := datagram[len(genwire.Magic):]
+			if err := envelope.Decode(jx.DecodeBytes(body)); err != nil {
+				t.Fatal(err)
+			}
+			message := []byte(envelope.Msg)
+			decoders := testing.AllocsPerRun(100, func() {
+				envelope = genwire.Envelope{}
+				decoder.ResetBytes(body)
+				if err := envelope.Decode(decoder); err != nil {
+					t.Fatal(err)
+				}
+				*request = genwire.Request{}
+				decoder.ResetBytes(message)
+				if err := request.Decode(decoder); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if way != decoders {
+				t.Errorf("%v allocations, of which the decoders make %v", way, decoders)
+			}
+		})
+	}
+}
+
+// BenchmarkOpen, BenchmarkAnswer and BenchmarkSeal measure the steps on the way
+// of a datagram by request type.
+func BenchmarkOpen(b *testing.B) {
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	now := time.Now()
+	for _, q := range questions {
+		b.Run(q.name, func(b *testing.B) {
+			datagram := q.datagram(b, codec, now)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, refusal := codec.Open(datagram, now); refusal != wire.Accepted {
+					b.Fatalf("refusal %d", refusal)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	book := sampleBook(b)
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	now := time.Now()
+	var scratch answer.Scratch
+	for _, q := range questions {
+		b.Run(q.name, func(b *testing.B) {
+			request, _ := codec.Open(q.datagram(b, codec, now), now)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := book.Answer(request, &scratch); !ok {
+					b.Fatal("no answer")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	book := sampleBook(b)
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	now := time.Now()
+	var scratch answer.Scratch
+	buffer := make([]byte, 0, genwire.MaxDatagramSize)
+	for _, q := range questions {
+		b.Run(q.name, func(b *testing.B) {
+			request, _ := codec.Open(q.datagram(b, codec, now), now)
+			rsalt := request.Rsalt
+			reply, _ := book.Answer(request, &scratch)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := codec.Seal(buffer, rsalt, reply.Text, reply.Escaped); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

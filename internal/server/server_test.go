@@ -1,0 +1,138 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/wire"
+)
+
+// start runs a server with one worker, so that datagrams are dealt with in the
+// order in which they are sent.
+func start(t *testing.T, logger *slog.Logger) *Server {
+	t.Helper()
+	s, err := Listen(Options{
+		Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
+		Workers: 1,
+		Keys:    wire.NewKeyring(sample.Key),
+		Logger:  logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestEveryQuestionIsAnswered(t *testing.T) {
+	s := start(t, slog.New(slog.DiscardHandler))
+	s.SetBook(sampleBook(t))
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	conn := dial(t, "127.0.0.1", s.Addr().Port())
+	for _, q := range questions {
+		got := ask(t, conn, q.datagram(t, codec, time.Now()))
+		reply, salt, err := codec.OpenReply(got)
+		if err != nil {
+			t.Errorf("%s: %v", q.name, err)
+			continue
+		}
+		if reply.Status != genwire.StatusOK || salt != "2f4c8b4d-e8b5-546c-af03-b64efffb9e75" {
+			t.Errorf("%s: salt %q, reply %+v", q.name, salt, reply)
+		}
+	}
+}
+
+// Every datagram ends in exactly one disposition, also those of a burst.
+func TestDispositions(t *testing.T) {
+	var log bytes.Buffer
+	s := start(t, slog.New(slog.NewTextHandler(&log, nil)))
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	stranger := wire.NewCodec(wire.NewKeyring([]byte("another key")))
+	now := time.Now()
+	ping := question{"", `"type":0`}.datagram(t, codec, now)
+	signed := func(text string) []byte {
+		datagram, err := codec.Seal(nil, strconv.FormatInt(now.Unix(), 10), []byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return datagram
+	}
+	// A request as large as can be, whose reply has to carry the salt as well.
+	const request = `{"protocol":1,"type":0,"rsalt":"%s"}`
+	room := genwire.MaxDatagramSize - len(signed(fmt.Sprintf(request, "")))
+	longSalt := signed(fmt.Sprintf(request, strings.Repeat("x", room)))
+
+	conn := dial(t, "127.0.0.1", s.Addr().Port())
+	var want Counts
+	send := func(disposition Disposition, datagram []byte) {
+		t.Helper()
+		if _, err := conn.Write(datagram); err != nil {
+			t.Fatal(err)
+		}
+		want.Dispositions[disposition]++
+		want.IPv4++
+		await(t, func() bool { return s.Counts() == want }, func() any { return s.Counts() })
+	}
+	send(DroppedDisabled, ping)
+	s.SetBook(answer.Unavailable("no configuration"))
+	send(AnsweredError, ping)
+	s.SetBook(sampleBook(t))
+	send(Answered, ping)
+	send(AnsweredError, question{"", `"type":1`}.datagram(t, codec, now))
+	send(DroppedSize, nil)
+	send(DroppedSize, make([]byte, genwire.MaxDatagramSize+1))
+	send(DroppedMagic, []byte("abcdefgh"))
+	send(DroppedJSON, []byte("plj0{}"))
+	send(DroppedHMAC, question{"", `"type":0`}.datagram(t, stranger, now))
+	send(DroppedClock, question{"", `"type":0`}.datagram(t, codec, now.Add(-time.Hour)))
+	send(DroppedRequest, signed(`{}`))
+	send(DroppedSize, longSalt)
+
+	burst := slices.Repeat([][]byte{ping, []byte("plj0"), []byte("none")}, 20)
+	for _, datagram := range burst {
+		if _, err := conn.Write(datagram); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want.IPv4 += 60
+	want.Dispositions[Answered] += 20
+	want.Dispositions[DroppedJSON] += 20
+	want.Dispositions[DroppedMagic] += 20
+	await(t, func() bool { return s.Counts() == want }, func() any { return s.Counts() })
+
+	if strings.Contains(log.String(), strings.TrimSpace(string(sample.Key))) {
+		t.Error("the key is in the log")
+	}
+	if strings.Contains(log.String(), "refused") {
+		t.Errorf("strangers write to the log:\n%s", &log)
+	}
+}
+
+// await waits until a condition holds.
+func await(t *testing.T, condition func() bool, got func() any) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still %+v", got())
+		}
+	}
+}
