@@ -1377,8 +1377,9 @@ func (s *DataCollector) SetInterval(val float64) {
 // Ref: #/definitions/Disk
 type Disk struct {
 	// Kind of disk. Present together with logical_id only.
-	DevType   OptNilDiskDevType `json:"dev_type"`
-	LogicalID OptNilLogicalID   `json:"logical_id"`
+	DevType OptNilDiskDevType `json:"dev_type"`
+	// What identifies it to its storage. Present together with dev_type only.
+	LogicalID OptNilLogicalID `json:"logical_id"`
 	// Size, in mebibytes.
 	Size OptNilInt64 `json:"size"`
 	// The disks it is made of: data and metadata volume of a drbd disk.
@@ -1852,74 +1853,7 @@ func (s *Filter) SetUUID(val string) {
 	s.UUID = val
 }
 
-// What is done with a job: it is let through (ACCEPT), kept waiting (PAUSE), refused (REJECT), judged
-// by the next rule (CONTINUE), or let through while fewer than a number of such jobs run
-// (["RATE_LIMIT", number]).
-// Ref: #/definitions/FilterAction
-// FilterAction represents sum type.
-type FilterAction struct {
-	// Type selects the active sum variant, switch on this field.
-	Type            FilterActionType
-	FilterVerdict   FilterVerdict
-	FilterRateLimit FilterRateLimit
-}
-
-// FilterActionType is oneOf type of FilterAction.
-type FilterActionType string
-
-// Possible values for FilterActionType.
-const (
-	FilterVerdictFilterAction   FilterActionType = "FilterVerdict"
-	FilterRateLimitFilterAction FilterActionType = "FilterRateLimit"
-)
-
-// IsFilterVerdict reports whether FilterAction is FilterVerdict.
-func (s FilterAction) IsFilterVerdict() bool { return s.Type == FilterVerdictFilterAction }
-
-// IsFilterRateLimit reports whether FilterAction is FilterRateLimit.
-func (s FilterAction) IsFilterRateLimit() bool { return s.Type == FilterRateLimitFilterAction }
-
-// SetFilterVerdict sets FilterAction to FilterVerdict.
-func (s *FilterAction) SetFilterVerdict(v FilterVerdict) {
-	s.Type = FilterVerdictFilterAction
-	s.FilterVerdict = v
-}
-
-// GetFilterVerdict returns FilterVerdict and true boolean if FilterAction is FilterVerdict.
-func (s FilterAction) GetFilterVerdict() (v FilterVerdict, ok bool) {
-	if !s.IsFilterVerdict() {
-		return v, false
-	}
-	return s.FilterVerdict, true
-}
-
-// NewFilterVerdictFilterAction returns new FilterAction from FilterVerdict.
-func NewFilterVerdictFilterAction(v FilterVerdict) FilterAction {
-	var s FilterAction
-	s.SetFilterVerdict(v)
-	return s
-}
-
-// SetFilterRateLimit sets FilterAction to FilterRateLimit.
-func (s *FilterAction) SetFilterRateLimit(v FilterRateLimit) {
-	s.Type = FilterRateLimitFilterAction
-	s.FilterRateLimit = v
-}
-
-// GetFilterRateLimit returns FilterRateLimit and true boolean if FilterAction is FilterRateLimit.
-func (s FilterAction) GetFilterRateLimit() (v FilterRateLimit, ok bool) {
-	if !s.IsFilterRateLimit() {
-		return v, false
-	}
-	return s.FilterRateLimit, true
-}
-
-// NewFilterRateLimitFilterAction returns new FilterAction from FilterRateLimit.
-func NewFilterRateLimitFilterAction(v FilterRateLimit) FilterAction {
-	var s FilterAction
-	s.SetFilterRateLimit(v)
-	return s
-}
+type FilterAction jx.Raw
 
 type FilterExpression jx.Raw
 
@@ -1993,124 +1927,6 @@ func (s *FilterPredicateV0) UnmarshalText(data []byte) error {
 		return nil
 	case FilterPredicateV0Reason:
 		*s = FilterPredicateV0Reason
-		return nil
-	default:
-		return errors.Errorf("invalid value: %q", data)
-	}
-}
-
-// An action with a number of jobs.
-// Ref: #/definitions/FilterRateLimit
-type FilterRateLimit struct {
-	V0 FilterRateLimitV0
-	V1 int64
-}
-
-// GetV0 returns the value of V0.
-func (s *FilterRateLimit) GetV0() FilterRateLimitV0 {
-	return s.V0
-}
-
-// GetV1 returns the value of V1.
-func (s *FilterRateLimit) GetV1() int64 {
-	return s.V1
-}
-
-// SetV0 sets the value of V0.
-func (s *FilterRateLimit) SetV0(val FilterRateLimitV0) {
-	s.V0 = val
-}
-
-// SetV1 sets the value of V1.
-func (s *FilterRateLimit) SetV1(val int64) {
-	s.V1 = val
-}
-
-type FilterRateLimitV0 string
-
-const (
-	FilterRateLimitV0RATELIMIT FilterRateLimitV0 = "RATE_LIMIT"
-)
-
-// AllValues returns all FilterRateLimitV0 values.
-func (FilterRateLimitV0) AllValues() []FilterRateLimitV0 {
-	return []FilterRateLimitV0{
-		FilterRateLimitV0RATELIMIT,
-	}
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (s FilterRateLimitV0) MarshalText() ([]byte, error) {
-	switch s {
-	case FilterRateLimitV0RATELIMIT:
-		return []byte(s), nil
-	default:
-		return nil, errors.Errorf("invalid value: %q", s)
-	}
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *FilterRateLimitV0) UnmarshalText(data []byte) error {
-	switch FilterRateLimitV0(data) {
-	case FilterRateLimitV0RATELIMIT:
-		*s = FilterRateLimitV0RATELIMIT
-		return nil
-	default:
-		return errors.Errorf("invalid value: %q", data)
-	}
-}
-
-// An action that is just a word.
-// Ref: #/definitions/FilterVerdict
-type FilterVerdict string
-
-const (
-	FilterVerdictACCEPT   FilterVerdict = "ACCEPT"
-	FilterVerdictPAUSE    FilterVerdict = "PAUSE"
-	FilterVerdictREJECT   FilterVerdict = "REJECT"
-	FilterVerdictCONTINUE FilterVerdict = "CONTINUE"
-)
-
-// AllValues returns all FilterVerdict values.
-func (FilterVerdict) AllValues() []FilterVerdict {
-	return []FilterVerdict{
-		FilterVerdictACCEPT,
-		FilterVerdictPAUSE,
-		FilterVerdictREJECT,
-		FilterVerdictCONTINUE,
-	}
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (s FilterVerdict) MarshalText() ([]byte, error) {
-	switch s {
-	case FilterVerdictACCEPT:
-		return []byte(s), nil
-	case FilterVerdictPAUSE:
-		return []byte(s), nil
-	case FilterVerdictREJECT:
-		return []byte(s), nil
-	case FilterVerdictCONTINUE:
-		return []byte(s), nil
-	default:
-		return nil, errors.Errorf("invalid value: %q", s)
-	}
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *FilterVerdict) UnmarshalText(data []byte) error {
-	switch FilterVerdict(data) {
-	case FilterVerdictACCEPT:
-		*s = FilterVerdictACCEPT
-		return nil
-	case FilterVerdictPAUSE:
-		*s = FilterVerdictPAUSE
-		return nil
-	case FilterVerdictREJECT:
-		*s = FilterVerdictREJECT
-		return nil
-	case FilterVerdictCONTINUE:
-		*s = FilterVerdictCONTINUE
 		return nil
 	default:
 		return errors.Errorf("invalid value: %q", data)
@@ -2436,7 +2252,8 @@ type Instance struct {
 	Hypervisor OptNilInstanceHypervisor `json:"hypervisor"`
 	// Hypervisor parameters, where they differ from the cluster's.
 	Hvparams OptNilInstanceHvparams `json:"hvparams"`
-	Beparams OptNilPartialBEParams  `json:"beparams"`
+	// Backend parameters, where they differ from the cluster's.
+	Beparams OptNilPartialBEParams `json:"beparams"`
 	// Parameters of the operating system, where they differ from the cluster's.
 	Osparams OptNilInstanceOsparams `json:"osparams"`
 	// Such parameters whose values are private. They are in clear in the file and in answers.
@@ -3606,7 +3423,7 @@ func (s *NodeDiskStateStatic) init() NodeDiskStateStatic {
 type NodeGroup struct {
 	// The group's name.
 	Name string `json:"name"`
-	// Not used in the file; the nodes name their group.
+	// UUIDs of its nodes. What counts is the group that each node names.
 	Members  OptNilStringArray `json:"members"`
 	Ndparams PartialNDParams   `json:"ndparams"`
 	// Whether new instances may be placed here: gladly, only when other groups are full, or never.
@@ -6722,10 +6539,6 @@ func (s *Cluster) setDefaults() {
 		val := float64(0)
 		s.Mtime.SetTo(Time(val))
 	}
-	{
-		val := []string([]interface{}(nil))
-		s.Tags.SetTo(Tags(val))
-	}
 }
 
 // setDefaults set default value of fields.
@@ -6742,18 +6555,6 @@ func (s *Config) setDefaults() {
 
 // setDefaults set default value of fields.
 func (s *Disk) setDefaults() {
-	{
-		var defaultVal0 []Disk
-		var defaultVal1 []Disk
-		defaultVal0 = defaultVal1
-		s.Children.SetTo(defaultVal0)
-	}
-	{
-		var defaultVal0 []string
-		var defaultVal1 []string
-		defaultVal0 = defaultVal1
-		s.Nodes.SetTo(defaultVal0)
-	}
 	{
 		val := string("")
 		s.IvName.SetTo(val)
@@ -6775,28 +6576,12 @@ func (s *Disk) setDefaults() {
 // setDefaults set default value of fields.
 func (s *Instance) setDefaults() {
 	{
-		var defaultVal0 []NIC
-		var defaultVal1 []NIC
-		defaultVal0 = defaultVal1
-		s.Nics.SetTo(defaultVal0)
-	}
-	{
-		var defaultVal0 []string
-		var defaultVal1 []string
-		defaultVal0 = defaultVal1
-		s.Disks.SetTo(defaultVal0)
-	}
-	{
 		val := float64(0)
 		s.Ctime.SetTo(Time(val))
 	}
 	{
 		val := float64(0)
 		s.Mtime.SetTo(Time(val))
-	}
-	{
-		val := []string([]interface{}(nil))
-		s.Tags.SetTo(Tags(val))
 	}
 }
 
@@ -6810,10 +6595,6 @@ func (s *Network) setDefaults() {
 		val := float64(0)
 		s.Mtime.SetTo(Time(val))
 	}
-	{
-		val := []string([]interface{}(nil))
-		s.Tags.SetTo(Tags(val))
-	}
 }
 
 // setDefaults set default value of fields.
@@ -6826,20 +6607,10 @@ func (s *Node) setDefaults() {
 		val := float64(0)
 		s.Mtime.SetTo(Time(val))
 	}
-	{
-		val := []string([]interface{}(nil))
-		s.Tags.SetTo(Tags(val))
-	}
 }
 
 // setDefaults set default value of fields.
 func (s *NodeGroup) setDefaults() {
-	{
-		var defaultVal0 []string
-		var defaultVal1 []string
-		defaultVal0 = defaultVal1
-		s.Members.SetTo(defaultVal0)
-	}
 	{
 		val := float64(0)
 		s.Ctime.SetTo(Time(val))
@@ -6847,10 +6618,6 @@ func (s *NodeGroup) setDefaults() {
 	{
 		val := float64(0)
 		s.Mtime.SetTo(Time(val))
-	}
-	{
-		val := []string([]interface{}(nil))
-		s.Tags.SetTo(Tags(val))
 	}
 }
 
@@ -10354,11 +10121,10 @@ func (s *Filter) UnmarshalJSON(data []byte) error {
 
 // Encode encodes FilterAction as json.
 func (s FilterAction) Encode(e *jx.Encoder) {
-	switch s.Type {
-	case FilterVerdictFilterAction:
-		s.FilterVerdict.Encode(e)
-	case FilterRateLimitFilterAction:
-		s.FilterRateLimit.Encode(e)
+	unwrapped := jx.Raw(s)
+
+	if len(unwrapped) != 0 {
+		e.Raw(unwrapped)
 	}
 }
 
@@ -10367,21 +10133,18 @@ func (s *FilterAction) Decode(d *jx.Decoder) error {
 	if s == nil {
 		return errors.New("invalid: unable to decode FilterAction to nil")
 	}
-	// Sum type type_discriminator.
-	switch t := d.Next(); t {
-	case jx.Object:
-		if err := s.FilterRateLimit.Decode(d); err != nil {
+	var unwrapped jx.Raw
+	if err := func() error {
+		v, err := d.RawAppend(nil)
+		unwrapped = jx.Raw(v)
+		if err != nil {
 			return err
 		}
-		s.Type = FilterRateLimitFilterAction
-	case jx.String:
-		if err := s.FilterVerdict.Decode(d); err != nil {
-			return err
-		}
-		s.Type = FilterVerdictFilterAction
-	default:
-		return errors.Errorf("unexpected json type %q", t)
+		return nil
+	}(); err != nil {
+		return errors.Wrap(err, "alias")
 	}
+	*s = FilterAction(unwrapped)
 	return nil
 }
 
@@ -10542,154 +10305,6 @@ func (s FilterPredicateV0) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *FilterPredicateV0) UnmarshalJSON(data []byte) error {
-	d := jx.DecodeBytes(data)
-	return s.Decode(d)
-}
-
-// Encode implements json.Marshaler.
-func (s *FilterRateLimit) Encode(e *jx.Encoder) {
-	e.ArrStart()
-	s.encodeTuple(e)
-	e.ArrEnd()
-}
-
-// encodeTuple encodes fields.
-func (s *FilterRateLimit) encodeTuple(e *jx.Encoder) {
-	{
-		elem := s.V0
-		elem.Encode(e)
-	}
-	{
-		elem := s.V1
-		e.Int64(elem)
-	}
-}
-
-// Decode decodes FilterRateLimit from json.
-func (s *FilterRateLimit) Decode(d *jx.Decoder) error {
-	if s == nil {
-		return errors.New("invalid: unable to decode FilterRateLimit to nil")
-	}
-	n := 0
-	if err := d.Arr(func(d *jx.Decoder) error {
-		switch n {
-		case 0:
-			n++
-			if err := s.V0.Decode(d); err != nil {
-				return err
-			}
-			return nil
-		case 1:
-			n++
-			v, err := d.Int64()
-			s.V1 = int64(v)
-			if err != nil {
-				return err
-			}
-			return nil
-		default:
-			return errors.Errorf("expected 2 elements, got %d", n)
-		}
-	}); err != nil {
-		return err
-	}
-	if n == 0 {
-		return errors.Errorf("expected 2 elements, got %d", n)
-	}
-	return nil
-}
-
-// MarshalJSON implements stdjson.Marshaler.
-func (s *FilterRateLimit) MarshalJSON() ([]byte, error) {
-	e := jx.Encoder{}
-	s.Encode(&e)
-	return e.Bytes(), nil
-}
-
-// UnmarshalJSON implements stdjson.Unmarshaler.
-func (s *FilterRateLimit) UnmarshalJSON(data []byte) error {
-	d := jx.DecodeBytes(data)
-	return s.Decode(d)
-}
-
-// Encode encodes FilterRateLimitV0 as json.
-func (s FilterRateLimitV0) Encode(e *jx.Encoder) {
-	e.Str(string(s))
-}
-
-// Decode decodes FilterRateLimitV0 from json.
-func (s *FilterRateLimitV0) Decode(d *jx.Decoder) error {
-	if s == nil {
-		return errors.New("invalid: unable to decode FilterRateLimitV0 to nil")
-	}
-	v, err := d.StrBytes()
-	if err != nil {
-		return err
-	}
-	// Try to use constant string.
-	switch FilterRateLimitV0(v) {
-	case FilterRateLimitV0RATELIMIT:
-		*s = FilterRateLimitV0RATELIMIT
-	default:
-		*s = FilterRateLimitV0(v)
-	}
-
-	return nil
-}
-
-// MarshalJSON implements stdjson.Marshaler.
-func (s FilterRateLimitV0) MarshalJSON() ([]byte, error) {
-	e := jx.Encoder{}
-	s.Encode(&e)
-	return e.Bytes(), nil
-}
-
-// UnmarshalJSON implements stdjson.Unmarshaler.
-func (s *FilterRateLimitV0) UnmarshalJSON(data []byte) error {
-	d := jx.DecodeBytes(data)
-	return s.Decode(d)
-}
-
-// Encode encodes FilterVerdict as json.
-func (s FilterVerdict) Encode(e *jx.Encoder) {
-	e.Str(string(s))
-}
-
-// Decode decodes FilterVerdict from json.
-func (s *FilterVerdict) Decode(d *jx.Decoder) error {
-	if s == nil {
-		return errors.New("invalid: unable to decode FilterVerdict to nil")
-	}
-	v, err := d.StrBytes()
-	if err != nil {
-		return err
-	}
-	// Try to use constant string.
-	switch FilterVerdict(v) {
-	case FilterVerdictACCEPT:
-		*s = FilterVerdictACCEPT
-	case FilterVerdictPAUSE:
-		*s = FilterVerdictPAUSE
-	case FilterVerdictREJECT:
-		*s = FilterVerdictREJECT
-	case FilterVerdictCONTINUE:
-		*s = FilterVerdictCONTINUE
-	default:
-		*s = FilterVerdict(v)
-	}
-
-	return nil
-}
-
-// MarshalJSON implements stdjson.Marshaler.
-func (s FilterVerdict) MarshalJSON() ([]byte, error) {
-	e := jx.Encoder{}
-	s.Encode(&e)
-	return e.Bytes(), nil
-}
-
-// UnmarshalJSON implements stdjson.Unmarshaler.
-func (s *FilterVerdict) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -17868,17 +17483,6 @@ func (s *Filter) Validate() error {
 		})
 	}
 	if err := func() error {
-		if err := s.Action.Validate(); err != nil {
-			return err
-		}
-		return nil
-	}(); err != nil {
-		failures = append(failures, validate.FieldError{
-			Name:  "action",
-			Error: err,
-		})
-	}
-	if err := func() error {
 		if s.ReasonTrail == nil {
 			return errors.New("nil is invalid value")
 		}
@@ -17893,23 +17497,6 @@ func (s *Filter) Validate() error {
 		return &validate.Error{Fields: failures}
 	}
 	return nil
-}
-
-func (s FilterAction) Validate() error {
-	switch s.Type {
-	case FilterVerdictFilterAction:
-		if err := s.FilterVerdict.Validate(); err != nil {
-			return err
-		}
-		return nil
-	case FilterRateLimitFilterAction:
-		if err := s.FilterRateLimit.Validate(); err != nil {
-			return err
-		}
-		return nil
-	default:
-		return errors.Errorf("invalid type %q", s.Type)
-	}
 }
 
 func (s *FilterPredicate) Validate() error {
@@ -17942,74 +17529,6 @@ func (s FilterPredicateV0) Validate() error {
 	case "opcode":
 		return nil
 	case "reason":
-		return nil
-	default:
-		return errors.Errorf("invalid value: %v", s)
-	}
-}
-
-func (s *FilterRateLimit) Validate() error {
-	if s == nil {
-		return validate.ErrNilPointer
-	}
-
-	var failures []validate.FieldError
-	if err := func() error {
-		if err := s.V0.Validate(); err != nil {
-			return err
-		}
-		return nil
-	}(); err != nil {
-		failures = append(failures, validate.FieldError{
-			Name:  "V0",
-			Error: err,
-		})
-	}
-	if err := func() error {
-		if err := (validate.Int{
-			MinSet:        true,
-			Min:           1,
-			MaxSet:        false,
-			Max:           0,
-			MinExclusive:  false,
-			MaxExclusive:  false,
-			MultipleOfSet: false,
-			MultipleOf:    0,
-			Pattern:       nil,
-		}).Validate(int64(s.V1)); err != nil {
-			return errors.Wrap(err, "int")
-		}
-		return nil
-	}(); err != nil {
-		failures = append(failures, validate.FieldError{
-			Name:  "V1",
-			Error: err,
-		})
-	}
-	if len(failures) > 0 {
-		return &validate.Error{Fields: failures}
-	}
-	return nil
-}
-
-func (s FilterRateLimitV0) Validate() error {
-	switch s {
-	case "RATE_LIMIT":
-		return nil
-	default:
-		return errors.Errorf("invalid value: %v", s)
-	}
-}
-
-func (s FilterVerdict) Validate() error {
-	switch s {
-	case "ACCEPT":
-		return nil
-	case "PAUSE":
-		return nil
-	case "REJECT":
-		return nil
-	case "CONTINUE":
 		return nil
 	default:
 		return errors.Errorf("invalid value: %v", s)

@@ -58,10 +58,15 @@ func (doc *document) load(data []byte) error {
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		name := string(key)
 		doc.members = append(doc.members, name)
-		if elem := form.Member(name).Elem(); elem != nil && d.Next() == jx.Object {
-			c := &container{form: elem}
-			doc.containers[name] = c
-			return within(name, c.load(d))
+		if elem := form.Member(name).Elem(); elem != nil {
+			switch d.Next() {
+			case jx.Null: // the same as none
+				return d.Null()
+			case jx.Object:
+				c := &container{form: elem}
+				doc.containers[name] = c
+				return within(name, c.load(d))
+			}
 		}
 		raw, err := d.Raw()
 		if err != nil {

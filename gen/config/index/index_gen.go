@@ -254,8 +254,9 @@ type Disk struct {
 	// The disks it is made of: data and metadata volume of a drbd disk.
 	Children OptNilDiskArray `json:"children"`
 	// Kind of disk. Present together with logical_id only.
-	DevType   OptNilDiskDevType `json:"dev_type"`
-	LogicalID OptNilLogicalID   `json:"logical_id"`
+	DevType OptNilDiskDevType `json:"dev_type"`
+	// What identifies it to its storage. Present together with dev_type only.
+	LogicalID OptNilLogicalID `json:"logical_id"`
 }
 
 // GetChildren returns the value of Children.
