@@ -38,6 +38,7 @@ type reply struct {
 	lossy  bool   // characters were lost on the way, as happens to the real daemon above U+00FF
 	salt   string // the reply's salt
 	text   string // the inner reply
+	size   int    // of the datagram, in bytes
 }
 
 func (r reply) String() string {
@@ -184,6 +185,9 @@ func isRefused(err error) bool {
 
 const magic = "plj0"
 
+// clientLimit is the size of the longest datagram that Ganeti's clients read.
+const clientLimit = 61440
+
 func mac(key []byte, salt, msg string) string {
 	h := hmac.New(sha1.New, key)
 	h.Write([]byte(salt + msg))
@@ -207,6 +211,8 @@ func (d *daemon) open(datagram []byte) (reply, error) {
 		data = fromLatin1(data)
 	} else if !utf8.Valid(data) {
 		return reply{}, errors.New("not UTF-8")
+	} else if len(datagram) > clientLimit {
+		return reply{}, errors.New("longer than what clients read")
 	}
 	var envelope struct{ Msg, Salt, HMAC *string }
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -216,7 +222,7 @@ func (d *daemon) open(datagram []byte) (reply, error) {
 	case err != nil && d.latin1:
 		// A lost character has become a quote, a control character or the like.
 		if m := numberedSalt.FindSubmatch(data); m != nil {
-			return reply{lossy: true, salt: string(m[1]), text: string(data)}, nil
+			return reply{lossy: true, salt: string(m[1]), text: string(data), size: len(datagram)}, nil
 		}
 		return reply{}, err
 	case err != nil:
@@ -226,7 +232,7 @@ func (d *daemon) open(datagram []byte) (reply, error) {
 	case envelope.Msg == nil || envelope.Salt == nil || envelope.HMAC == nil:
 		return reply{}, errors.New("incomplete envelope")
 	}
-	r := reply{salt: *envelope.Salt, text: *envelope.Msg}
+	r := reply{salt: *envelope.Salt, text: *envelope.Msg, size: len(datagram)}
 	if *envelope.HMAC != mac(d.key, r.salt, r.text) {
 		if !d.latin1 {
 			return reply{}, errors.New("wrong hmac")

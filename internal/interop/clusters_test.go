@@ -304,7 +304,7 @@ func forthcoming() object {
 func values() object {
 	c := newConfig("n0")
 	times := []string{
-		"0", "0.0", "-1.5", "1599980000", "1600000001.123456", "1600000106.25", "1e9", "1.5e9", "1234567890.0000001", "0.1", "1e-7", "99999999999", "1e17", "1e22", "-0.000001", "null",
+		"0", "0.0", "-1.5", "1599980000", "1600000001.123456", "1600000106.25", "1e9", "1.5e9", "1234567890.0000001", "0.1", "1e-7", "99999999999", "1e17", "-0.000001", "null",
 	}
 	for n, time := range times {
 		add(c, "nodes", fmt.Sprintf("n%d", n), with(newNode(fmt.Sprintf("node%d", n), fmt.Sprintf("192.0.2.%d", n)), object{
@@ -398,7 +398,7 @@ func (d dice) time() any {
 	case 1:
 		return d.IntN(2e9)
 	case 2:
-		return raw(fmt.Sprintf("%d.%de%d", d.IntN(10), d.IntN(1e6), d.IntN(25)-7))
+		return raw(fmt.Sprintf("%d.%de%d", d.IntN(10), d.IntN(1e6), d.IntN(24)-7))
 	case 3:
 		return raw(fmt.Sprint(-d.Float64() * 1e9))
 	}
@@ -408,6 +408,10 @@ func (d dice) time() any {
 func (d dice) word() string {
 	return pick(d, "a", "b", "web", "db", "node", "node1", "node1.a", "node1.a.example.com", "web.example.com", "x.y", "é", `"`, `\`, "A", "WEB", "0", " ", "a/b", "~", "\x01")
 }
+
+// uuid returns one that is not the object's key. They are always ASCII: the real
+// daemon takes all others for different from anything.
+func (d dice) uuid() string { return pick(d, "", "uuid", "node-00", "inst-07", "0", "A") }
 
 func (d dice) name() string {
 	return pick(d, "", "", "", ".") + d.word() + pick(d, "", ".", ".a", ".example.com", ".lab.example.com", fmt.Sprint(d.IntN(4)), fmt.Sprint(d.IntN(4), ".example.com"))
@@ -492,7 +496,7 @@ func (d dice) config() object {
 			"hv_state_static": d.object(2), "disk_state_static": d.object(2),
 		})
 		if d.chance(10) {
-			node["uuid"] = d.word()
+			node["uuid"] = d.uuid()
 		}
 		add(c, "nodes", keyOf("node", n), d.drop(node, "tags", "ctime", "mtime", "hv_state_static", "disk_state_static"))
 	}
@@ -541,7 +545,7 @@ func (d dice) disk(key string, nodeKeys list, depth int) object {
 	}
 	with(disk, object{"uuid": key, "size": d.IntN(1e6), "serial_no": d.IntN(99), "name": d.word(), "spindles": d.IntN(5), "params": d.object(2), "ctime": d.time(), "mtime": d.time()})
 	if d.chance(5) {
-		disk["uuid"] = d.word()
+		disk["uuid"] = d.uuid()
 	}
 	return d.drop(disk, "iv_name", "mode", "nodes", "params", "name", "spindles", "ctime", "mtime")
 }
@@ -562,7 +566,7 @@ func (d dice) instance(nodeKeys, diskKeys list) object {
 		instance["nics"] = append(instance["nics"].(list), d.drop(nic, "ip", "network", "name"))
 	}
 	if d.chance(5) {
-		instance["uuid"] = d.word()
+		instance["uuid"] = d.uuid()
 	}
 	d.drop(instance, "hvparams", "beparams", "osparams", "osparams_private", "nics", "disks", "network_port", "tags", "ctime", "mtime")
 	if d.chance(10) {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"gntconfd/internal/sample"
+	"gntconfd/spec/vectors"
 )
 
 // beside compares our daemon with the real one on a configuration.
@@ -27,6 +30,21 @@ func TestScenarios(t *testing.T) {
 	for name, scenario := range scenarios {
 		t.Run(name, func(t *testing.T) {
 			beside(t, encode(t, scenario()))
+		})
+	}
+}
+
+// TestConfigurations compares the daemons on the sample cluster and on those
+// configurations of the conformance vectors that the real daemon loads.
+func TestConfigurations(t *testing.T) {
+	t.Run("sample", func(t *testing.T) { beside(t, sample.Config) })
+	for _, name := range []string{"dangling-master", "latin-1", "long-name", "no-default-link", "odd", "rich", "small"} {
+		t.Run(name, func(t *testing.T) {
+			config, err := vectors.Files.ReadFile("configs/" + name + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			beside(t, config)
 		})
 	}
 }

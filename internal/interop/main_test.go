@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	clusters = flag.Int("clusters", 6, "how many random clusters to compare the daemons on")
+	clusters = flag.Int("clusters", 4, "how many random clusters to compare the daemons on")
 	seed     = flag.Uint64("seed", 1, "the seed of the first random cluster; the following ones count up")
 )
 
