@@ -1,0 +1,75 @@
+package gntconfd
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rooms says which packages of the project a package may import; CONTRIBUTING.md
+// explains why. Tests may import what they need.
+var rooms = map[string][]string{
+	"":                           {},
+	"spec":                       {},
+	"spec/vectors":               {},
+	"gen/wire":                   {},
+	"gen/config":                 {},
+	"gen/config/index":           {},
+	"internal/specgen":           {},
+	"internal/wire":              {"gen/wire"},
+	"internal/cluster/canonical": {"spec"},
+	"internal/cluster":           {"gen/config/index", "internal/cluster/canonical"},
+	"internal/answer":            {"gen/wire", "internal/cluster"},
+	"internal/reload":            {"gen/wire", "internal/cluster"},
+	"internal/server":            {"gen/wire", "internal/wire", "internal/answer"},
+	"internal/daemon":            {"gen/wire", "internal/wire", "internal/answer", "internal/reload", "internal/server"},
+	"internal/sample":            {"gen/config"},
+	"internal/vectors":           {"gen/wire", "spec", "spec/vectors"},
+	"internal/vectors/record":    {"internal/vectors", "spec"},
+	"internal/interop":           {},
+	"client":                     {"gen/wire", "internal/wire"},
+	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon"},
+	"cmd/confdctl":               {"gen/wire", "client", "internal/daemon", "internal/sample"},
+	"fuzz":                       {},
+}
+
+// generated lists which modules generated code may import beside the standard
+// library: it ends up in every program that speaks the protocol.
+var generated = []string{
+	"github.com/go-faster/jx",
+	"github.com/go-faster/errors",
+	"github.com/ogen-go/ogen/validate",
+	"github.com/ogen-go/ogen/ogenregex",
+}
+
+func TestRooms(t *testing.T) {
+	const project = "gntconfd"
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		imports := strings.Fields(line)
+		room := strings.Trim(strings.TrimPrefix(imports[0], project), "/")
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("package %s is not on the map of rooms", imports[0])
+			continue
+		}
+		seen++
+		for _, path := range imports[1:] {
+			inside, ours := strings.CutPrefix(path, project+"/")
+			if ours && !slices.Contains(allowed, inside) {
+				t.Errorf("%s may not import %s", room, inside)
+			}
+			if strings.HasPrefix(room, "gen/") && strings.Contains(path, ".") && !slices.Contains(generated, path) {
+				t.Errorf("%s may not import %s", room, path)
+			}
+		}
+	}
+	if seen != len(rooms) {
+		t.Errorf("%d packages of the %d on the map exist", seen, len(rooms))
+	}
+}
