@@ -18,17 +18,17 @@ const (
 
 // schema holds the keywords of a JSON Schema that make a form.
 type schema struct {
-	Ref           string              `json:"$ref"`
-	Definitions   map[string]*schema  `json:"definitions"`
-	Type          oneOrMany[string]   `json:"type"`
-	OneOf         []*schema           `json:"oneOf"`
-	Properties    properties          `json:"properties"`
-	Additional    *schema             `json:"additionalProperties"`
-	Items         oneOrMany[*schema]  `json:"items"`
-	Dependencies  map[string][]string `json:"dependencies"`
-	Default       json.RawMessage     `json:"default"`
-	OtherDefault  json.RawMessage     `json:"x-confd-default"`
-	Form          string              `json:"x-confd-form"`
+	Ref          string              `json:"$ref"`
+	Definitions  map[string]*schema  `json:"definitions"`
+	Type         oneOrMany[string]   `json:"type"`
+	OneOf        []*schema           `json:"oneOf"`
+	Properties   properties          `json:"properties"`
+	Additional   *schema             `json:"additionalProperties"`
+	Items        oneOrMany[*schema]  `json:"items"`
+	Dependencies map[string][]string `json:"dependencies"`
+	Default      json.RawMessage     `json:"default"`
+	OtherDefault json.RawMessage     `json:"x-confd-default"`
+	Form         string              `json:"x-confd-form"`
 }
 
 // UnmarshalJSON takes the schemas true and false as ones without keywords.
