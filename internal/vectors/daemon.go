@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -84,13 +85,25 @@ func (d *Daemon) Stop() error {
 	return nil
 }
 
+// handedOut are the ports that freePort has returned: the system may offer one
+// again before its daemon has bound it, and two of Ganeti's daemons would share
+// it without an error.
+var handedOut sync.Map
+
 // freePort returns a port of 127.0.0.1 that nobody uses now.
 func freePort() (string, error) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		_, port, err := net.SplitHostPort(conn.LocalAddr().String())
+		conn.Close()
+		if err != nil {
+			return "", err
+		}
+		if _, taken := handedOut.LoadOrStore(port, true); !taken {
+			return port, nil
+		}
 	}
-	defer conn.Close()
-	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
-	return port, err
 }

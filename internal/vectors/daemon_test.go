@@ -106,7 +106,8 @@ func forEachConfig(t *testing.T, test func(t *testing.T, config string, vectors 
 	}
 }
 
-// runAll runs vectors, some at a time.
+// runAll runs vectors, some at a time. Neighbours run one after the other: a
+// receive buffer does not hold many of the largest datagrams.
 func runAll(t *testing.T, target Target, vectors []Vector, real bool) {
 	t.Helper()
 	var group sync.WaitGroup

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Placeholders in string answers.
+// What stands for texts that differ from one daemon to the next.
 const (
 	configPath = "{CONFIG}" // the path of config.data
 	anyReason  = "{REASON}" // at the end: any text, worded by each implementation

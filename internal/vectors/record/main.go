@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func run(args []string, stderr io.Writer) int {
 const parallel = 16
 
 // wait is how long after the answer to a later ping an answer may come.
-const wait = 500 * time.Millisecond
+const wait = 200 * time.Millisecond
 
 // keptAnswer is the length, in bytes, up to which an answer that the project does
 // not give is worth keeping.
@@ -70,25 +71,29 @@ func recordAll(ctx context.Context, dir, program string) (err error) {
 	if err != nil {
 		return err
 	}
+	var all []*vectors.Vector
+	for _, file := range files {
+		for i := range file.Vectors {
+			all = append(all, &file.Vectors[i])
+		}
+	}
 	var (
 		group sync.WaitGroup
 		mu    sync.Mutex
 		bad   []error
-		slots = make(chan struct{}, parallel)
 	)
-	for _, file := range files {
-		for i := range file.Vectors {
-			v := &file.Vectors[i]
-			slots <- struct{}{}
-			group.Go(func() {
-				defer func() { <-slots }()
+	// Neighbours are asked one after the other: a receive buffer does not hold
+	// many of the largest datagrams.
+	for part := range slices.Chunk(all, len(all)/parallel+1) {
+		group.Go(func() {
+			for _, v := range part {
 				if err := record(ctx, v, daemons); err != nil {
 					mu.Lock()
-					defer mu.Unlock()
 					bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
+					mu.Unlock()
 				}
-			})
-		}
+			}
+		})
 	}
 	group.Wait()
 	if err := errors.Join(append(bad, stop())...); err != nil {
