@@ -75,11 +75,12 @@ func (t Target) Ask(ctx context.Context, m *Message, wait time.Duration) (Result
 		return t.ask(ctx, m, wait)
 	}
 	for range alignment {
-		now := time.Now()
-		select {
-		case <-ctx.Done():
-			return Result{}, ctx.Err()
-		case <-time.After(now.Truncate(time.Second).Add(time.Second + 10*time.Millisecond).Sub(now)):
+		if early := time.Now().Truncate(time.Second); time.Since(early) > time.Second/2 {
+			select {
+			case <-ctx.Done():
+				return Result{}, ctx.Err()
+			case <-time.After(time.Until(early.Add(time.Second))):
+			}
 		}
 		second := time.Now().Unix()
 		result, err := t.ask(ctx, m, wait)

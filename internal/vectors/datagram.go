@@ -156,7 +156,7 @@ func textForm(name string) (quote func(string) string, encode func(string) ([]by
 	return nil, nil, fmt.Errorf("unknown text %q", name)
 }
 
-// escape writes the characters of a JSON text beyond printable ASCII as \uXXXX.
+// escape writes the characters of a JSON text beyond printable ASCII as escapes of JSON.
 func escape(text string) string {
 	var out strings.Builder
 	for _, c := range text {
