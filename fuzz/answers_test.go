@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -24,7 +25,7 @@ func ask(book *answer.Book, q question) (reply, error) {
 	}
 	answered, ok := book.Answer(request, new(answer.Scratch))
 	if !ok {
-		return reply{}, fmt.Errorf("met with silence")
+		return reply{}, errors.New("met with silence")
 	}
 	r, err := parseReply(answered.Text)
 	if err == nil && r.Status != int(answered.Status) {
@@ -47,7 +48,19 @@ func TestAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatalf("type %d, query %s: %v\n%s", q.Type, encode(q.Query), err, c)
 			}
+			checkShape(t, q.Type, got)
 			compare(t, c, q, got)
 		}
 	})
+}
+
+// checkShape holds an answer against its description in spec/answers.json.
+func checkShape(t rapid.TB, request genwire.RequestType, r reply) {
+	outcome := "ok"
+	if r.Status != 0 {
+		outcome = "error"
+	}
+	if err := schemas.validate("answers.json", object{fmt.Sprint(request): object{outcome: r.Answer}}); err != nil {
+		t.Fatalf("type %d: %v\n%s", request, err, encode(r.Answer))
+	}
 }

@@ -71,7 +71,7 @@ func drawCluster(t *rapid.T, c object) {
 	c["enabled_hypervisors"] = rapid.SliceOfN(rapid.Map(rapid.SampledFrom([]string{"kvm", "xen-pvm", "xen-hvm", "fake"}), toAny), 1, 2).Draw(t, "enabled_hypervisors")
 	collectors := object{}
 	for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"lv", "drbd", "inst-status-xen", "unheard-of"}), rapid.ID).Draw(t, "data_collectors") {
-		collectors[name] = object{"active": rapid.Bool().Draw(t, "active"), "interval": number(t, "interval", 0, 9)}
+		collectors[name] = object{"active": rapid.Bool().Draw(t, "active"), "interval": rapid.SampledFrom([]json.Number{"0", "1", "5000000", "9007199254740992"}).Draw(t, "interval")}
 	}
 	c["data_collectors"] = collectors
 }

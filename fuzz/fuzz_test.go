@@ -54,6 +54,7 @@ func (s *station) receive(t *testing.T, datagram []byte) wire.Refusal {
 	if !ok {
 		return refusal
 	}
+	checkShape(t, request.Type, got)
 	query := decode(text).(object)["query"]
 	if want := s.model.answer(request.Type, query); got.Status != want.Status || !equal(got.Answer, want.Answer) || !equal(got.Serial, want.Serial) {
 		t.Fatalf("%s\n got %d %s serial %s\nwant %d %s serial %s", text,
@@ -162,7 +163,7 @@ func FuzzPointer(f *testing.F) {
 	form := canonical.Of("Parameters")
 	f.Fuzz(func(t *testing.T, value, pointer string) {
 		text, err := form.Append(nil, []byte(value))
-		doc, invalid := tryDecode([]byte(value))
+		_, invalid := tryDecode([]byte(value))
 		if err != nil {
 			if invalid == nil && utf8.ValidString(value) {
 				t.Fatalf("%v: %s", err, value)
@@ -172,7 +173,7 @@ func FuzzPointer(f *testing.F) {
 		if invalid != nil {
 			t.Fatalf("%s: canonical form %s, but %v", value, text, invalid)
 		}
-		doc = decode(text)
+		doc := decode(text)
 		want, wanted := walk(doc, pointer)
 		tokens, err := canonical.ParsePointer(pointer)
 		if err != nil {

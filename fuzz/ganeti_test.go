@@ -46,6 +46,9 @@ func startGaneti(t *testing.T) *ganeti {
 	if err := os.WriteFile(filepath.Join(root, "var/lib/ganeti/hmac.key"), g.key, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(g.config, smallestCluster, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	// The daemon cannot be asked for its port, so find a free one for it.
 	free, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -90,15 +93,19 @@ func (g *ganeti) load(c *drawnCluster) error {
 	if err := os.Rename(g.config+".new", g.config); err != nil {
 		return err
 	}
-	var last reply
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	start, refused := time.Now(), ""
+	for time.Since(start) < time.Minute {
 		r, err := g.ask(question{Type: wire.RequestPing}, 500*time.Millisecond)
 		if err == nil && equal(r.Answer, version) {
 			return nil
 		}
-		last = r
+		// What is refused now may still be the file before.
+		if refused, _ = r.Answer.(string); refused != "" && time.Since(start) > time.Second {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
-	return fmt.Errorf("not loaded within a minute, last answer %v", last)
+	return fmt.Errorf("not loaded: %s", refused)
 }
 
 // ask asks once. Every question has its own rsalt, and late answers to former

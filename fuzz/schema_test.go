@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ func (s *schemaSet) validate(ref string, value any) error {
 
 // values draws JSON values that a schema allows.
 func values(ref string) *rapid.Generator[any] {
-	return rapid.Custom(func(t *rapid.T) any { return drawing{t}.draw(4, located{schema: object{"$ref": ref}}) })
+	return rapid.Custom(func(t *rapid.T) any { return drawing{t}.draw(6, located{schema: object{"$ref": ref}}) })
 }
 
 // located is a schema and the file that its references start from.
@@ -130,7 +131,7 @@ func (d drawing) once(depth int, all []located) any {
 	case "integer":
 		return d.integer(all)
 	case "number":
-		return d.number()
+		return d.number(all)
 	case "string":
 		return d.text(all)
 	case "array":
@@ -249,7 +250,11 @@ func (d drawing) integer(all []located) any {
 	return json.Number(strconv.FormatInt(max(n, least), 10))
 }
 
-func (d drawing) number() any {
+func (d drawing) number(all []located) any {
+	if slices.ContainsFunc(all, func(s located) bool { return s.schema["x-confd-form"] == "time" }) {
+		// What Ganeti makes of greater ones follows no rule.
+		return json.Number(strconv.FormatFloat(rapid.Float64Range(-1e12, 1e12).Draw(d.t, "time"), 'f', -1, 64))
+	}
 	odd := rapid.SampledFrom([]json.Number{"0", "0.0", "0.1", "1.5", "1e3", "1E+2", "2.5e-7", "1e22", "123456789.123456789", "-0.5", "1600000001.123456", "9007199254740993"})
 	float := rapid.Map(rapid.Float64Range(-1e20, 1e20), func(f float64) json.Number { return json.Number(strconv.FormatFloat(f, 'g', -1, 64)) })
 	return rapid.OneOf(odd, float).Draw(d.t, "number")
@@ -263,11 +268,14 @@ func texts() *rapid.Generator[string] {
 	)
 }
 
+// manyDigits finds what would not fit an integer.
+var manyDigits = regexp.MustCompile(`([0-9]{9})[0-9]+`)
+
 func (d drawing) text(all []located) any {
 	least := 0
 	for _, s := range all {
 		if pattern, ok := s.schema["pattern"].(string); ok {
-			return rapid.StringMatching(pattern).Draw(d.t, "pattern")
+			return manyDigits.ReplaceAllString(rapid.StringMatching(pattern).Draw(d.t, "pattern"), "$1")
 		}
 		if length, ok := s.schema["minLength"].(json.Number); ok {
 			least, _ = strconv.Atoi(string(length))
@@ -311,7 +319,11 @@ func (d drawing) array(depth int, all []located) any {
 				parts = append(parts, located{s.file, schema})
 			}
 		}
-		array = append(array, d.part(depth, parts))
+		element := d.part(depth, parts)
+		same := func(other any) bool { return equal(element, other) }
+		if !slices.ContainsFunc(all, func(s located) bool { return s.schema["uniqueItems"] == true }) || !slices.ContainsFunc(array, same) {
+			array = append(array, element)
+		}
 	}
 	return array
 }
@@ -361,6 +373,22 @@ func (d drawing) object(depth int, all []located) any {
 			}
 		}
 	}
+	least, most := 0, len(members)+3
+	for _, s := range all {
+		if limit, ok := s.schema["minProperties"].(json.Number); ok {
+			least, _ = strconv.Atoi(string(limit))
+		}
+		if limit, ok := s.schema["maxProperties"].(json.Number); ok {
+			most, _ = strconv.Atoi(string(limit))
+		}
+	}
+	for _, name := range d.shuffled(slices.Sorted(maps.Keys(members)), least > 0 || most < len(members)) {
+		if _, has := drawn[name]; !has && len(drawn) < least {
+			drawn[name] = d.part(depth, members[name])
+		} else if has && len(drawn) > most && !required[name] {
+			delete(drawn, name)
+		}
+	}
 	if len(others) > 0 && open && depth > 0 {
 		for range rapid.IntRange(0, 3).Draw(d.t, "others") {
 			key := ""
@@ -375,6 +403,13 @@ func (d drawing) object(depth int, all []located) any {
 		}
 	}
 	return drawn
+}
+
+func (d drawing) shuffled(names []string, needed bool) []string {
+	if !needed {
+		return nil
+	}
+	return rapid.Permutation(names).Draw(d.t, "order")
 }
 
 // part draws what stands inside an array or object.
