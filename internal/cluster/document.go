@@ -27,7 +27,15 @@ var (
 type document struct {
 	members    []string              // the root's members in the order of the file
 	root       []byte                // canonical text of the root without its containers
+	parts      map[string]part       // the members of root
 	containers map[string]*container // the root's members that map keys to objects
+}
+
+// part is a member of the root, with its own members if it is an object, so that
+// a pointer into the large cluster object is a matter of two lookups.
+type part struct {
+	text    []byte
+	members map[string][]byte
 }
 
 // container maps keys to objects of one kind. A nil container has none.
@@ -86,8 +94,14 @@ func (doc *document) load(data []byte) error {
 		return errors.New("something follows the object")
 	}
 	rest.ObjEnd()
-	doc.root, err = form.Append(nil, rest.Buf)
-	return err
+	if doc.root, err = form.Append(nil, rest.Buf); err != nil {
+		return err
+	}
+	doc.parts = make(map[string]part)
+	for name, text := range canonical.Members(doc.root) {
+		doc.parts[name] = part{text, canonical.Members(text)}
+	}
+	return nil
 }
 
 // explain says what the root of the configuration lacks in the words of Ganeti's
@@ -178,14 +192,28 @@ func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte,
 	if err != nil {
 		return dst, ErrNoValue
 	}
-	c, ok := doc.containers[tokens[0]]
-	if !ok {
-		return appendFound(dst, doc.root, tokens, limit)
+	name, tokens := tokens[0], tokens[1:]
+	if c, ok := doc.containers[name]; ok {
+		return c.appendValue(dst, tokens, limit)
 	}
-	if len(tokens) == 1 {
+	part, ok := doc.parts[name]
+	text := part.text
+	if len(tokens) > 0 && part.members != nil {
+		text, ok = part.members[tokens[0]]
+		tokens = tokens[1:]
+	}
+	if !ok {
+		return dst, ErrNoValue
+	}
+	return appendFound(dst, text, tokens, limit)
+}
+
+// appendValue appends what tokens lead to in a container.
+func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte, error) {
+	if len(tokens) == 0 {
 		return c.appendAll(dst, limit)
 	}
-	i, ok := c.find(tokens[1])
+	i, ok := c.find(tokens[0])
 	if !ok {
 		return dst, ErrNoValue
 	}
@@ -193,7 +221,7 @@ func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte,
 	if err != nil {
 		return dst, err
 	}
-	return appendFound(dst, text, tokens[2:], limit)
+	return appendFound(dst, text, tokens[1:], limit)
 }
 
 // appendFound appends what tokens lead to in a text.

@@ -56,6 +56,20 @@ func Lookup(text []byte, tokens []string) (value []byte, ok bool) {
 	return text, true
 }
 
+// Members returns the members of an object in canonical form, and nil for any
+// other value. They are parts of text, not copies. Of doubled members the last
+// counts.
+func Members(text []byte) map[string][]byte {
+	if text[0] != '{' {
+		return nil
+	}
+	found := make(map[string][]byte)
+	for key, value := range members(text) {
+		found[string(unquoted(key))] = value
+	}
+	return found
+}
+
 func memberOf(object []byte, name string) (found []byte, ok bool) {
 	label := string(appendQuoted(nil, []byte(name)))
 	for key, value := range members(object) {
