@@ -173,6 +173,9 @@ func FuzzPointer(f *testing.F) {
 		if invalid != nil {
 			t.Fatalf("%s: canonical form %s, but %v", value, text, invalid)
 		}
+		if strings.Contains(string(text), `\ud`) {
+			return // half a character, for which Go's decoder puts another
+		}
 		doc := decode(text)
 		want, wanted := walk(doc, pointer)
 		tokens, err := canonical.ParsePointer(pointer)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
@@ -92,11 +93,15 @@ type drawing struct{ t *rapid.T }
 func (d drawing) pick(n int, what string) int { return rapid.IntRange(0, n-1).Draw(d.t, what) }
 
 // draw draws a value. depth is how many more levels may hold what is optional.
-// The branch of an else is drawn without a look at what its if rules out, so
-// what comes out may have to be drawn again.
+// What some keywords rule out is drawn all the same, and then drawn again.
 func (d drawing) draw(depth int, all ...located) any {
 	ref, isRef := all[0].schema["$ref"].(string)
-	if !isRef || len(all) > 1 || within(all[0].file, ref).schema["if"] == nil {
+	if !isRef || len(all) > 1 {
+		return d.once(depth, all)
+	}
+	target := within(all[0].file, ref).schema
+	careful := func(keyword string) bool { return target[keyword] != nil }
+	if !slices.ContainsFunc([]string{"if", "dependencies", "minProperties", "maxProperties", "uniqueItems"}, careful) {
 		return d.once(depth, all)
 	}
 	if strings.HasPrefix(ref, "#") { // the judge wants whole names
@@ -238,16 +243,21 @@ func constants(all []located) []any {
 	return slices.DeleteFunc(slices.Clone(common), func(value any) bool { return value == nil && !slices.Contains(types, "null") })
 }
 
-func (d drawing) integer(all []located) any {
-	least := int64(math.MinInt64)
+// limit gives the greatest number that schemas have under a keyword, or least.
+func limit(all []located, keyword string, least int64) int64 {
 	for _, s := range all {
-		if minimum, ok := s.schema["minimum"].(json.Number); ok {
-			least, _ = minimum.Int64()
+		if n, ok := s.schema[keyword].(json.Number); ok {
+			given, _ := n.Int64()
+			least = max(least, given)
 		}
 	}
+	return least
+}
+
+func (d drawing) integer(all []located) any {
 	interesting := []int64{0, 1, -1, 127, 65536, math.MaxInt32, math.MinInt32, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MinInt64}
 	n := rapid.OneOf(rapid.SampledFrom(interesting), rapid.Int64()).Draw(d.t, "integer")
-	return json.Number(strconv.FormatInt(max(n, least), 10))
+	return json.Number(strconv.FormatInt(max(n, limit(all, "minimum", math.MinInt64)), 10))
 }
 
 func (d drawing) number(all []located) any {
@@ -272,37 +282,26 @@ func texts() *rapid.Generator[string] {
 var manyDigits = regexp.MustCompile(`([0-9]{9})[0-9]+`)
 
 func (d drawing) text(all []located) any {
-	least := 0
 	for _, s := range all {
 		if pattern, ok := s.schema["pattern"].(string); ok {
 			return manyDigits.ReplaceAllString(rapid.StringMatching(pattern).Draw(d.t, "pattern"), "$1")
 		}
-		if length, ok := s.schema["minLength"].(json.Number); ok {
-			least, _ = strconv.Atoi(string(length))
-		}
 	}
 	text := texts().Draw(d.t, "string")
-	return text + strings.Repeat("x", max(0, least-len([]rune(text))))
+	missing := int(limit(all, "minLength", 0)) - utf8.RuneCountInString(text)
+	return text + strings.Repeat("x", max(0, missing))
 }
 
 func (d drawing) array(depth int, all []located) any {
-	least, most := 0, 3
-	if depth <= 0 {
-		most = 0
+	least := int(limit(all, "minItems", 0))
+	most := least
+	if depth > 0 {
+		most += 3
 	}
 	for _, s := range all {
-		if limit, ok := s.schema["minItems"].(json.Number); ok {
-			n, _ := strconv.Atoi(string(limit))
-			least, most = max(least, n), max(most, n)
-		}
-	}
-	for _, s := range all {
-		if limit, ok := s.schema["maxItems"].(json.Number); ok {
-			n, _ := strconv.Atoi(string(limit))
-			most = min(most, n)
-		}
-		if tuple, ok := s.schema["items"].([]any); ok && s.schema["additionalItems"] == false {
-			most = min(most, len(tuple))
+		if n, ok := s.schema["maxItems"].(json.Number); ok {
+			given, _ := n.Int64()
+			most = min(most, int(given))
 		}
 	}
 	array := []any{}
@@ -319,11 +318,7 @@ func (d drawing) array(depth int, all []located) any {
 				parts = append(parts, located{s.file, schema})
 			}
 		}
-		element := d.part(depth, parts)
-		same := func(other any) bool { return equal(element, other) }
-		if !slices.ContainsFunc(all, func(s located) bool { return s.schema["uniqueItems"] == true }) || !slices.ContainsFunc(array, same) {
-			array = append(array, element)
-		}
+		array = append(array, d.part(depth, parts))
 	}
 	return array
 }
@@ -357,38 +352,6 @@ func (d drawing) object(depth int, all []located) any {
 			drawn[name] = d.part(depth, members[name])
 		}
 	}
-	// What comes with a member, and what that needs in turn.
-	for range members {
-		for _, s := range all {
-			dependencies, _ := s.schema["dependencies"].(object)
-			for _, name := range sortedKeys(dependencies) {
-				if _, has := drawn[name]; !has {
-					continue
-				}
-				for _, needed := range list(dependencies[name]) {
-					if _, has := drawn[needed.(string)]; !has {
-						drawn[needed.(string)] = d.part(depth, members[needed.(string)])
-					}
-				}
-			}
-		}
-	}
-	least, most := 0, len(members)+3
-	for _, s := range all {
-		if limit, ok := s.schema["minProperties"].(json.Number); ok {
-			least, _ = strconv.Atoi(string(limit))
-		}
-		if limit, ok := s.schema["maxProperties"].(json.Number); ok {
-			most, _ = strconv.Atoi(string(limit))
-		}
-	}
-	for _, name := range d.shuffled(slices.Sorted(maps.Keys(members)), least > 0 || most < len(members)) {
-		if _, has := drawn[name]; !has && len(drawn) < least {
-			drawn[name] = d.part(depth, members[name])
-		} else if has && len(drawn) > most && !required[name] {
-			delete(drawn, name)
-		}
-	}
 	if len(others) > 0 && open && depth > 0 {
 		for range rapid.IntRange(0, 3).Draw(d.t, "others") {
 			key := ""
@@ -403,13 +366,6 @@ func (d drawing) object(depth int, all []located) any {
 		}
 	}
 	return drawn
-}
-
-func (d drawing) shuffled(names []string, needed bool) []string {
-	if !needed {
-		return nil
-	}
-	return rapid.Permutation(names).Draw(d.t, "order")
 }
 
 // part draws what stands inside an array or object.
