@@ -57,9 +57,9 @@ func clusters() *rapid.Generator[drawnCluster] {
 		doc["version"] = json.Number(fmt.Sprint(rapid.IntRange(2160000, 3000000).Draw(t, "version")))
 		c := doc["cluster"].(object)
 		drawCluster(t, c)
-		doc["nodes"] = drawMap(t, "node", 1, drawNode)
-		doc["instances"] = drawMap(t, "instance", 0, drawInstance)
-		doc["disks"] = drawMap(t, "disk", 0, func(t *rapid.T, key string) object { return drawDisk(t, key, 1) })
+		doc["nodes"] = drawMap(t, "node", 2, drawNode)
+		doc["instances"] = drawMap(t, "instance", 1, drawInstance)
+		doc["disks"] = drawMap(t, "disk", 2, func(t *rapid.T, key string) object { return drawDisk(t, key, 1) })
 		return drawnCluster{doc, encode(loosen(t, doc))}
 	})
 }
@@ -99,7 +99,7 @@ func drawInstance(t *rapid.T, key string) object {
 		nics = append(nics, nic)
 	}
 	instance["nics"] = nics
-	instance["disks"] = rapid.SliceOfN(rapid.Map(rapid.SampledFrom(keys[:5]), toAny), 0, 3).Draw(t, "disks")
+	instance["disks"] = rapid.SliceOfN(rapid.Map(rapid.SampledFrom(keys[:4]), toAny), 0, 2).Draw(t, "disks")
 	forthcoming(t, instance, object{
 		"name": oneOf(t, "name", names), "primary_node": oneOf(t, "primary_node", keys, names[:2]), "os": "debian", "hypervisor": "kvm",
 		"admin_state": "up", "admin_state_source": "admin", "disks_active": true,
