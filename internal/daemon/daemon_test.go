@@ -1,0 +1,281 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what should come at once.
+const patience = 20 * time.Second
+
+// node is a directory with the files of a node, and a daemon that serves them.
+type node struct {
+	*Daemon
+	dir string
+}
+
+func (n *node) config() string { return filepath.Join(n.dir, "config.data") }
+func (n *node) key() string    { return filepath.Join(n.dir, "hmac.key") }
+
+// replace puts data into a file of the node as Ganeti does: by renaming.
+func (n *node) replace(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start runs a daemon with the sample's key and a configuration, nil for none.
+func start(t *testing.T, config []byte) *node {
+	t.Helper()
+	n := &node{dir: t.TempDir()}
+	n.replace(t, n.key(), sample.Key)
+	if config != nil {
+		n.replace(t, n.config(), config)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d, err := Start(ctx, Options{
+		Config: n.config(),
+		Key:    n.key(),
+		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		if err := d.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	n.Daemon = d
+	return n
+}
+
+// ping returns the answer to a ping that is signed with key, "" when none comes.
+func (n *node) ping(t *testing.T, key []byte) string {
+	t.Helper()
+	codec := wire.NewCodec(wire.NewKeyring(key))
+	datagram, err := codec.SealRequest(nil, &genwire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", n.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(datagram); err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	buffer := make([]byte, genwire.MaxDatagramSize)
+	size, err := conn.Read(buffer)
+	if err != nil {
+		return ""
+	}
+	reply, _, err := codec.OpenReply(buffer[:size])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(reply.Answer)
+}
+
+// await waits until a ping is answered with a text that contains want.
+func (n *node) await(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		got := n.ping(t, sample.Key)
+		if strings.Contains(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still %q, not %q", got, want)
+		}
+	}
+}
+
+func version(v string) []byte {
+	return bytes.Replace(sample.Config, []byte("3000000"), []byte(v), 1)
+}
+
+// A node gets a configuration, loses it, and gets it back, without a restart.
+func TestConfigurationComesAndGoes(t *testing.T) {
+	n := start(t, nil)
+	gone := "getFileStatus: does not exist"
+	n.await(t, gone)
+	n.replace(t, n.config(), []byte("{"))
+	n.await(t, "Cannot load configuration from "+n.config())
+	n.replace(t, n.config(), version("3000000"))
+	n.await(t, "3000000")
+	n.replace(t, n.config(), version("3000001"))
+	n.await(t, "3000001")
+	if err := os.Remove(n.config()); err != nil {
+		t.Fatal(err)
+	}
+	n.await(t, gone)
+	n.replace(t, n.config(), version("3000002"))
+	n.await(t, "3000002")
+}
+
+// A broken file leaves the last good configuration in service.
+func TestLastGoodConfiguration(t *testing.T) {
+	n := start(t, version("3000001"))
+	n.await(t, "3000001")
+	for _, broken := range []string{"", "{", "[]", `{"version":3000009}`, "\xff"} {
+		n.replace(t, n.config(), []byte(broken))
+		n.Reload()
+		time.Sleep(20 * time.Millisecond)
+		if got := n.ping(t, sample.Key); got != "3000001" {
+			t.Errorf("with %q in the file a ping is answered with %q", broken, got)
+		}
+	}
+	n.replace(t, n.config(), version("3000002"))
+	n.await(t, "3000002")
+}
+
+// A new key takes over while requests with the former one are still answered, and
+// in a way that their senders can verify.
+func TestKeyIsReplaced(t *testing.T) {
+	n := start(t, version("3000001"))
+	n.await(t, "3000001")
+	key := []byte("another key\n")
+	if got := n.ping(t, key); got != "" {
+		t.Fatalf("a ping with the key of tomorrow is answered with %q", got)
+	}
+	n.replace(t, n.key(), key)
+	for deadline := time.Now().Add(patience); n.ping(t, key) != "3000001"; {
+		if time.Now().After(deadline) {
+			t.Fatal("the new key is not in use")
+		}
+	}
+	if got := n.ping(t, sample.Key); got != "3000001" {
+		t.Errorf("a ping with the former key is answered with %q", got)
+	}
+	n.replace(t, n.key(), nil)
+	n.Reload()
+	time.Sleep(20 * time.Millisecond)
+	if got := n.ping(t, key); got != "3000001" {
+		t.Errorf("with an empty key file a ping is answered with %q", got)
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	options := func(change func(*Options)) Options {
+		dir := t.TempDir()
+		o := Options{
+			Config: filepath.Join(dir, "config.data"),
+			Key:    filepath.Join(dir, "hmac.key"),
+			Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
+			Logger: slog.New(slog.DiscardHandler),
+		}
+		if err := os.WriteFile(o.Key, sample.Key, 0o400); err != nil {
+			t.Fatal(err)
+		}
+		change(&o)
+		return o
+	}
+	taken := start(t, nil)
+	for name, test := range map[string]struct {
+		options Options
+		is      error
+		says    string
+	}{
+		"no key":          {options(func(o *Options) { os.Remove(o.Key) }), fs.ErrNotExist, "hmac.key"},
+		"empty key":       {options(func(o *Options) { o.Key = os.DevNull }), nil, os.DevNull},
+		"port taken":      {options(func(o *Options) { o.Addr = taken.Addr() }), syscall.EADDRINUSE, taken.Addr().String()},
+		"foreign address": {options(func(o *Options) { o.Addr = netip.MustParseAddrPort("192.0.2.1:0") }), syscall.EADDRNOTAVAIL, "192.0.2.1"},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err := Start(ctx, test.options)
+		cancel()
+		if err == nil || test.is != nil && !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "conf-daemon.log")
+	var terminal bytes.Buffer
+	logger, err := OpenLog(LogOptions{File: file, Terminal: &terminal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger.Debug("not shown")
+	logger.Info("loaded", "file", "a b", "serial", 7, "error", errors.New("one\ntwo"))
+	logger.With("from", "x").WithGroup("g").Warn("odd", "empty", "")
+	logger.Log(t.Context(), LevelNotice, "startup")
+	logger.Error("broken")
+
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(data, terminal.Bytes()) {
+		t.Errorf("the file has\n%s\nand the terminal\n%s", data, terminal.Bytes())
+	}
+	var got []string
+	for line := range strings.Lines(string(data)) {
+		stamp, rest, _ := strings.Cut(strings.TrimSpace(line), " UTC: ")
+		day, fraction, _ := strings.Cut(stamp, ",")
+		if _, err := time.Parse(time.DateTime, day); err != nil || len(fraction) != 12 {
+			t.Errorf("time stamp %q: %v", stamp, err)
+		}
+		process, text, _ := strings.Cut(rest, "/ThreadId 1 ")
+		if !strings.HasPrefix(process, "ganeti-confd pid=") {
+			t.Errorf("process %q", process)
+		}
+		got = append(got, text)
+	}
+	want := []string{
+		`INFO loaded file="a b" serial=7 error=one two`,
+		`WARNING odd from=x g.empty=""`,
+		`NOTICE startup`,
+		`ERROR broken`,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of the log file: %v, %v", info.Mode(), err)
+	}
+	if _, err := OpenLog(LogOptions{File: filepath.Join(file, "x")}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("log file in a file: %v", err)
+	}
+}
+
+func TestNodePaths(t *testing.T) {
+	t.Setenv("GANETI_ROOTDIR", "/some/root")
+	want := Paths{
+		Config: "/some/root/var/lib/ganeti/config.data",
+		Key:    "/some/root/var/lib/ganeti/hmac.key",
+		Log:    "/some/root/var/log/ganeti/conf-daemon.log",
+	}
+	if got := NodePaths(); got != want {
+		t.Errorf("%+v", got)
+	}
+}
