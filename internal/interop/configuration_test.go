@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,34 @@ func TestBrokenConfiguration(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostConfiguration spoils the file, on purpose with different outcomes: the real
+// daemon forgets what it knew, ours goes on with it. Then the file goes away, as it
+// does on a node that is no master candidate any more, and both say so.
+func TestLostConfiguration(t *testing.T) {
+	need(t, genuine.path)
+	config := encode(t, production())
+	theirs, our := start(t, genuine, config), start(t, ours, config)
+	for _, d := range []*daemon{theirs, our} {
+		d.write(t, "config.data", config[:len(config)/2])
+	}
+	await(t, theirs, ping, "Cannot load configuration")
+	if r := our.askAlone(t, ping, patience); !strings.Contains(r.text, `"status":0`) {
+		t.Errorf("our daemon forgot the last good configuration: %v", r)
+	}
+	for _, d := range []*daemon{theirs, our} {
+		if err := os.Remove(d.file("config.data")); err != nil {
+			t.Fatal(err)
+		}
+		await(t, d, ping, "getFileStatus: does not exist")
+	}
+	compare(t, theirs, our, everyType())
+	for _, d := range []*daemon{theirs, our} {
+		d.write(t, "config.data", config)
+		await(t, d, ping, `"status":0`)
+	}
+	compare(t, theirs, our, everyType())
 }
 
 // await asks a question until the reply holds the text.

@@ -41,25 +41,13 @@ func shapes(text, ip, link string) []string {
 	}
 	for _, key := range []string{"0", "1", "2", "3"} {
 		for _, value := range []string{`""`, `"x"`, "0", "1", "3", "true", "{}", "[]", "[null]", "[true]", "[0]", "[0, 1, 2]", "[3]", "[-1]", `["a", 1]`, `[["a"]]`, "[{}]", `["", ""]`} {
-			if listed := key == "0" || key == "1"; listed && value == `["", ""]` {
-				continue
-			}
 			out = append(out, fmt.Sprintf("{%q: %s}", key, value))
 		}
 	}
-	return slices.DeleteFunc(out, takenApart)
-}
-
-// takenApart holds back what the two daemons read differently on purpose: lists of
-// characters in the place of a string, and field codes as text.
-func takenApart(query string) bool {
-	switch query {
-	case `[]`, `["a"]`, `["a", "b"]`: // a string as a list of characters is no query of ours
-		return false
-	case `{"0": []}`, `{"1": []}`, `{"2": ["a", 1]}`, `{"2": [["a"]]}`:
-		return true
-	}
-	return false
+	// The real daemon takes lists of characters for text, ours on purpose does not.
+	return slices.DeleteFunc(out, func(query string) bool {
+		return query == `{"0": []}` || query == `{"1": []}` || query == `{"2": [["a"]]}`
+	})
 }
 
 // general returns questions that make sense, or none, whatever the configuration.
@@ -228,6 +216,9 @@ func quoted(names []string) []string {
 	return out
 }
 
+// mostPointers bounds how many JSON pointers are asked for: of more than that, it is every second, third and so on.
+const mostPointers = 8000
+
 // pointers returns questions for every JSON pointer into the configuration as the
 // daemon tells it, which is the genuine one, and for the nearest ones that lead nowhere.
 func pointers(t *testing.T, d *daemon, config map[string]any) []question {
@@ -257,9 +248,11 @@ func pointers(t *testing.T, d *daemon, config map[string]any) []question {
 			walk(tops[i], answer, found)
 		}
 	}
-	out := make([]question, 0, len(found))
-	for _, pointer := range keys(found) {
-		out = append(out, ask1(10, quote(pointer)))
+	names := keys(found)
+	stride := 1 + len(names)/mostPointers
+	var out []question
+	for i := 0; i < len(names); i += stride {
+		out = append(out, ask1(10, quote(names[i])))
 	}
 	return out
 }
