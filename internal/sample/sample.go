@@ -1,7 +1,8 @@
 // Package sample holds a small, made-up cluster for demonstrations and tests:
 // eight nodes in every role, two node groups, nine instances on plain, file and
 // DRBD disks, two links, two networks and two job filters. All its addresses and
-// names are ones that are reserved for documentation.
+// names are ones that are reserved for documentation. Generate makes clusters of any
+// size in its likeness.
 package sample
 
 import _ "embed"

@@ -14,6 +14,12 @@ import (
 )
 
 func TestConfigFollowsSchema(t *testing.T) {
+	followsSchema(t, sample.Config)
+}
+
+// followsSchema checks a configuration against spec/config.json.
+func followsSchema(t *testing.T, config []byte) {
+	t.Helper()
 	text, err := spec.Files.ReadFile("config.json")
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +40,7 @@ func TestConfigFollowsSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := schema.Validate(parse(sample.Config)); err != nil {
+	if err := schema.Validate(parse(config)); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,0 +1,26 @@
+package sample
+
+import "math/big"
+
+// order gives every one of size objects a place, in no apparent order.
+type order struct {
+	size            int
+	factor, inverse int // their product is 1 modulo size
+}
+
+func newOrder(size int) order {
+	o := order{size: size}
+	modulus := big.NewInt(int64(max(size, 1)))
+	for o.factor = 1 + size*618/1000; ; o.factor++ {
+		if inverse := new(big.Int).ModInverse(big.NewInt(int64(o.factor)), modulus); inverse != nil {
+			o.inverse = int(inverse.Int64())
+			return o
+		}
+	}
+}
+
+// place returns the place of an object.
+func (o order) place(number int) int { return number * o.factor % o.size }
+
+// number returns the object that has a place.
+func (o order) number(place int) int { return place * o.inverse % o.size }
