@@ -145,6 +145,9 @@ func TestTools(t *testing.T) {
 					outputs[p.name] = times.ReplaceAllString(succeed(t, d, tool.command...), "N")
 				})
 			}
+			if len(outputs) < 2 {
+				t.Skip("one of the two had no network of its own, or failed")
+			}
 			want, got := outputs[genuine.name], outputs[ours.name]
 			if !strings.Contains(want, tool.print) {
 				t.Errorf("%q is not in the output: %s", tool.print, want)
