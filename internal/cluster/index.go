@@ -135,10 +135,12 @@ func (x *indexer) readInstances() error {
 	firstNamed := make(map[string]int32, size)
 
 	err := each(x, "instances", func(i int32, key string, in *index.Instance) {
+		primary, placed := in.PrimaryNode.Get()
 		x.Instances[i] = Instance{
 			UUID:        in.UUID,
 			Name:        in.Name.Value,
-			PrimaryNode: in.PrimaryNode.Value,
+			PrimaryNode: primary,
+			Placed:      placed,
 			Serial:      in.SerialNo,
 			Disks:       in.Disks.Value,
 		}
@@ -173,7 +175,7 @@ func (x *indexer) readInstances() error {
 	if x.HasDefaultLink {
 		for _, o := range owners {
 			node := int32(-1)
-			if i, ok := firstNamed[o.instance]; ok {
+			if i, ok := firstNamed[o.instance]; ok && x.Instances[i].Placed {
 				if n, match := x.nodeNames.find(x.Instances[i].PrimaryNode); match == Found {
 					node = n
 				}
@@ -203,9 +205,13 @@ func (x *indexer) link(name string) *Link {
 
 // addNodes enters an instance with its primary node and with the nodes at the
 // other end of its DRBD disks. For a disk that does not touch the primary node,
-// the first of its nodes counts as the other one.
+// the first of its nodes counts as the other one. An instance without a primary
+// node is nobody's.
 func (x *indexer) addNodes(i int32) {
 	in := &x.Instances[i]
+	if !in.Placed {
+		return
+	}
 	x.primaries[in.PrimaryNode] = append(x.primaries[in.PrimaryNode], i)
 	var others []string
 	for _, disk := range in.Disks {
@@ -250,7 +256,7 @@ func (x *indexer) addMinors(i int32) {
 					Disk:     position,
 					Minor:    device.minors[end],
 					Peer:     device.nodes[1-end],
-					Primary:  node == in.PrimaryNode,
+					Primary:  in.Placed && node == in.PrimaryNode,
 				})
 			}
 		}

@@ -73,8 +73,10 @@ type Instance struct {
 	UUID string
 	// Name is the instance's full name; one that is forthcoming may have none.
 	Name string
-	// PrimaryNode refers to the node that the instance runs on.
+	// PrimaryNode refers to the node that the instance runs on. Placed is false
+	// while a forthcoming instance has none.
 	PrimaryNode string
+	Placed      bool
 	// Serial is the instance's serial number.
 	Serial int64
 	// Disks are the keys of the instance's disks.
