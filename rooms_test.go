@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 	"internal/answer":            {"gen/wire", "internal/cluster"},
 	"internal/reload":            {"gen/wire", "internal/cluster"},
 	"internal/server":            {"gen/wire", "internal/wire", "internal/answer"},
-	"internal/daemon":            {"gen/wire", "internal/wire", "internal/answer", "internal/reload", "internal/server"},
+	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server"},
 	"internal/sample":            {"gen/config"},
 	"internal/vectors":           {"gen/wire", "spec", "spec/vectors"},
 	"internal/vectors/record":    {"internal/vectors", "spec"},

@@ -159,7 +159,7 @@ func (c *container) load(d *jx.Decoder) error {
 			last = append(last, o)
 		}
 	}
-	c.objects = slices.Clip(last)
+	c.objects = slices.Clone(last) // without the room that appending leaves
 	return nil
 }
 

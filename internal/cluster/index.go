@@ -38,19 +38,29 @@ func (x *indexer) run() error {
 	return nil
 }
 
+// node returns a reference to a node. Of the many references to one node only the
+// text of the first is kept.
+func (x *indexer) node(reference string) string {
+	if i, ok := x.nodeNames.byKey[reference]; ok {
+		return x.Nodes[i].Key
+	}
+	return reference
+}
+
 // each decodes the objects of a container of the document and hands them to add
-// one by one, with their position.
+// one by one, with their position. An object is valid only until the next.
 func each[T any, P interface {
 	*T
 	Decode(*jx.Decoder) error
 }](x *indexer, container string, add func(i int32, key string, object P)) error {
+	var value, zero T // one for all: a large cluster has very many objects
 	for i, object := range x.document.objects(container) {
-		value := P(new(T))
+		value = zero
 		x.decoder.ResetBytes(object.raw)
-		if err := value.Decode(x.decoder); err != nil {
+		if err := P(&value).Decode(x.decoder); err != nil {
 			return fmt.Errorf("%s: %s: %w", container, object.key, err)
 		}
-		add(int32(i), object.key, value)
+		add(int32(i), object.key, &value)
 	}
 	return nil
 }
@@ -97,22 +107,22 @@ func (x *indexer) readNodes() error {
 func (x *indexer) readDisks() error {
 	x.drbd = make(map[string]drbdTree, len(x.document.objects("disks")))
 	return each(x, "disks", func(_ int32, key string, d *index.Disk) {
-		x.drbd[key] = drbdTree{top: isDRBD(d), devices: appendDRBD(nil, d)}
+		x.drbd[key] = drbdTree{top: isDRBD(d), devices: x.appendDRBD(nil, d)}
 	})
 }
 
 func isDRBD(d *index.Disk) bool { return d.DevType.Value == index.DiskDevTypeDrbd && d.LogicalID.Set }
 
-func appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
+func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 	if isDRBD(d) {
 		id := &d.LogicalID.Value
 		devices = append(devices, drbdDevice{
-			nodes:  [2]string{id.V0, id.V1},
+			nodes:  [2]string{x.node(id.V0), x.node(id.V1)},
 			minors: [2]int64{id.V3, id.V4},
 		})
 	}
 	for i := range d.Children.Value {
-		devices = appendDRBD(devices, &d.Children.Value[i])
+		devices = x.appendDRBD(devices, &d.Children.Value[i])
 	}
 	return devices
 }
@@ -132,14 +142,23 @@ func (x *indexer) readInstances() error {
 		link, ip, instance string
 	}
 	var owners []owner
+	disks := x.document.containers["disks"]
 	firstNamed := make(map[string]int32, size)
 
 	err := each(x, "instances", func(i int32, key string, in *index.Instance) {
+		if in.UUID == key {
+			in.UUID = key // one text for both
+		}
+		for i, disk := range in.Disks.Value {
+			if j, ok := disks.find(disk); ok {
+				in.Disks.Value[i] = disks.objects[j].key
+			}
+		}
 		primary, placed := in.PrimaryNode.Get()
 		x.Instances[i] = Instance{
 			UUID:        in.UUID,
 			Name:        in.Name.Value,
-			PrimaryNode: primary,
+			PrimaryNode: x.node(primary),
 			Placed:      placed,
 			Serial:      in.SerialNo,
 			Disks:       in.Disks.Value,
@@ -190,7 +209,18 @@ func (x *indexer) readInstances() error {
 		x.addNodes(int32(i))
 		x.addMinors(int32(i))
 	}
+	fit(x.primaries)
+	fit(x.secondaries)
+	fit(x.minors)
 	return nil
+}
+
+// fit gives back the room that appending has left in lists, which last as long as
+// the snapshot.
+func fit[T any](lists map[string][]T) {
+	for key, list := range lists {
+		lists[key] = slices.Clone(list)
+	}
 }
 
 // link returns the link with a name, which it makes where there is none.

@@ -11,6 +11,7 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
 	"gntconfd/internal/wire"
@@ -32,6 +33,7 @@ type Options struct {
 type Daemon struct {
 	server   *server.Server
 	reloader *reload.Reloader
+	serving  *cluster.Snapshot // what the server answers from, nil when from none
 	cancel   context.CancelFunc
 	done     chan struct{}
 	err      error
@@ -53,7 +55,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	d.reloader, err = reload.Start(ctx, reload.Options{
 		ConfigPath: o.Config,
 		KeyPath:    o.Key,
-		OnConfig:   func(state reload.State) { s.SetBook(book(state)) },
+		OnConfig:   d.serve,
 		OnKey:      func(key []byte) { keys.Replace(key, time.Now()) },
 		Logger:     o.Logger,
 	})
@@ -71,12 +73,15 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	return d, nil
 }
 
-// book returns what answers in a state.
-func book(state reload.State) *answer.Book {
-	if state.Snapshot == nil {
-		return answer.Unavailable(state.Problem)
+// serve makes the daemon answer from a state.
+func (d *Daemon) serve(state reload.State) {
+	switch {
+	case state.Snapshot == nil:
+		d.server.SetBook(answer.Unavailable(state.Problem))
+	case state.Snapshot != d.serving:
+		d.server.SetBook(answer.Prepare(state.Snapshot))
 	}
-	return answer.Prepare(state.Snapshot)
+	d.serving = state.Snapshot
 }
 
 // Addr returns the address that the daemon listens on.

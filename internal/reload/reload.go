@@ -248,8 +248,12 @@ func (r *Reloader) lookAtConfig(force bool) {
 			r.refuse(&s, err)
 		}
 	}
+	changed := s.Snapshot != r.State().Snapshot
 	r.onConfig(s)
 	r.state.Store(&s)
+	if changed {
+		settle()
+	}
 }
 
 // loadConfig puts a snapshot of data into s.
