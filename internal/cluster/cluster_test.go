@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -228,5 +229,54 @@ func BenchmarkLoad(b *testing.B) {
 		if _, err := Load(sample.Config); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A snapshot that takes over what has not changed is the same as one made anew.
+func TestNext(t *testing.T) {
+	sampleText := string(sample.Config)
+	former, err := Load([]byte(sampleText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(old, new string) string {
+		if !strings.Contains(sampleText, old) {
+			t.Fatalf("the sample has no %q", old)
+		}
+		return strings.ReplaceAll(sampleText, old, new)
+	}
+	last := sampleText
+	for name, text := range map[string]string{
+		"nothing changed":     sampleText,
+		"node renamed":        replace("node2.example.org", "nodex.example.org"),
+		"node's UUID changed": replace("a2a379d6-07e1-416b-a457-aa0a92079baa", "02a379d6-07e1-416b-a457-aa0a92079baa"),
+		"instance renamed":    replace("www1.example.org", "zzz.example.org"),
+		"disk key changed":    replace(`"uuid"`, `"uuid" `),
+		"address moved":       replace("203.0.113.10", "203.0.113.250"),
+		"default link":        replace(`"link": "br0"`, `"link": "br7"`),
+		"no objects":          root(``),
+		"one node":            root(`,"nodes":{` + node("n1", "a") + `}`),
+	} {
+		want, err := Load([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, from := range []string{sampleText, last} {
+			before, err := Load([]byte(from))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := before.Next([]byte(text))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: taking over gives another snapshot", name)
+			}
+		}
+		last = text
+	}
+	if again, err := Load([]byte(sampleText)); err != nil || !reflect.DeepEqual(former, again) {
+		t.Errorf("the former snapshot has changed: %v", err)
 	}
 }

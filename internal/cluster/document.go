@@ -50,8 +50,9 @@ type object struct {
 	raw []byte
 }
 
-// load splits the text of a configuration file into the objects in it.
-func (doc *document) load(data []byte) error {
+// load splits the text of a configuration file into the objects in it. Keys that
+// the former document has are taken from there.
+func (doc *document) load(data []byte, former *document) error {
 	if i := invalidUTF8(data); i >= 0 {
 		return fmt.Errorf("byte %d is not UTF-8", i)
 	}
@@ -73,7 +74,7 @@ func (doc *document) load(data []byte) error {
 			case jx.Object:
 				c := &container{form: elem}
 				doc.containers[name] = c
-				return within(name, c.load(d))
+				return within(name, c.load(d, former.objects(name)))
 			}
 		}
 		raw, err := d.Raw()
@@ -137,9 +138,19 @@ func invalidUTF8(data []byte) int {
 	}
 }
 
-func (c *container) load(d *jx.Decoder) error {
+func (c *container) load(d *jx.Decoder, former []object) error {
+	c.objects = make([]object, 0, len(former)+len(former)/8)
+	next := 0 // where in former the key is, if keys come in order
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
-		o := object{key: string(key)}
+		for next < len(former) && former[next].key < string(key) {
+			next++
+		}
+		var o object
+		if next < len(former) && former[next].key == string(key) {
+			o.key = former[next].key
+		} else {
+			o.key = string(key)
+		}
 		raw, err := d.Raw()
 		if err != nil {
 			return within(o.key, err)

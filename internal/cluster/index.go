@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -9,11 +10,13 @@ import (
 	"gntconfd/gen/config/index"
 )
 
-// indexer reads the objects of a document into the indexes of a Snapshot.
+// indexer reads the objects of a document into the indexes of a Snapshot. What a
+// former snapshot has of an object is taken over when the object's text is still
+// the same: that is cheaper than to decode it again, and leaves no garbage.
 type indexer struct {
 	*Snapshot
+	former  *Snapshot
 	decoder *jx.Decoder
-	drbd    map[string]drbdTree // by disk
 }
 
 // drbdTree are the DRBD devices among a disk and the disks below it.
@@ -30,8 +33,10 @@ type drbdDevice struct {
 }
 
 func (x *indexer) run() error {
-	for _, read := range []func() error{x.readCluster, x.readNodes, x.readDisks, x.readInstances} {
-		if err := read(); err != nil {
+	for _, step := range []func() error{
+		x.readCluster, x.readNodes, x.readDisks, x.readInstances, x.makeLinks, x.placeInstances,
+	} {
+		if err := step(); err != nil {
 			return err
 		}
 	}
@@ -47,20 +52,30 @@ func (x *indexer) node(reference string) string {
 	return reference
 }
 
-// each decodes the objects of a container of the document and hands them to add
-// one by one, with their position. An object is valid only until the next.
+// each goes through the objects of a container of the document: those that are
+// new or have changed are decoded and handed to add, with their position, for
+// others keep gets their position now and in the former snapshot. A decoded object
+// is valid only until the next.
 func each[T any, P interface {
 	*T
 	Decode(*jx.Decoder) error
-}](x *indexer, container string, add func(i int32, key string, object P)) error {
+}](x *indexer, container string, keep func(i, former int), add func(i int, key string, object P)) error {
+	former := x.former.document.objects(container)
 	var value, zero T // one for all: a large cluster has very many objects
 	for i, object := range x.document.objects(container) {
+		for len(former) > 0 && former[0].key < object.key {
+			former = former[1:]
+		}
+		if len(former) > 0 && former[0].key == object.key && bytes.Equal(former[0].raw, object.raw) {
+			keep(i, len(x.former.document.objects(container))-len(former))
+			continue
+		}
 		value = zero
 		x.decoder.ResetBytes(object.raw)
 		if err := P(&value).Decode(x.decoder); err != nil {
 			return fmt.Errorf("%s: %s: %w", container, object.key, err)
 		}
-		add(int32(i), object.key, &value)
+		add(i, object.key, &value)
 	}
 	return nil
 }
@@ -84,10 +99,10 @@ func (x *indexer) readCluster() error {
 }
 
 func (x *indexer) readNodes() error {
-	size := len(x.document.objects("nodes"))
-	x.Nodes = make([]Node, size)
-	x.nodeNames = newNames(size)
-	err := each(x, "nodes", func(i int32, key string, n *index.Node) {
+	x.Nodes = make([]Node, len(x.document.objects("nodes")))
+	err := each(x, "nodes", func(i, former int) {
+		x.Nodes[i] = x.former.Nodes[former]
+	}, func(i int, key string, n *index.Node) {
 		x.Nodes[i] = Node{
 			Key:       key,
 			UUID:      n.UUID,
@@ -98,16 +113,21 @@ func (x *indexer) readNodes() error {
 			Drained:   n.Drained,
 			Serial:    n.SerialNo,
 		}
-		x.nodeNames.add(i, key, n.Name)
 	})
+	x.nodeNames = newNames(len(x.Nodes))
+	for i := range x.Nodes {
+		x.nodeNames.add(int32(i), x.Nodes[i].Key, x.Nodes[i].Name)
+	}
 	x.nodeNames.finish()
 	return err
 }
 
 func (x *indexer) readDisks() error {
-	x.drbd = make(map[string]drbdTree, len(x.document.objects("disks")))
-	return each(x, "disks", func(_ int32, key string, d *index.Disk) {
-		x.drbd[key] = drbdTree{top: isDRBD(d), devices: x.appendDRBD(nil, d)}
+	x.disks = make([]drbdTree, len(x.document.objects("disks")))
+	return each(x, "disks", func(i, former int) {
+		x.disks[i] = x.former.disks[former]
+	}, func(i int, _ string, d *index.Disk) {
+		x.disks[i] = drbdTree{top: isDRBD(d), devices: x.appendDRBD(nil, d)}
 	})
 }
 
@@ -128,24 +148,12 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 }
 
 func (x *indexer) readInstances() error {
-	size := len(x.document.objects("instances"))
-	x.Instances = make([]Instance, size)
-	x.instanceNames = newNames(size)
-	x.primaries = make(map[string][]int32)
-	x.secondaries = make(map[string][]int32)
-	x.minors = make(map[string][]Minor)
-	x.Links = make(map[string]*Link)
-
-	// An address leads to the name of an instance and that to the first instance
-	// with the name, which may be another one, further down in the file.
-	type owner struct {
-		link, ip, instance string
-	}
-	var owners []owner
+	objects := x.document.objects("instances")
+	x.Instances = make([]Instance, len(objects))
 	disks := x.document.containers["disks"]
-	firstNamed := make(map[string]int32, size)
-
-	err := each(x, "instances", func(i int32, key string, in *index.Instance) {
+	err := each(x, "instances", func(i, former int) {
+		x.Instances[i] = x.former.Instances[former]
+	}, func(i int, key string, in *index.Instance) {
 		if in.UUID == key {
 			in.UUID = key // one text for both
 		}
@@ -158,56 +166,100 @@ func (x *indexer) readInstances() error {
 		x.Instances[i] = Instance{
 			UUID:        in.UUID,
 			Name:        in.Name.Value,
+			Named:       in.Name.Set && !in.Name.Null,
 			PrimaryNode: x.node(primary),
 			Placed:      placed,
 			Serial:      in.SerialNo,
 			Disks:       in.Disks.Value,
-		}
-		name := in.Name.Value
-		if name == "" {
-			x.instanceNames.addNameless(i, key)
-		} else {
-			x.instanceNames.add(i, key, name)
-		}
-		if in.Name.Set && !in.Name.Null {
-			if _, known := firstNamed[name]; !known {
-				firstNamed[name] = i
-			}
-		} else {
-			name = in.UUID
-		}
-		for _, nic := range in.Nics.Value {
-			link, given := nic.Nicparams.Link.Get()
-			if !given {
-				link = x.DefaultLink
-			}
-			if ip, given := nic.IP.Get(); given {
-				owners = append(owners, owner{link, ip, name})
-			}
+			addresses:   addresses(in.Nics.Value),
 		}
 	})
 	if err != nil {
 		return err
 	}
-	x.instanceNames.finish()
-
-	if x.HasDefaultLink {
-		for _, o := range owners {
-			node := int32(-1)
-			if i, ok := firstNamed[o.instance]; ok && x.Instances[i].Placed {
-				if n, match := x.nodeNames.find(x.Instances[i].PrimaryNode); match == Found {
-					node = n
-				}
-			}
-			x.link(o.link).nodes[o.ip] = node
+	x.instanceNames = newNames(len(x.Instances))
+	for i := range x.Instances {
+		if name := x.Instances[i].Name; name == "" {
+			x.instanceNames.addNameless(int32(i), objects[i].key)
+		} else {
+			x.instanceNames.add(int32(i), objects[i].key, name)
 		}
-		for _, link := range x.Links {
-			link.finish()
+	}
+	x.instanceNames.finish()
+	return nil
+}
+
+// addresses returns the addresses of an instance's nics.
+func addresses(nics []index.NIC) []address {
+	var found []address
+	for i := range nics {
+		if ip, ok := nics[i].IP.Get(); ok {
+			link, linked := nics[i].Nicparams.Link.Get()
+			found = append(found, address{ip: ip, link: link, linked: linked})
+		}
+	}
+	return slices.Clip(found)
+}
+
+// makeLinks enters the addresses of all instances. An address leads to the name of
+// an instance, and that to the first instance with the name, which may be another.
+// Of several instances with one address on a link the last has it.
+func (x *indexer) makeLinks() error {
+	x.Links = make(map[string]*Link)
+	if !x.HasDefaultLink {
+		return nil
+	}
+	first := make(map[string]int32, len(x.Instances))
+	for i := len(x.Instances) - 1; i >= 0; i-- {
+		if x.Instances[i].Named {
+			first[x.Instances[i].Name] = int32(i)
 		}
 	}
 	for i := range x.Instances {
+		in := &x.Instances[i]
+		node := int32(-1)
+		// A nameless instance goes by its UUID here.
+		name := in.UUID
+		if in.Named {
+			name = in.Name
+		}
+		if i, ok := first[name]; ok && x.Instances[i].Placed {
+			if n, match := x.nodeNames.find(x.Instances[i].PrimaryNode); match == Found {
+				node = n
+			}
+		}
+		for _, a := range in.addresses {
+			link := x.DefaultLink
+			if a.linked {
+				link = a.link
+			}
+			x.link(link).nodes[a.ip] = node
+		}
+	}
+	for _, link := range x.Links {
+		link.finish()
+	}
+	return nil
+}
+
+// link returns the link with a name, which it makes where there is none.
+func (x *indexer) link(name string) *Link {
+	link := x.Links[name]
+	if link == nil {
+		link = &Link{nodes: make(map[string]int32)}
+		x.Links[name] = link
+	}
+	return link
+}
+
+// placeInstances enters instances and DRBD minors with the nodes they are on.
+func (x *indexer) placeInstances() error {
+	x.primaries = make(map[string][]int32)
+	x.secondaries = make(map[string][]int32)
+	x.minors = make(map[string][]Minor)
+	for i := range x.Instances {
 		x.addNodes(int32(i))
-		x.addMinors(int32(i))
+		x.addMinors(i)
 	}
 	fit(x.primaries)
 	fit(x.secondaries)
@@ -223,16 +275,6 @@ func fit[T any](lists map[string][]T) {
 	}
 }
 
-// link returns the link with a name, which it makes where there is none.
-func (x *indexer) link(name string) *Link {
-	link := x.Links[name]
-	if link == nil {
-		link = &Link{nodes: make(map[string]int32)}
-		x.Links[name] = link
-	}
-	return link
-}
-
 // addNodes enters an instance with its primary node and with the nodes at the
 // other end of its DRBD disks. For a disk that does not touch the primary node,
 // the first of its nodes counts as the other one. An instance without a primary
@@ -244,8 +286,8 @@ func (x *indexer) addNodes(i int32) {
 	}
 	x.primaries[in.PrimaryNode] = append(x.primaries[in.PrimaryNode], i)
 	var others []string
-	for _, disk := range in.Disks {
-		tree := x.drbd[disk]
+	for _, key := range in.Disks {
+		tree, _ := x.disk(key)
 		if !tree.top {
 			continue
 		}
@@ -260,29 +302,41 @@ func (x *indexer) addNodes(i int32) {
 	}
 }
 
+// disk returns the DRBD devices of the disk with a key, and whether there is such
+// a disk.
+func (x *indexer) disk(key string) (drbdTree, bool) {
+	i, ok := x.document.containers["disks"].find(key)
+	if !ok {
+		return drbdTree{}, false
+	}
+	return x.disks[i], true
+}
+
 // addMinors enters the DRBD minors of an instance with both their nodes; none of
 // them when one of the disks does not exist. The disks are those of the instance
 // that its member uuid leads to, as everywhere in Ganeti.
-func (x *indexer) addMinors(i int32) {
+func (x *indexer) addMinors(i int) {
 	in := &x.Instances[i]
 	holder, match := x.FindInstance(in.UUID)
 	if match != Found {
 		return
 	}
 	disks := x.Instances[holder].Disks
-	for _, disk := range disks {
-		if _, ok := x.drbd[disk]; !ok {
+	trees := make([]drbdTree, len(disks))
+	for position, key := range disks {
+		var ok bool
+		if trees[position], ok = x.disk(key); !ok {
 			return
 		}
 	}
-	for position, disk := range disks {
-		for _, device := range x.drbd[disk].devices {
+	for position, tree := range trees {
+		for _, device := range tree.devices {
 			for end, node := range device.nodes {
 				if end == 1 && node == device.nodes[0] {
 					continue // such a device has its first minor only
 				}
 				x.minors[node] = append(x.minors[node], Minor{
-					Instance: int(i),
+					Instance: i,
 					Disk:     position,
 					Minor:    device.minors[end],
 					Peer:     device.nodes[1-end],

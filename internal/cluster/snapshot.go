@@ -46,6 +46,7 @@ type Snapshot struct {
 	primaries     map[string][]int32 // instances, by the reference to their primary node
 	secondaries   map[string][]int32 // instances, by the reference to the node at the other end
 	minors        map[string][]Minor // by the reference to their node
+	disks         []drbdTree         // in ascending order of the disks' keys
 
 	document document
 }
@@ -71,8 +72,10 @@ type Node struct {
 type Instance struct {
 	// UUID is the instance's member uuid, which is its key as a rule.
 	UUID string
-	// Name is the instance's full name; one that is forthcoming may have none.
-	Name string
+	// Name is the instance's full name. Named is false while a forthcoming
+	// instance has none.
+	Name  string
+	Named bool
 	// PrimaryNode refers to the node that the instance runs on. Placed is false
 	// while a forthcoming instance has none.
 	PrimaryNode string
@@ -81,6 +84,14 @@ type Instance struct {
 	Serial int64
 	// Disks are the keys of the instance's disks.
 	Disks []string
+
+	addresses []address // of its nics
+}
+
+// address is an instance address, with the link when its nic names one.
+type address struct {
+	ip, link string
+	linked   bool
 }
 
 // Link is a link (a bridge or a routing table) with the instance addresses on
@@ -125,17 +136,21 @@ type Minor struct {
 //
 // Members that no answer needs may be missing or unknown. The error names the
 // place of the first member that is needed and missing, or cannot be read.
-func Load(data []byte) (*Snapshot, error) {
-	s := new(Snapshot)
-	x := indexer{Snapshot: s, decoder: jx.DecodeBytes(nil)}
-	err := s.document.load(data)
+func Load(data []byte) (*Snapshot, error) { return new(Snapshot).Next(data) }
+
+// Next is Load for a configuration that follows the one of s: what has not changed
+// is taken over from s, which stays as it is.
+func (s *Snapshot) Next(data []byte) (*Snapshot, error) {
+	next := new(Snapshot)
+	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
+	err := next.document.load(data, &s.document)
 	if err == nil {
 		err = x.run()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parsing configuration: %w", err)
 	}
-	return s, nil
+	return next, nil
 }
 
 // FindNode returns the index in Nodes of the node that query means.

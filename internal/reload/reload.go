@@ -80,7 +80,7 @@ type Reloader struct {
 	key, config file
 	onKey       func([]byte)
 	onConfig    func(State)
-	load        func([]byte) (*cluster.Snapshot, error)
+	load        func(former *cluster.Snapshot, data []byte) (*cluster.Snapshot, error)
 	log         *slog.Logger
 
 	dir   directory
@@ -110,7 +110,7 @@ func newReloader(o Options) *Reloader {
 		config:   file{path: filepath.Clean(o.ConfigPath), limit: maxConfigSize},
 		onKey:    o.OnKey,
 		onConfig: o.OnConfig,
-		load:     cluster.Load,
+		load:     load,
 		log:      o.Logger,
 		pace:     pace{quiet: quiet, patience: patience, pause: wire.ReloadInterval * time.Second},
 		poll:     wire.PollInterval * time.Second,
@@ -256,10 +256,18 @@ func (r *Reloader) lookAtConfig(force bool) {
 	}
 }
 
+// load makes a snapshot, with the help of the one before it, if any.
+func load(former *cluster.Snapshot, data []byte) (*cluster.Snapshot, error) {
+	if former == nil {
+		return cluster.Load(data)
+	}
+	return former.Next(data)
+}
+
 // loadConfig puts a snapshot of data into s.
 func (r *Reloader) loadConfig(s *State, data []byte) error {
 	began := time.Now()
-	snapshot, err := r.load(data)
+	snapshot, err := r.load(s.Snapshot, data)
 	ended := time.Now()
 	r.pace.loaded(ended)
 	if err != nil {

@@ -159,7 +159,7 @@ func (w *world) stop() {
 	}
 }
 
-func (w *world) load(data []byte) (*cluster.Snapshot, error) {
+func (w *world) load(_ *cluster.Snapshot, data []byte) (*cluster.Snapshot, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.parse++
