@@ -20,6 +20,7 @@ const (
 	pythonPath   = "/usr/share/ganeti/3.0"
 	confdClient  = pythonPath + "/confd-client"
 	queryConfig  = pythonPath + "/query-config"
+	gntNode      = "/usr/sbin/gnt-node"
 	monCollector = "/usr/lib/ganeti/3.0/usr/lib/ganeti/mon-collector"
 )
 
@@ -32,19 +33,25 @@ func client(t *testing.T, d *daemon, command ...string) (stdout, stderr string, 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	tools, err := filepath.Abs("testdata/bin") // stands in for the tools of the hypervisor
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Env = append(d.environ(), "PYTHONPATH="+pythonPath, "PATH="+tools+":"+os.Getenv("PATH"))
+	cmd.Env = clientEnviron(t, d)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// clientEnviron is the daemon's environment with what clients need besides.
+func clientEnviron(t *testing.T, d *daemon) []string {
+	t.Helper()
+	tools, err := filepath.Abs("testdata/bin") // stands in for the tools of LVM and of the hypervisor
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(d.environ(), "PYTHONPATH="+pythonPath, "PATH="+tools+":"+os.Getenv("PATH"))
 }
 
 // succeed is client for one that has to exit with 0.
@@ -120,41 +127,58 @@ func TestConfdClient(t *testing.T) {
 // times matches what differs from run to run in the output of clients.
 var times = regexp.MustCompile(`[0-9]+\.[0-9]{3}ms|\b1[0-9]{18}\b`)
 
-// TestTools runs those of Ganeti's tools that find the real daemon useful, against both
-// daemons, and compares what they print.
+// TestTools runs those of Ganeti's tools that find the real daemon useful, and compares what they print.
 func TestTools(t *testing.T) {
 	tools := []struct {
 		name    string
 		command []string
+		code    int
 		print   string // has to be in the output, which shows that the daemon's answers got there
 	}{
-		{"query-config", []string{python, queryConfig, "/cluster/cluster_name", "/nodes/uuid-node-1/primary_ip"}, "192.0.2.2"},
-		{"lv", []string{monCollector, "lv", "-f", "testdata/lvs", "-a", "127.0.0.1", "-p", "1814"}, "web1.example.com"},
-		{"inst-status-xen", []string{monCollector, "inst-status-xen", "-a", "127.0.0.1", "-p", "1814"}, "uuid-inst-1"},
-		{"drbd", []string{monCollector, "drbd", "-s", "testdata/proc-drbd"}, "web0.example.com"},
+		{"query-config", []string{python, queryConfig, "/cluster/cluster_name", "/nodes/uuid-node-1/primary_ip"}, 0, "192.0.2.2"},
+		{"query-config of values", []string{python, queryConfig, "/cluster/data_collectors", "/disks/uuid-disk-0-0/logical_id", "/nosuch"}, 0, "['uuid-node-0', 'uuid-node-1', 11000, 0, 3, 'secret-uuid-disk-0-0']"},
+		{"list-drbd", []string{gntNode, "list-drbd", hostname}, 0, "63 web6.example.com disk/0 secondary node0.example.com"},
+		{"list-drbd by uuid", []string{gntNode, "list-drbd", "--no-headers", "--separator=:", "uuid-node-4"}, 0, "node4.example.com:41:web4.example.com:disk/1:primary:node5.example.com\n"},
+		{"list-drbd of nobody", []string{gntNode, "list-drbd", "nobody"}, 1, "Query gave non-ok status '1': "},
+		{"lv", []string{monCollector, "lv", "-f", "testdata/lvs", "-a", "127.0.0.1", "-p", "1814"}, 0, "web1.example.com"},
+		{"inst-status-xen", []string{monCollector, "inst-status-xen", "-a", "127.0.0.1", "-p", "1814"}, 0, "uuid-inst-1"},
+		{"drbd", []string{monCollector, "drbd", "-s", "testdata/proc/drbd"}, 0, "web0.example.com"},
 	}
-	need(t, genuine.path, python, queryConfig, monCollector)
+	need(t, genuine.path, python, queryConfig, gntNode, monCollector)
 	config := encode(t, production())
 	for _, tool := range tools {
 		t.Run(tool.name, func(t *testing.T) {
-			outputs := make(map[string]string)
-			for _, p := range []program{genuine, ours} {
-				t.Run(p.name, func(t *testing.T) {
-					isolate(t)
-					d := startAt(t, p, config, defaultPort)
-					outputs[p.name] = times.ReplaceAllString(succeed(t, d, tool.command...), "N")
-				})
-			}
-			if len(outputs) < 2 {
-				t.Skip("one of the two had no network of its own, or failed")
-			}
-			want, got := outputs[genuine.name], outputs[ours.name]
-			if !strings.Contains(want, tool.print) {
-				t.Errorf("%q is not in the output: %s", tool.print, want)
-			}
-			if want != got {
-				t.Errorf("beside the genuine daemon:\n%s\nbeside ours:\n%s", want, got)
+			output := sameBeside(t, config, func(t *testing.T, d *daemon) string {
+				stdout, stderr, code := client(t, d, tool.command...)
+				if code != tool.code {
+					t.Errorf("exit code %d instead of %d", code, tool.code)
+				}
+				return stdout + stderr
+			})
+			if !strings.Contains(output, tool.print) {
+				t.Errorf("%q is not in the output: %s", tool.print, output)
 			}
 		})
 	}
+}
+
+// sameBeside uses each daemon in a network of its own, at the protocol's port, and returns
+// what comes of it, which has to be the same but for times.
+func sameBeside(t *testing.T, config []byte, use func(*testing.T, *daemon) string) string {
+	t.Helper()
+	results := make(map[string]string)
+	for _, p := range []program{genuine, ours} {
+		t.Run(p.name, func(t *testing.T) {
+			isolate(t)
+			d := startAt(t, p, config, defaultPort)
+			results[p.name] = d.rootless(times.ReplaceAllString(use(t, d), "N"))
+		})
+	}
+	if len(results) < 2 {
+		t.Skip("one of the two had no network of its own, or failed")
+	}
+	if want, got := results[genuine.name], results[ours.name]; want != got {
+		t.Errorf("beside the genuine daemon:\n%s\nbeside ours:\n%s", want, got)
+	}
+	return results[genuine.name]
 }

@@ -39,13 +39,18 @@ func start(t *testing.T, p program, config []byte) *daemon {
 
 func startAt(t *testing.T, p program, config []byte, port int) *daemon {
 	t.Helper()
+	// Should another daemon have taken the port, it does not know the key and stays silent.
+	return startWith(t, p, config, []byte(rand.Text()+"\n"), "127.0.0.1", port)
+}
+
+func startWith(t *testing.T, p program, config, key []byte, host string, port int) *daemon {
+	t.Helper()
 	d := &daemon{
 		program: p,
 		// Ganeti's clients want the last part of the root to be the host's name.
 		root: filepath.Join(t.TempDir(), hostname),
-		// Should another daemon have taken the port, it does not know the key and stays silent.
-		key:  []byte(rand.Text() + "\n"),
-		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		key:  key,
+		addr: net.JoinHostPort(host, strconv.Itoa(port)),
 		log:  new(lockedBuffer),
 	}
 	for _, dir := range []string{"var/lib/ganeti", "var/run/ganeti", "var/log/ganeti"} {
@@ -59,43 +64,47 @@ func startAt(t *testing.T, p program, config []byte, port int) *daemon {
 		d.write(t, "config.data", config)
 	}
 
-	cmd := exec.Command(p.path, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", strconv.Itoa(port))
+	cmd := exec.Command(p.path, "-f", "--no-user-checks", "-b", host, "-p", strconv.Itoa(port))
 	cmd.Env = d.environ()
-	cmd.Stdout, cmd.Stderr = d.log, d.log
+	launch(t, cmd, d.log, func() bool { return !d.askAlone(t, ping, 100*time.Millisecond).silent })
+	return d
+}
+
+// launch runs a daemon until the end of the test, and returns when it is ready.
+func launch(t *testing.T, cmd *exec.Cmd, log *lockedBuffer, ready func() bool) {
+	t.Helper()
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { stop(t, cmd, ended, d) })
+	t.Cleanup(func() { stop(t, cmd, ended, log) })
 
-	for deadline := time.Now().Add(patience); ; {
-		if !d.askAlone(t, ping, 100*time.Millisecond).silent {
-			return d
-		}
+	for deadline := time.Now().Add(patience); !ready(); {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("%s ended at start: %v\n%s", p.path, err, d.log)
+			t.Fatalf("%s ended at start: %v\n%s", cmd, err, log)
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not answer a ping\n%s", p.path, d.log)
+			t.Fatalf("%s does not get ready\n%s", cmd, log)
 		}
 	}
 }
 
-func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, d *daemon) {
+func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, log *lockedBuffer) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Errorf("%s did not live until the end of the test: %v\n%s", d.path, err, d.log)
+		t.Errorf("%s did not live until the end of the test: %v\n%s", cmd, err, log)
 	}
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("%s did not end well: %v\n%s", d.path, err, d.log)
+			t.Errorf("%s did not end well: %v\n%s", cmd, err, log)
 		}
 	case <-time.After(patience):
-		t.Errorf("%s does not end on SIGTERM\n%s", d.path, d.log)
+		t.Errorf("%s does not end on SIGTERM\n%s", cmd, log)
 		cmd.Process.Kill()
 		<-ended
 	}

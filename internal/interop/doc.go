@@ -1,6 +1,8 @@
 // Package interop tests the daemon beside the real thing: Ganeti's own ganeti-confd
 // answers the same questions about the same configurations, and Ganeti's own clients
-// talk to both. It has no code of its own outside the tests.
+// talk to both: the Python library, confd-client, query-config, gnt-node list-drbd, the
+// collectors of mon-collector, ganeti-mond, and the watcher's node maintenance. It has no
+// code of its own outside the tests.
 //
 // The tests need Ganeti 3.0 (Debian packages ganeti, ganeti-3.0 and ganeti-haskell-3.0)
 // and skip where a part of it is missing, unless CONFD_INTEROP=require makes that a failure.
