@@ -1376,18 +1376,21 @@ func (s *DataCollector) SetInterval(val float64) {
 // A disk of an instance, or a part of one.
 // Ref: #/definitions/Disk
 type Disk struct {
-	// Kind of disk. Present together with logical_id only.
-	DevType OptNilDiskDevType `json:"dev_type"`
+	// True on a disk that is being created: then uuid and serial_no are all that it needs to have. Any
+	// other value means the same as no such member.
+	Forthcoming jx.Raw `json:"forthcoming"`
 	// What identifies it to its storage. Present together with dev_type only.
 	LogicalID OptNilLogicalID `json:"logical_id"`
-	// Size, in mebibytes.
-	Size OptNilInt64 `json:"size"`
+	// Kind of disk. Present together with logical_id only.
+	DevType OptNilDiskDevType `json:"dev_type"`
 	// The disks it is made of: data and metadata volume of a drbd disk.
 	Children OptNilDiskArray `json:"children"`
 	// UUIDs of the nodes it is on.
 	Nodes OptNilStringArray `json:"nodes"`
 	// The name the instance knows it by, as "disk/0".
 	IvName OptNilString `json:"iv_name"`
+	// Size, in mebibytes.
+	Size OptNilInt64 `json:"size"`
 	// Access: read-only or read-write.
 	Mode OptNilDiskMode `json:"mode"`
 	// The disk's name, if any.
@@ -1396,9 +1399,6 @@ type Disk struct {
 	Spindles OptNilInt64 `json:"spindles"`
 	// Parameters of the disk, where they differ from the cluster's.
 	Params OptNilParameters `json:"params"`
-	// True on a disk that is being created: then uuid and serial_no are all that it needs to have. Any
-	// other value means the same as no such member.
-	Forthcoming jx.Raw `json:"forthcoming"`
 	// The UUID of the disk; by custom also its key in the map it stands in.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the disk.
@@ -1409,9 +1409,9 @@ type Disk struct {
 	Mtime OptNilTime `json:"mtime"`
 }
 
-// GetDevType returns the value of DevType.
-func (s *Disk) GetDevType() OptNilDiskDevType {
-	return s.DevType
+// GetForthcoming returns the value of Forthcoming.
+func (s *Disk) GetForthcoming() jx.Raw {
+	return s.Forthcoming
 }
 
 // GetLogicalID returns the value of LogicalID.
@@ -1419,9 +1419,9 @@ func (s *Disk) GetLogicalID() OptNilLogicalID {
 	return s.LogicalID
 }
 
-// GetSize returns the value of Size.
-func (s *Disk) GetSize() OptNilInt64 {
-	return s.Size
+// GetDevType returns the value of DevType.
+func (s *Disk) GetDevType() OptNilDiskDevType {
+	return s.DevType
 }
 
 // GetChildren returns the value of Children.
@@ -1437,6 +1437,11 @@ func (s *Disk) GetNodes() OptNilStringArray {
 // GetIvName returns the value of IvName.
 func (s *Disk) GetIvName() OptNilString {
 	return s.IvName
+}
+
+// GetSize returns the value of Size.
+func (s *Disk) GetSize() OptNilInt64 {
+	return s.Size
 }
 
 // GetMode returns the value of Mode.
@@ -1459,11 +1464,6 @@ func (s *Disk) GetParams() OptNilParameters {
 	return s.Params
 }
 
-// GetForthcoming returns the value of Forthcoming.
-func (s *Disk) GetForthcoming() jx.Raw {
-	return s.Forthcoming
-}
-
 // GetUUID returns the value of UUID.
 func (s *Disk) GetUUID() string {
 	return s.UUID
@@ -1484,9 +1484,9 @@ func (s *Disk) GetMtime() OptNilTime {
 	return s.Mtime
 }
 
-// SetDevType sets the value of DevType.
-func (s *Disk) SetDevType(val OptNilDiskDevType) {
-	s.DevType = val
+// SetForthcoming sets the value of Forthcoming.
+func (s *Disk) SetForthcoming(val jx.Raw) {
+	s.Forthcoming = val
 }
 
 // SetLogicalID sets the value of LogicalID.
@@ -1494,9 +1494,9 @@ func (s *Disk) SetLogicalID(val OptNilLogicalID) {
 	s.LogicalID = val
 }
 
-// SetSize sets the value of Size.
-func (s *Disk) SetSize(val OptNilInt64) {
-	s.Size = val
+// SetDevType sets the value of DevType.
+func (s *Disk) SetDevType(val OptNilDiskDevType) {
+	s.DevType = val
 }
 
 // SetChildren sets the value of Children.
@@ -1512,6 +1512,11 @@ func (s *Disk) SetNodes(val OptNilStringArray) {
 // SetIvName sets the value of IvName.
 func (s *Disk) SetIvName(val OptNilString) {
 	s.IvName = val
+}
+
+// SetSize sets the value of Size.
+func (s *Disk) SetSize(val OptNilInt64) {
+	s.Size = val
 }
 
 // SetMode sets the value of Mode.
@@ -1532,11 +1537,6 @@ func (s *Disk) SetSpindles(val OptNilInt64) {
 // SetParams sets the value of Params.
 func (s *Disk) SetParams(val OptNilParameters) {
 	s.Params = val
-}
-
-// SetForthcoming sets the value of Forthcoming.
-func (s *Disk) SetForthcoming(val jx.Raw) {
-	s.Forthcoming = val
 }
 
 // SetUUID sets the value of UUID.
@@ -2242,6 +2242,9 @@ func (s *ISpecRange) SetMax(val ISpec) {
 // A virtual machine.
 // Ref: #/definitions/Instance
 type Instance struct {
+	// True on an instance that is being created: then uuid and serial_no are all that it needs to have.
+	// Any other value means the same as no such member.
+	Forthcoming jx.Raw `json:"forthcoming"`
 	// The instance's name, fully qualified.
 	Name OptNilString `json:"name"`
 	// UUID of the node that runs it.
@@ -2270,9 +2273,6 @@ type Instance struct {
 	DisksActive OptNilBool `json:"disks_active"`
 	// TCP port of its console; none for most hypervisors.
 	NetworkPort OptNilInt64 `json:"network_port"`
-	// True on an instance that is being created: then uuid and serial_no are all that it needs to have.
-	// Any other value means the same as no such member.
-	Forthcoming jx.Raw `json:"forthcoming"`
 	// When it was created.
 	Ctime OptNilTime `json:"ctime"`
 	// When it was last changed.
@@ -2282,6 +2282,11 @@ type Instance struct {
 	// Serial number: counts the changes of the instance.
 	SerialNo int64      `json:"serial_no"`
 	Tags     OptNilTags `json:"tags"`
+}
+
+// GetForthcoming returns the value of Forthcoming.
+func (s *Instance) GetForthcoming() jx.Raw {
+	return s.Forthcoming
 }
 
 // GetName returns the value of Name.
@@ -2354,11 +2359,6 @@ func (s *Instance) GetNetworkPort() OptNilInt64 {
 	return s.NetworkPort
 }
 
-// GetForthcoming returns the value of Forthcoming.
-func (s *Instance) GetForthcoming() jx.Raw {
-	return s.Forthcoming
-}
-
 // GetCtime returns the value of Ctime.
 func (s *Instance) GetCtime() OptNilTime {
 	return s.Ctime
@@ -2382,6 +2382,11 @@ func (s *Instance) GetSerialNo() int64 {
 // GetTags returns the value of Tags.
 func (s *Instance) GetTags() OptNilTags {
 	return s.Tags
+}
+
+// SetForthcoming sets the value of Forthcoming.
+func (s *Instance) SetForthcoming(val jx.Raw) {
+	s.Forthcoming = val
 }
 
 // SetName sets the value of Name.
@@ -2452,11 +2457,6 @@ func (s *Instance) SetDisksActive(val OptNilBool) {
 // SetNetworkPort sets the value of NetworkPort.
 func (s *Instance) SetNetworkPort(val OptNilInt64) {
 	s.NetworkPort = val
-}
-
-// SetForthcoming sets the value of Forthcoming.
-func (s *Instance) SetForthcoming(val jx.Raw) {
-	s.Forthcoming = val
 }
 
 // SetCtime sets the value of Ctime.
@@ -2860,12 +2860,12 @@ type NIC struct {
 	// MAC address.
 	MAC string `json:"mac"`
 	// IP address; none when it is not known to Ganeti.
-	IP OptNilString `json:"ip"`
+	IP        OptNilString     `json:"ip"`
+	Nicparams PartialNICParams `json:"nicparams"`
 	// UUID of its network, if any.
 	Network OptNilString `json:"network"`
 	// The interface's name, if any.
-	Name      OptNilString     `json:"name"`
-	Nicparams PartialNICParams `json:"nicparams"`
+	Name OptNilString `json:"name"`
 	// UUID of the interface.
 	UUID string `json:"uuid"`
 }
@@ -2880,6 +2880,11 @@ func (s *NIC) GetIP() OptNilString {
 	return s.IP
 }
 
+// GetNicparams returns the value of Nicparams.
+func (s *NIC) GetNicparams() PartialNICParams {
+	return s.Nicparams
+}
+
 // GetNetwork returns the value of Network.
 func (s *NIC) GetNetwork() OptNilString {
 	return s.Network
@@ -2888,11 +2893,6 @@ func (s *NIC) GetNetwork() OptNilString {
 // GetName returns the value of Name.
 func (s *NIC) GetName() OptNilString {
 	return s.Name
-}
-
-// GetNicparams returns the value of Nicparams.
-func (s *NIC) GetNicparams() PartialNICParams {
-	return s.Nicparams
 }
 
 // GetUUID returns the value of UUID.
@@ -2910,6 +2910,11 @@ func (s *NIC) SetIP(val OptNilString) {
 	s.IP = val
 }
 
+// SetNicparams sets the value of Nicparams.
+func (s *NIC) SetNicparams(val PartialNICParams) {
+	s.Nicparams = val
+}
+
 // SetNetwork sets the value of Network.
 func (s *NIC) SetNetwork(val OptNilString) {
 	s.Network = val
@@ -2918,11 +2923,6 @@ func (s *NIC) SetNetwork(val OptNilString) {
 // SetName sets the value of Name.
 func (s *NIC) SetName(val OptNilString) {
 	s.Name = val
-}
-
-// SetNicparams sets the value of Nicparams.
-func (s *NIC) SetNicparams(val PartialNICParams) {
-	s.Nicparams = val
 }
 
 // SetUUID sets the value of UUID.
@@ -3032,26 +3032,26 @@ func (s *NICParamsMode) UnmarshalText(data []byte) error {
 type Network struct {
 	// The network's name.
 	Name string `json:"name"`
-	// Its IPv4 network: address, slash, prefix length.
-	Network string `json:"network"`
-	// Its IPv4 gateway, if any.
-	Gateway OptNilString `json:"gateway"`
 	// The first three octets of its interfaces' MAC addresses; the cluster's when there are none.
 	MACPrefix OptNilString `json:"mac_prefix"`
+	// Its IPv4 network: address, slash, prefix length.
+	Network string `json:"network"`
 	// Its IPv6 network, if any.
 	Network6 OptNilString `json:"network6"`
+	// Its IPv4 gateway, if any.
+	Gateway OptNilString `json:"gateway"`
 	// Its IPv6 gateway, if any.
 	Gateway6 OptNilString `json:"gateway6"`
 	// Which of its IPv4 addresses instances use: one 0 or 1 for each address of the network.
 	Reservations OptNilString `json:"reservations"`
 	// Which of its IPv4 addresses are kept for others, in the same way.
 	ExtReservations OptNilString `json:"ext_reservations"`
+	// The UUID of the network; by custom also its key in the map it stands in.
+	UUID string `json:"uuid"`
 	// When it was created.
 	Ctime OptNilTime `json:"ctime"`
 	// When it was last changed.
 	Mtime OptNilTime `json:"mtime"`
-	// The UUID of the network; by custom also its key in the map it stands in.
-	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the network.
 	SerialNo int64      `json:"serial_no"`
 	Tags     OptNilTags `json:"tags"`
@@ -3062,24 +3062,24 @@ func (s *Network) GetName() string {
 	return s.Name
 }
 
-// GetNetwork returns the value of Network.
-func (s *Network) GetNetwork() string {
-	return s.Network
-}
-
-// GetGateway returns the value of Gateway.
-func (s *Network) GetGateway() OptNilString {
-	return s.Gateway
-}
-
 // GetMACPrefix returns the value of MACPrefix.
 func (s *Network) GetMACPrefix() OptNilString {
 	return s.MACPrefix
 }
 
+// GetNetwork returns the value of Network.
+func (s *Network) GetNetwork() string {
+	return s.Network
+}
+
 // GetNetwork6 returns the value of Network6.
 func (s *Network) GetNetwork6() OptNilString {
 	return s.Network6
+}
+
+// GetGateway returns the value of Gateway.
+func (s *Network) GetGateway() OptNilString {
+	return s.Gateway
 }
 
 // GetGateway6 returns the value of Gateway6.
@@ -3097,6 +3097,11 @@ func (s *Network) GetExtReservations() OptNilString {
 	return s.ExtReservations
 }
 
+// GetUUID returns the value of UUID.
+func (s *Network) GetUUID() string {
+	return s.UUID
+}
+
 // GetCtime returns the value of Ctime.
 func (s *Network) GetCtime() OptNilTime {
 	return s.Ctime
@@ -3105,11 +3110,6 @@ func (s *Network) GetCtime() OptNilTime {
 // GetMtime returns the value of Mtime.
 func (s *Network) GetMtime() OptNilTime {
 	return s.Mtime
-}
-
-// GetUUID returns the value of UUID.
-func (s *Network) GetUUID() string {
-	return s.UUID
 }
 
 // GetSerialNo returns the value of SerialNo.
@@ -3127,24 +3127,24 @@ func (s *Network) SetName(val string) {
 	s.Name = val
 }
 
-// SetNetwork sets the value of Network.
-func (s *Network) SetNetwork(val string) {
-	s.Network = val
-}
-
-// SetGateway sets the value of Gateway.
-func (s *Network) SetGateway(val OptNilString) {
-	s.Gateway = val
-}
-
 // SetMACPrefix sets the value of MACPrefix.
 func (s *Network) SetMACPrefix(val OptNilString) {
 	s.MACPrefix = val
 }
 
+// SetNetwork sets the value of Network.
+func (s *Network) SetNetwork(val string) {
+	s.Network = val
+}
+
 // SetNetwork6 sets the value of Network6.
 func (s *Network) SetNetwork6(val OptNilString) {
 	s.Network6 = val
+}
+
+// SetGateway sets the value of Gateway.
+func (s *Network) SetGateway(val OptNilString) {
+	s.Gateway = val
 }
 
 // SetGateway6 sets the value of Gateway6.
@@ -3162,6 +3162,11 @@ func (s *Network) SetExtReservations(val OptNilString) {
 	s.ExtReservations = val
 }
 
+// SetUUID sets the value of UUID.
+func (s *Network) SetUUID(val string) {
+	s.UUID = val
+}
+
 // SetCtime sets the value of Ctime.
 func (s *Network) SetCtime(val OptNilTime) {
 	s.Ctime = val
@@ -3170,11 +3175,6 @@ func (s *Network) SetCtime(val OptNilTime) {
 // SetMtime sets the value of Mtime.
 func (s *Network) SetMtime(val OptNilTime) {
 	s.Mtime = val
-}
-
-// SetUUID sets the value of UUID.
-func (s *Network) SetUUID(val string) {
-	s.UUID = val
 }
 
 // SetSerialNo sets the value of SerialNo.
@@ -9449,9 +9449,9 @@ func (s *Disk) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *Disk) encodeFields(e *jx.Encoder) {
 	{
-		if s.DevType.Set {
-			e.FieldStart("dev_type")
-			s.DevType.Encode(e)
+		if len(s.Forthcoming) != 0 {
+			e.FieldStart("forthcoming")
+			e.Raw(s.Forthcoming)
 		}
 	}
 	{
@@ -9461,9 +9461,9 @@ func (s *Disk) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
-		if s.Size.Set {
-			e.FieldStart("size")
-			s.Size.Encode(e)
+		if s.DevType.Set {
+			e.FieldStart("dev_type")
+			s.DevType.Encode(e)
 		}
 	}
 	{
@@ -9482,6 +9482,12 @@ func (s *Disk) encodeFields(e *jx.Encoder) {
 		if s.IvName.Set {
 			e.FieldStart("iv_name")
 			s.IvName.Encode(e)
+		}
+	}
+	{
+		if s.Size.Set {
+			e.FieldStart("size")
+			s.Size.Encode(e)
 		}
 	}
 	{
@@ -9509,12 +9515,6 @@ func (s *Disk) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
-		if len(s.Forthcoming) != 0 {
-			e.FieldStart("forthcoming")
-			e.Raw(s.Forthcoming)
-		}
-	}
-	{
 		e.FieldStart("uuid")
 		e.Str(s.UUID)
 	}
@@ -9537,17 +9537,17 @@ func (s *Disk) encodeFields(e *jx.Encoder) {
 }
 
 var jsonFieldsNameOfDisk = [15]string{
-	0:  "dev_type",
+	0:  "forthcoming",
 	1:  "logical_id",
-	2:  "size",
+	2:  "dev_type",
 	3:  "children",
 	4:  "nodes",
 	5:  "iv_name",
-	6:  "mode",
-	7:  "name",
-	8:  "spindles",
-	9:  "params",
-	10: "forthcoming",
+	6:  "size",
+	7:  "mode",
+	8:  "name",
+	9:  "spindles",
+	10: "params",
 	11: "uuid",
 	12: "serial_no",
 	13: "ctime",
@@ -9564,15 +9564,16 @@ func (s *Disk) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
-		case "dev_type":
+		case "forthcoming":
 			if err := func() error {
-				s.DevType.Reset()
-				if err := s.DevType.Decode(d); err != nil {
+				v, err := d.RawAppend(nil)
+				s.Forthcoming = jx.Raw(v)
+				if err != nil {
 					return err
 				}
 				return nil
 			}(); err != nil {
-				return errors.Wrap(err, "decode field \"dev_type\"")
+				return errors.Wrap(err, "decode field \"forthcoming\"")
 			}
 		case "logical_id":
 			if err := func() error {
@@ -9584,15 +9585,15 @@ func (s *Disk) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"logical_id\"")
 			}
-		case "size":
+		case "dev_type":
 			if err := func() error {
-				s.Size.Reset()
-				if err := s.Size.Decode(d); err != nil {
+				s.DevType.Reset()
+				if err := s.DevType.Decode(d); err != nil {
 					return err
 				}
 				return nil
 			}(); err != nil {
-				return errors.Wrap(err, "decode field \"size\"")
+				return errors.Wrap(err, "decode field \"dev_type\"")
 			}
 		case "children":
 			if err := func() error {
@@ -9623,6 +9624,16 @@ func (s *Disk) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"iv_name\"")
+			}
+		case "size":
+			if err := func() error {
+				s.Size.Reset()
+				if err := s.Size.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"size\"")
 			}
 		case "mode":
 			if err := func() error {
@@ -9663,17 +9674,6 @@ func (s *Disk) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"params\"")
-			}
-		case "forthcoming":
-			if err := func() error {
-				v, err := d.RawAppend(nil)
-				s.Forthcoming = jx.Raw(v)
-				if err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"forthcoming\"")
 			}
 		case "uuid":
 			requiredBitSet[1] |= 1 << 3
@@ -10889,6 +10889,12 @@ func (s *Instance) Encode(e *jx.Encoder) {
 // encodeFields encodes fields.
 func (s *Instance) encodeFields(e *jx.Encoder) {
 	{
+		if len(s.Forthcoming) != 0 {
+			e.FieldStart("forthcoming")
+			e.Raw(s.Forthcoming)
+		}
+	}
+	{
 		if s.Name.Set {
 			e.FieldStart("name")
 			s.Name.Encode(e)
@@ -10973,12 +10979,6 @@ func (s *Instance) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
-		if len(s.Forthcoming) != 0 {
-			e.FieldStart("forthcoming")
-			e.Raw(s.Forthcoming)
-		}
-	}
-	{
 		if s.Ctime.Set {
 			e.FieldStart("ctime")
 			s.Ctime.Encode(e)
@@ -11007,21 +11007,21 @@ func (s *Instance) encodeFields(e *jx.Encoder) {
 }
 
 var jsonFieldsNameOfInstance = [20]string{
-	0:  "name",
-	1:  "primary_node",
-	2:  "os",
-	3:  "hypervisor",
-	4:  "hvparams",
-	5:  "beparams",
-	6:  "osparams",
-	7:  "osparams_private",
-	8:  "admin_state",
-	9:  "admin_state_source",
-	10: "nics",
-	11: "disks",
-	12: "disks_active",
-	13: "network_port",
-	14: "forthcoming",
+	0:  "forthcoming",
+	1:  "name",
+	2:  "primary_node",
+	3:  "os",
+	4:  "hypervisor",
+	5:  "hvparams",
+	6:  "beparams",
+	7:  "osparams",
+	8:  "osparams_private",
+	9:  "admin_state",
+	10: "admin_state_source",
+	11: "nics",
+	12: "disks",
+	13: "disks_active",
+	14: "network_port",
 	15: "ctime",
 	16: "mtime",
 	17: "uuid",
@@ -11039,6 +11039,17 @@ func (s *Instance) Decode(d *jx.Decoder) error {
 
 	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
 		switch string(k) {
+		case "forthcoming":
+			if err := func() error {
+				v, err := d.RawAppend(nil)
+				s.Forthcoming = jx.Raw(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"forthcoming\"")
+			}
 		case "name":
 			if err := func() error {
 				s.Name.Reset()
@@ -11178,17 +11189,6 @@ func (s *Instance) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"network_port\"")
-			}
-		case "forthcoming":
-			if err := func() error {
-				v, err := d.RawAppend(nil)
-				s.Forthcoming = jx.Raw(v)
-				if err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"forthcoming\"")
 			}
 		case "ctime":
 			if err := func() error {
@@ -11953,6 +11953,10 @@ func (s *NIC) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		e.FieldStart("nicparams")
+		s.Nicparams.Encode(e)
+	}
+	{
 		if s.Network.Set {
 			e.FieldStart("network")
 			s.Network.Encode(e)
@@ -11965,10 +11969,6 @@ func (s *NIC) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
-		e.FieldStart("nicparams")
-		s.Nicparams.Encode(e)
-	}
-	{
 		e.FieldStart("uuid")
 		e.Str(s.UUID)
 	}
@@ -11977,9 +11977,9 @@ func (s *NIC) encodeFields(e *jx.Encoder) {
 var jsonFieldsNameOfNIC = [6]string{
 	0: "mac",
 	1: "ip",
-	2: "network",
-	3: "name",
-	4: "nicparams",
+	2: "nicparams",
+	3: "network",
+	4: "name",
 	5: "uuid",
 }
 
@@ -12014,6 +12014,16 @@ func (s *NIC) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"ip\"")
 			}
+		case "nicparams":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				if err := s.Nicparams.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"nicparams\"")
+			}
 		case "network":
 			if err := func() error {
 				s.Network.Reset()
@@ -12033,16 +12043,6 @@ func (s *NIC) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"name\"")
-			}
-		case "nicparams":
-			requiredBitSet[0] |= 1 << 4
-			if err := func() error {
-				if err := s.Nicparams.Decode(d); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"nicparams\"")
 			}
 		case "uuid":
 			requiredBitSet[0] |= 1 << 5
@@ -12066,7 +12066,7 @@ func (s *NIC) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [1]uint8{
-		0b00110001,
+		0b00100101,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
@@ -12298,25 +12298,25 @@ func (s *Network) encodeFields(e *jx.Encoder) {
 		e.Str(s.Name)
 	}
 	{
-		e.FieldStart("network")
-		e.Str(s.Network)
-	}
-	{
-		if s.Gateway.Set {
-			e.FieldStart("gateway")
-			s.Gateway.Encode(e)
-		}
-	}
-	{
 		if s.MACPrefix.Set {
 			e.FieldStart("mac_prefix")
 			s.MACPrefix.Encode(e)
 		}
 	}
 	{
+		e.FieldStart("network")
+		e.Str(s.Network)
+	}
+	{
 		if s.Network6.Set {
 			e.FieldStart("network6")
 			s.Network6.Encode(e)
+		}
+	}
+	{
+		if s.Gateway.Set {
+			e.FieldStart("gateway")
+			s.Gateway.Encode(e)
 		}
 	}
 	{
@@ -12338,6 +12338,10 @@ func (s *Network) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		e.FieldStart("uuid")
+		e.Str(s.UUID)
+	}
+	{
 		if s.Ctime.Set {
 			e.FieldStart("ctime")
 			s.Ctime.Encode(e)
@@ -12348,10 +12352,6 @@ func (s *Network) encodeFields(e *jx.Encoder) {
 			e.FieldStart("mtime")
 			s.Mtime.Encode(e)
 		}
-	}
-	{
-		e.FieldStart("uuid")
-		e.Str(s.UUID)
 	}
 	{
 		e.FieldStart("serial_no")
@@ -12367,16 +12367,16 @@ func (s *Network) encodeFields(e *jx.Encoder) {
 
 var jsonFieldsNameOfNetwork = [13]string{
 	0:  "name",
-	1:  "network",
-	2:  "gateway",
-	3:  "mac_prefix",
-	4:  "network6",
+	1:  "mac_prefix",
+	2:  "network",
+	3:  "network6",
+	4:  "gateway",
 	5:  "gateway6",
 	6:  "reservations",
 	7:  "ext_reservations",
-	8:  "ctime",
-	9:  "mtime",
-	10: "uuid",
+	8:  "uuid",
+	9:  "ctime",
+	10: "mtime",
 	11: "serial_no",
 	12: "tags",
 }
@@ -12403,28 +12403,6 @@ func (s *Network) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"name\"")
 			}
-		case "network":
-			requiredBitSet[0] |= 1 << 1
-			if err := func() error {
-				v, err := d.Str()
-				s.Network = string(v)
-				if err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"network\"")
-			}
-		case "gateway":
-			if err := func() error {
-				s.Gateway.Reset()
-				if err := s.Gateway.Decode(d); err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"gateway\"")
-			}
 		case "mac_prefix":
 			if err := func() error {
 				s.MACPrefix.Reset()
@@ -12435,6 +12413,18 @@ func (s *Network) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"mac_prefix\"")
 			}
+		case "network":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				v, err := d.Str()
+				s.Network = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"network\"")
+			}
 		case "network6":
 			if err := func() error {
 				s.Network6.Reset()
@@ -12444,6 +12434,16 @@ func (s *Network) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"network6\"")
+			}
+		case "gateway":
+			if err := func() error {
+				s.Gateway.Reset()
+				if err := s.Gateway.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"gateway\"")
 			}
 		case "gateway6":
 			if err := func() error {
@@ -12475,6 +12475,18 @@ func (s *Network) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"ext_reservations\"")
 			}
+		case "uuid":
+			requiredBitSet[1] |= 1 << 0
+			if err := func() error {
+				v, err := d.Str()
+				s.UUID = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"uuid\"")
+			}
 		case "ctime":
 			if err := func() error {
 				s.Ctime.Reset()
@@ -12494,18 +12506,6 @@ func (s *Network) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"mtime\"")
-			}
-		case "uuid":
-			requiredBitSet[1] |= 1 << 2
-			if err := func() error {
-				v, err := d.Str()
-				s.UUID = string(v)
-				if err != nil {
-					return err
-				}
-				return nil
-			}(); err != nil {
-				return errors.Wrap(err, "decode field \"uuid\"")
 			}
 		case "serial_no":
 			requiredBitSet[1] |= 1 << 3
@@ -12539,8 +12539,8 @@ func (s *Network) Decode(d *jx.Decoder) error {
 	// Validate required fields.
 	var failures []validate.FieldError
 	for i, mask := range [2]uint8{
-		0b00000011,
-		0b00001100,
+		0b00000101,
+		0b00001001,
 	} {
 		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
 			// Mask only required fields and check equality to mask using XOR.
