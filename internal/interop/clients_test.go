@@ -137,6 +137,7 @@ func TestTools(t *testing.T) {
 	}{
 		{"query-config", []string{python, queryConfig, "/cluster/cluster_name", "/nodes/uuid-node-1/primary_ip"}, 0, "192.0.2.2"},
 		{"query-config of values", []string{python, queryConfig, "/cluster/data_collectors", "/disks/uuid-disk-0-0/logical_id", "/nosuch"}, 0, "['uuid-node-0', 'uuid-node-1', 11000, 0, 3, 'secret-uuid-disk-0-0']"},
+		{"query-config of objects", []string{python, queryConfig, "/cluster", "/nodes", "/nodegroups", "/networks", "/disks/uuid-disk-0-0", "/instances/uuid-inst-0"}, 0, "web0.example.com"},
 		{"list-drbd", []string{gntNode, "list-drbd", hostname}, 0, "63 web6.example.com disk/0 secondary node0.example.com"},
 		{"list-drbd by uuid", []string{gntNode, "list-drbd", "--no-headers", "--separator=:", "uuid-node-4"}, 0, "node4.example.com:41:web4.example.com:disk/1:primary:node5.example.com\n"},
 		{"list-drbd of nobody", []string{gntNode, "list-drbd", "nobody"}, 1, "Query gave non-ok status '1': "},
