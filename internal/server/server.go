@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gntconfd/internal/answer"
+	"gntconfd/internal/udp"
 	"gntconfd/internal/wire"
 )
 
@@ -46,7 +47,7 @@ func Listen(options Options) (*Server, error) {
 	if options.Workers == 0 {
 		options.Workers = runtime.GOMAXPROCS(0)
 	}
-	sockets, err := listen(options.Addr, options.Workers)
+	sockets, err := udp.Listen(options.Addr, options.Workers)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func Listen(options Options) (*Server, error) {
 }
 
 // Addr returns the address that the sockets are bound to.
-func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.addr() }
+func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.Addr() }
 
 // SetBook makes book answer from now on. Without any, requests are met with
 // silence.
@@ -88,6 +89,6 @@ func (s *Server) Serve(ctx context.Context) error {
 // Close closes the sockets, which ends Serve.
 func (s *Server) Close() {
 	for _, w := range s.workers {
-		w.socket.close()
+		w.socket.Close()
 	}
 }

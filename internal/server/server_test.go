@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -12,11 +13,43 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/wire"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what should come at once.
+const patience = 10 * time.Second
+
+// dial returns a client of s.
+func dial(t *testing.T, s *Server) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("udp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+func ask(t *testing.T, conn net.Conn, request []byte) []byte {
+	t.Helper()
+	if _, err := conn.Write(request); err != nil {
+		t.Fatal(err)
+	}
+	reply := make([]byte, 1<<16)
+	n, err := conn.Read(reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply[:n]
+}
 
 // start runs a server with one worker, so that datagrams are dealt with in the
 // order in which they are sent.
@@ -47,7 +80,7 @@ func TestEveryQuestionIsAnswered(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
 	s.SetBook(sampleBook(t))
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
-	conn := dial(t, "127.0.0.1", s.Addr().Port())
+	conn := dial(t, s)
 	for _, q := range questions {
 		got := ask(t, conn, q.datagram(t, codec, time.Now()))
 		reply, salt, err := codec.OpenReply(got)
@@ -81,7 +114,7 @@ func TestDispositions(t *testing.T) {
 	room := genwire.MaxDatagramSize - len(signed(fmt.Sprintf(request, "")))
 	longSalt := signed(fmt.Sprintf(request, strings.Repeat("x", room)))
 
-	conn := dial(t, "127.0.0.1", s.Addr().Port())
+	conn := dial(t, s)
 	var want Counts
 	send := func(disposition Disposition, datagram []byte) {
 		t.Helper()

@@ -11,24 +11,25 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/udp"
 	"gntconfd/internal/wire"
 )
 
 // A worker does all the work on the datagrams of one socket.
 type worker struct {
 	server   *Server
-	socket   *socket
-	batch    *batch
+	socket   *udp.Socket
+	batch    *udp.Batch
 	codec    *wire.Codec
 	scratch  answer.Scratch
 	counters counters
 
 	verbose    bool // whether anybody reads debug messages
-	ended      [batchSize]Disposition
+	ended      [udp.BatchSize]Disposition
 	complained *answer.Book // the last one whose replies were too large
 }
 
-func newWorker(s *Server, socket *socket) *worker {
+func newWorker(s *Server, socket *udp.Socket) *worker {
 	return &worker{server: s, socket: socket, codec: wire.NewCodec(s.options.Keys)}
 }
 
@@ -39,12 +40,12 @@ const readPause = 100 * time.Millisecond
 // serve answers datagrams until the socket is closed.
 func (w *worker) serve() error {
 	var err error
-	if w.batch, err = newBatch(); err != nil {
+	if w.batch, err = udp.NewBatch(); err != nil {
 		return fmt.Errorf("memory for datagrams: %w", err)
 	}
-	defer w.batch.free()
+	defer w.batch.Free()
 	for {
-		err := w.socket.read(w.batch)
+		err := w.socket.Read(w.batch)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
@@ -60,24 +61,24 @@ func (w *worker) serve() error {
 // work deals with the datagrams of one read.
 func (w *worker) work(now time.Time) {
 	w.verbose = w.server.options.Logger.Enabled(context.Background(), slog.LevelDebug)
-	for i := range w.batch.len() {
-		if w.batch.ipv4(i) {
+	for i := range w.batch.Len() {
+		if w.batch.IPv4(i) {
 			w.counters.ipv4.Add(1)
 		} else {
 			w.counters.ipv6.Add(1)
 		}
 		w.ended[i] = w.guardedAnswer(i, now)
 	}
-	w.socket.write(w.batch)
-	for i := range w.batch.len() {
-		if err := w.batch.sendError(i); err != nil {
+	w.socket.Write(w.batch)
+	for i := range w.batch.Len() {
+		if err := w.batch.SendError(i); err != nil {
 			w.ended[i] = WriteError
-			w.server.options.Logger.Debug("reply not sent", "to", w.batch.from(i), "error", err)
+			w.server.options.Logger.Debug("reply not sent", "to", w.batch.From(i), "error", err)
 		}
 		w.counters.dispositions[w.ended[i]].Add(1)
 		if w.verbose {
-			w.server.options.Logger.Debug("datagram", "from", w.batch.from(i),
-				"size", len(w.batch.datagram(i)), "disposition", w.ended[i])
+			w.server.options.Logger.Debug("datagram", "from", w.batch.From(i),
+				"size", len(w.batch.Datagram(i)), "disposition", w.ended[i])
 		}
 	}
 }
@@ -97,10 +98,10 @@ func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
 
 // answer opens datagram i and leaves the reply in the batch.
 func (w *worker) answer(i int, now time.Time) Disposition {
-	request, refusal := w.codec.Open(w.batch.datagram(i), now)
+	request, refusal := w.codec.Open(w.batch.Datagram(i), now)
 	if refusal != wire.Accepted {
 		if cause := w.codec.Cause(); cause != nil && w.verbose {
-			w.server.options.Logger.Debug("datagram refused", "from", w.batch.from(i), "cause", cause)
+			w.server.options.Logger.Debug("datagram refused", "from", w.batch.From(i), "cause", cause)
 		}
 		return refusals[refusal]
 	}
@@ -112,10 +113,10 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 	if !ok {
 		return DroppedRequest
 	}
-	datagram, err := w.codec.Seal(w.batch.replyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
+	datagram, err := w.codec.Seal(w.batch.ReplyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
 	if err != nil {
 		reply = answer.TooLarge
-		datagram, err = w.codec.Seal(w.batch.replyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
+		datagram, err = w.codec.Seal(w.batch.ReplyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
 		if err != nil {
 			return DroppedSize
 		}
@@ -123,7 +124,7 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 	if reply.TooLarge {
 		w.complain(book, request.Type)
 	}
-	w.batch.reply(i, datagram)
+	w.batch.Reply(i, datagram)
 	if reply.Status != genwire.StatusOK {
 		return AnsweredError
 	}

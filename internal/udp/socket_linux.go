@@ -1,4 +1,4 @@
-package server
+package udp
 
 import (
 	"context"
@@ -25,21 +25,21 @@ const (
 	sendPatience = 100 * time.Millisecond
 )
 
-// A socket is one of the UDP sockets that share the daemon's address. One
+// A Socket is one of the UDP sockets that share the daemon's address. One
 // goroutine may read and write, any may close.
-type socket struct {
+type Socket struct {
 	conn net.PacketConn
 	raw  syscall.RawConn
 
 	// The callbacks of raw are made once, and get at their arguments
 	// here: a closure made for every call would be allocated every time.
 	receive, send func(fd uintptr) (done bool)
-	batch         *batch
+	batch         *Batch
 	errno         unix.Errno
 	waiting       bool
 }
 
-// listen binds n UDP sockets, at least one, to one address and port. The
+// Listen binds n UDP sockets, at least one, to one address and port. The
 // kernel spreads the callers over them by source address and port. The zero
 // address and :: are every address of both families (of IPv4 alone, for the
 // zero address, where the kernel has no IPv6), 0.0.0.0 is every IPv4 address;
@@ -48,7 +48,7 @@ type socket struct {
 //
 // The error wraps [unix.EADDRINUSE] if any other process has the port, and
 // [unix.EADDRNOTAVAIL] if the address is none of this host.
-func listen(addr netip.AddrPort, n int) ([]*socket, error) {
+func Listen(addr netip.AddrPort, n int) ([]*Socket, error) {
 	ip := addr.Addr().Unmap()
 	if ip.IsMulticast() {
 		// Package net would bind the wildcard address instead.
@@ -63,7 +63,7 @@ func listen(addr netip.AddrPort, n int) ([]*socket, error) {
 	}
 	wildcard := !ip.IsValid() || ip.IsUnspecified()
 
-	var sockets []*socket
+	var sockets []*Socket
 	for range n {
 		s, err := bind(network, address, wildcard, len(sockets) > 0)
 		if err == nil {
@@ -78,7 +78,7 @@ func listen(addr netip.AddrPort, n int) ([]*socket, error) {
 		}
 		if err != nil {
 			for _, s := range sockets {
-				s.close()
+				s.Close()
 			}
 			return nil, err
 		}
@@ -86,9 +86,9 @@ func listen(addr netip.AddrPort, n int) ([]*socket, error) {
 	return sockets, nil
 }
 
-// bind makes one socket of listen. A wildcard socket is told which of the
+// bind makes one socket of Listen. A wildcard socket is told which of the
 // host's addresses a datagram was sent to, so that the reply can leave from it.
-func bind(network, address string, wildcard, reuse bool) (*socket, error) {
+func bind(network, address string, wildcard, reuse bool) (*Socket, error) {
 	config := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
 		options := []option{{unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer}}
 		if reuse {
@@ -115,13 +115,13 @@ func bind(network, address string, wildcard, reuse bool) (*socket, error) {
 func newSocket(conn interface {
 	net.PacketConn
 	syscall.Conn
-}) (*socket, error) {
+}) (*Socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	s := &socket{conn: conn, raw: raw}
+	s := &Socket{conn: conn, raw: raw}
 	s.receive = func(fd uintptr) bool {
 		s.errno = s.batch.receive(fd)
 		return s.errno != unix.EAGAIN
@@ -141,11 +141,11 @@ func newSocket(conn interface {
 	return s, nil
 }
 
-// read waits for at least one datagram and fills b with all that have
-// arrived, as far as b has room. Whatever b held before is lost. After close
+// Read waits for at least one datagram and fills b with all that have
+// arrived, as far as b has room. Whatever b held before is lost. After Close
 // the error is [net.ErrClosed]; any other comes from the kernel and may pass
 // (ENOMEM).
-func (s *socket) read(b *batch) error {
+func (s *Socket) Read(b *Batch) error {
 	b.clear()
 	s.batch = b
 	if err := s.raw.Read(s.receive); err != nil {
@@ -157,10 +157,10 @@ func (s *socket) read(b *batch) error {
 	return nil
 }
 
-// write sends the replies set in b and returns how many of them could not be
-// sent; which and why is told by [batch.sendError]. One that fails does not
+// Write sends the replies set in b and returns how many of them could not be
+// sent; which and why is told by [Batch.SendError]. One that fails does not
 // stop the others. It waits no longer than sendPatience for room to send.
-func (s *socket) write(b *batch) (failed int) {
+func (s *Socket) Write(b *Batch) (failed int) {
 	if b.replies == 0 {
 		return 0
 	}
@@ -176,13 +176,13 @@ func (s *socket) write(b *batch) (failed int) {
 	return b.failed
 }
 
-// addr is the bound address and port.
-func (s *socket) addr() netip.AddrPort {
+// Addr is the bound address and port.
+func (s *Socket) Addr() netip.AddrPort {
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// close makes a read or write that is going on return.
-func (s *socket) close() error {
+// Close makes a read or write that is going on return.
+func (s *Socket) Close() error {
 	return s.conn.Close()
 }
 

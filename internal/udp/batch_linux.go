@@ -1,4 +1,4 @@
-package server
+package udp
 
 import (
 	"encoding/binary"
@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// batchSize is how many datagrams one system call reads or writes. More
+	// BatchSize is how many datagrams one system call reads or writes. More
 	// would save little: the kernel's work on each datagram is by then far
 	// above the call's.
-	batchSize = 32
+	BatchSize = 32
 
 	// slotSize is the room for one received datagram, more than is allowed
 	// so that one that is too long is recognised. It is an odd number of
@@ -25,10 +25,10 @@ const (
 	slotSize = genwire.MaxDatagramSize + 64
 )
 
-// A batch holds the datagrams of one read and the replies of the write that
+// A Batch holds the datagrams of one read and the replies of the write that
 // follows. Everything in it is made once: neither a read nor a reply allocates.
 // It is not safe for concurrent use.
-type batch struct {
+type Batch struct {
 	// memory is a mapping of its own: slots for the datagrams, then room
 	// for as many replies of the largest size, one directly after the other.
 	// Of its 4 MB only those pages take memory that were ever used, for
@@ -37,18 +37,18 @@ type batch struct {
 	memory []byte
 
 	received []mmsghdr // what is in the slots
-	names    [batchSize]unix.RawSockaddrInet6
-	control  [batchSize]control
+	names    [BatchSize]unix.RawSockaddrInet6
+	control  [BatchSize]control
 	// in and out describe slots and replies to the kernel.
-	in, out   [batchSize]mmsghdr
-	inv, outv [batchSize]unix.Iovec
+	in, out   [BatchSize]mmsghdr
+	inv, outv [BatchSize]unix.Iovec
 
 	room    []byte         // what the replies have left of their room
 	replies int            // how many of out are set
 	sent    int            // how many of them are done with, failed ones included
 	failed  int            // how many of these failed
-	asked   [batchSize]int // the datagram that each of out is the reply to
-	errs    [batchSize]error
+	asked   [BatchSize]int // the datagram that each of out is the reply to
+	errs    [BatchSize]error
 }
 
 // mmsghdr is the structure of recvmmsg(2) and sendmmsg(2).
@@ -64,9 +64,9 @@ type control struct {
 	info unix.Inet6Pktinfo // on an IPv4 socket the shorter Inet4Pktinfo
 }
 
-// newBatch makes an empty batch, to be freed after use.
-func newBatch() (*batch, error) {
-	memory, err := unix.Mmap(-1, 0, batchSize*(slotSize+genwire.MaxDatagramSize),
+// NewBatch makes an empty batch, to be freed after use.
+func NewBatch() (*Batch, error) {
+	memory, err := unix.Mmap(-1, 0, BatchSize*(slotSize+genwire.MaxDatagramSize),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
@@ -75,8 +75,8 @@ func newBatch() (*batch, error) {
 	// refuses the advice has none.
 	_ = unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
 
-	b := &batch{memory: memory}
-	for i := range batchSize {
+	b := &Batch{memory: memory}
+	for i := range BatchSize {
 		b.inv[i].Base = &memory[i*slotSize]
 		b.inv[i].SetLen(genwire.MaxDatagramSize + 1)
 		in := &b.in[i].hdr
@@ -92,14 +92,14 @@ func newBatch() (*batch, error) {
 	return b, nil
 }
 
-// free gives the memory back. No datagram or reply buffer of the batch may be
+// Free gives the memory back. No datagram or reply buffer of the Batch may be
 // used any more.
-func (b *batch) free() error {
+func (b *Batch) Free() error {
 	return os.NewSyscallError("munmap", unix.Munmap(b.memory))
 }
 
 // clear forgets datagrams and replies.
-func (b *batch) clear() {
+func (b *Batch) clear() {
 	for i := range b.received {
 		// Room going in, what was used coming out.
 		b.received[i].hdr.Namelen = unix.SizeofSockaddrInet6
@@ -107,12 +107,12 @@ func (b *batch) clear() {
 	}
 	clear(b.errs[:len(b.received)])
 	b.received = nil
-	b.room = b.memory[batchSize*slotSize:]
+	b.room = b.memory[BatchSize*slotSize:]
 	b.replies, b.sent, b.failed = 0, 0, 0
 }
 
 // receive fills the batch without waiting.
-func (b *batch) receive(fd uintptr) unix.Errno {
+func (b *Batch) receive(fd uintptr) unix.Errno {
 	n, errno := mmsg(unix.SYS_RECVMMSG, fd, b.in[:])
 	if errno == 0 {
 		b.received = b.in[:n]
@@ -122,7 +122,7 @@ func (b *batch) receive(fd uintptr) unix.Errno {
 
 // send sends replies until all are done with or, false, the socket would have
 // to wait.
-func (b *batch) send(fd uintptr) (done bool) {
+func (b *Batch) send(fd uintptr) (done bool) {
 	for b.sent < b.replies {
 		n, errno := mmsg(unix.SYS_SENDMMSG, fd, b.out[b.sent:b.replies])
 		switch errno {
@@ -139,7 +139,7 @@ func (b *batch) send(fd uintptr) (done bool) {
 }
 
 // fail gives up the first reply that is not yet sent.
-func (b *batch) fail(err error) {
+func (b *Batch) fail(err error) {
 	b.errs[b.asked[b.sent]] = err
 	b.sent++
 	b.failed++
@@ -157,21 +157,21 @@ func mmsg(call, fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
 	}
 }
 
-// len is the number of datagrams.
-func (b *batch) len() int {
+// Len is the number of datagrams.
+func (b *Batch) Len() int {
 	return len(b.received)
 }
 
-// datagram is what was received as datagram i, in 0 to len-1. One that was
+// Datagram is what was received as datagram i, in 0 to Len-1. One that was
 // too long is cut, but still longer than [genwire.MaxDatagramSize]. It is
 // valid until the next read.
-func (b *batch) datagram(i int) []byte {
+func (b *Batch) Datagram(i int) []byte {
 	start, n := i*slotSize, int(b.received[i].len)
 	return b.memory[start : start+n : start+n]
 }
 
-// from is the sender of datagram i, as an IPv4 address if it came by IPv4.
-func (b *batch) from(i int) netip.AddrPort {
+// From is the sender of datagram i, as an IPv4 address if it came by IPv4.
+func (b *Batch) From(i int) netip.AddrPort {
 	name := &b.names[i]
 	var addr netip.Addr
 	if name.Family == unix.AF_INET {
@@ -188,23 +188,23 @@ func (b *batch) from(i int) netip.AddrPort {
 	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port[:]))
 }
 
-// ipv4 tells whether datagram i came by IPv4, rather than by IPv6.
-func (b *batch) ipv4(i int) bool {
+// IPv4 tells whether datagram i came by IPv4, rather than by IPv6.
+func (b *Batch) IPv4(i int) bool {
 	name := &b.names[i]
 	return name.Family == unix.AF_INET || netip.AddrFrom16(name.Addr).Is4In6()
 }
 
-// replyBuffer is an empty slice with room for a reply of at least
+// ReplyBuffer is an empty slice with room for a reply of at least
 // [genwire.MaxDatagramSize] bytes, to append the next reply to. What is not
-// then handed to [batch.reply] is overwritten by the next user.
-func (b *batch) replyBuffer() []byte {
+// then handed to [Batch.Reply] is overwritten by the next user.
+func (b *Batch) ReplyBuffer() []byte {
 	return b.room[:0]
 }
 
-// reply sets the reply to datagram i, at most once for each. An empty reply,
-// as none at all, sends nothing. The data is usually an extended replyBuffer;
+// Reply sets the reply to datagram i, at most once for each. An empty reply,
+// as none at all, sends nothing. The data is usually an extended ReplyBuffer;
 // in any case it may not be changed before it is written.
-func (b *batch) reply(i int, data []byte) {
+func (b *Batch) Reply(i int, data []byte) {
 	if len(data) == 0 {
 		return
 	}
@@ -223,9 +223,9 @@ func (b *batch) reply(i int, data []byte) {
 	}
 }
 
-// sendError is why the reply to datagram i could not be sent, nil if it was
+// SendError is why the reply to datagram i could not be sent, nil if it was
 // or there was none.
-func (b *batch) sendError(i int) error {
+func (b *Batch) SendError(i int) error {
 	return b.errs[i]
 }
 

@@ -1,4 +1,4 @@
-package server
+package udp
 
 import (
 	"bytes"
@@ -36,9 +36,9 @@ func addrPort(t testing.TB, ip string, port uint16) netip.AddrPort {
 }
 
 // listenOn is listen for tests: it skips where the host lacks the address.
-func listenOn(t testing.TB, ip string, n int) []*socket {
+func listenOn(t testing.TB, ip string, n int) []*Socket {
 	t.Helper()
-	sockets, err := listen(addrPort(t, ip, 0), n)
+	sockets, err := Listen(addrPort(t, ip, 0), n)
 	if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
 		t.Skipf("this host has no %s: %v", ip, err)
 	}
@@ -47,20 +47,20 @@ func listenOn(t testing.TB, ip string, n int) []*socket {
 	}
 	t.Cleanup(func() {
 		for _, s := range sockets {
-			s.close()
+			s.Close()
 		}
 	})
 	return sockets
 }
 
-func makeBatch(t testing.TB) *batch {
+func makeBatch(t testing.TB) *Batch {
 	t.Helper()
-	b, err := newBatch()
+	b, err := NewBatch()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := b.free(); err != nil {
+		if err := b.Free(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -68,24 +68,24 @@ func makeBatch(t testing.TB) *batch {
 }
 
 // echo answers every datagram with itself until the socket is closed.
-func echo(t testing.TB, s *socket) {
+func echo(t testing.TB, s *Socket) {
 	t.Helper()
 	b := makeBatch(t)
 	done := make(chan error)
 	go func() {
 		for {
-			if err := s.read(b); err != nil {
+			if err := s.Read(b); err != nil {
 				done <- err
 				return
 			}
-			for i := range b.len() {
-				b.reply(i, append(b.replyBuffer(), b.datagram(i)...))
+			for i := range b.Len() {
+				b.Reply(i, append(b.ReplyBuffer(), b.Datagram(i)...))
 			}
-			s.write(b)
+			s.Write(b)
 		}
 	}()
 	t.Cleanup(func() {
-		s.close()
+		s.Close()
 		if err := <-done; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("read after close: %v", err)
 		}
@@ -139,28 +139,28 @@ func TestEcho(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s asked on %s", test.ask, test.listen), func(t *testing.T) {
 			s := listenOn(t, test.listen, 1)[0]
-			client := dial(t, test.ask, s.addr().Port())
+			client := dial(t, test.ask, s.Addr().Port())
 			if _, err := client.Write([]byte("ping")); err != nil {
 				t.Fatal(err)
 			}
 
 			b := makeBatch(t)
-			if err := s.read(b); err != nil {
+			if err := s.Read(b); err != nil {
 				t.Fatal(err)
 			}
-			if b.len() != 1 || string(b.datagram(0)) != "ping" {
-				t.Fatalf("read %d datagrams, the first is %q", b.len(), b.datagram(0))
+			if b.Len() != 1 || string(b.Datagram(0)) != "ping" {
+				t.Fatalf("read %d datagrams, the first is %q", b.Len(), b.Datagram(0))
 			}
-			if got, want := b.from(0), client.LocalAddr().(*net.UDPAddr).AddrPort(); got != want {
+			if got, want := b.From(0), client.LocalAddr().(*net.UDPAddr).AddrPort(); got != want {
 				t.Errorf("from %v, want %v", got, want)
 			}
-			if b.ipv4(0) != test.ipv4 {
-				t.Errorf("ipv4 is %v", b.ipv4(0))
+			if b.IPv4(0) != test.ipv4 {
+				t.Errorf("ipv4 is %v", b.IPv4(0))
 			}
 
-			b.reply(0, append(b.replyBuffer(), "pong"...))
-			if failed := s.write(b); failed != 0 || b.sendError(0) != nil {
-				t.Fatalf("%d replies failed: %v", failed, b.sendError(0))
+			b.Reply(0, append(b.ReplyBuffer(), "pong"...))
+			if failed := s.Write(b); failed != 0 || b.SendError(0) != nil {
+				t.Fatalf("%d replies failed: %v", failed, b.SendError(0))
 			}
 			// Either reading of the bytes finds zero: in these addresses, too.
 			if info := b.control[0].info; info.Ifindex != 0 || b.control[0].ipv4().Ifindex != 0 {
@@ -180,7 +180,7 @@ func TestEcho(t *testing.T) {
 // 0.0.0.0 is not the address of every family.
 func TestOnlyIPv4(t *testing.T) {
 	s := listenOn(t, "0.0.0.0", 1)[0]
-	client := dial(t, "::1", s.addr().Port())
+	client := dial(t, "::1", s.Addr().Port())
 	if _, err := client.Write([]byte("ping")); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestLinkLocal(t *testing.T) {
 			for _, listen := range []string{"::", ip.String()} {
 				s := listenOn(t, listen, 1)[0]
 				echo(t, s)
-				if reply := ask(t, dial(t, ip.String(), s.addr().Port()), []byte("ping")); string(reply) != "ping" {
+				if reply := ask(t, dial(t, ip.String(), s.Addr().Port()), []byte("ping")); string(reply) != "ping" {
 					t.Errorf("%s asked on %s: %q", ip, listen, reply)
 				}
 				// A caller with a wider address does not tell by it where
@@ -219,7 +219,7 @@ func TestLinkLocal(t *testing.T) {
 					if global.To4() != nil || !global.IsGlobalUnicast() {
 						continue
 					}
-					to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, s.addr().Port()))
+					to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, s.Addr().Port()))
 					client, err := net.DialUDP("udp", &net.UDPAddr{IP: global}, to)
 					if err != nil {
 						t.Fatal(err)
@@ -240,7 +240,7 @@ func TestLinkLocal(t *testing.T) {
 func TestSizes(t *testing.T) {
 	s := listenOn(t, "127.0.0.1", 1)[0]
 	b := makeBatch(t)
-	client := dial(t, "127.0.0.1", s.addr().Port())
+	client := dial(t, "127.0.0.1", s.Addr().Port())
 	for _, test := range []struct{ sent, received int }{
 		{0, 0},
 		{1, 1},
@@ -253,13 +253,13 @@ func TestSizes(t *testing.T) {
 		if _, err := client.Write(request); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.read(b); err != nil {
+		if err := s.Read(b); err != nil {
 			t.Fatal(err)
 		}
-		if b.len() != 1 {
-			t.Fatalf("%d bytes: read %d datagrams", test.sent, b.len())
+		if b.Len() != 1 {
+			t.Fatalf("%d bytes: read %d datagrams", test.sent, b.Len())
 		}
-		if got := b.datagram(0); !bytes.Equal(got, request[:test.received]) {
+		if got := b.Datagram(0); !bytes.Equal(got, request[:test.received]) {
 			t.Errorf("%d bytes: read %d bytes, want the first %d", test.sent, len(got), test.received)
 		}
 	}
@@ -268,25 +268,25 @@ func TestSizes(t *testing.T) {
 func TestLargestReplies(t *testing.T) {
 	s := listenOn(t, "127.0.0.1", 1)[0]
 	b := makeBatch(t)
-	clients := make([]*net.UDPConn, batchSize)
+	clients := make([]*net.UDPConn, BatchSize)
 	for i := range clients {
-		clients[i] = dial(t, "127.0.0.1", s.addr().Port())
+		clients[i] = dial(t, "127.0.0.1", s.Addr().Port())
 		if _, err := clients[i].Write([]byte{byte(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// Datagrams over loopback are queued when Write returns.
-	if err := s.read(b); err != nil || b.len() != batchSize {
-		t.Fatalf("read %d datagrams: %v", b.len(), err)
+	if err := s.Read(b); err != nil || b.Len() != BatchSize {
+		t.Fatalf("read %d datagrams: %v", b.Len(), err)
 	}
-	for i := range b.len() {
-		reply := b.replyBuffer()
+	for i := range b.Len() {
+		reply := b.ReplyBuffer()
 		for range genwire.MaxDatagramSize {
-			reply = append(reply, b.datagram(i)[0])
+			reply = append(reply, b.Datagram(i)[0])
 		}
-		b.reply(i, reply)
+		b.Reply(i, reply)
 	}
-	if failed := s.write(b); failed != 0 {
+	if failed := s.Write(b); failed != 0 {
 		t.Fatalf("%d replies failed", failed)
 	}
 	reply := make([]byte, 1<<16)
@@ -305,48 +305,48 @@ func TestFailedReplies(t *testing.T) {
 		".", "-", "0", "L", "P",
 		"L.", ".L", ".L.", "LL.", "..LPL", "PLPLP",
 		".-.L0P.-",
-		strings.Repeat("L", batchSize),
-		strings.Repeat(".", batchSize-1) + "P",
-		"P" + strings.Repeat(".", batchSize-1),
+		strings.Repeat("L", BatchSize),
+		strings.Repeat(".", BatchSize-1) + "P",
+		"P" + strings.Repeat(".", BatchSize-1),
 	} {
 		t.Run(plan, func(t *testing.T) {
 			s := listenOn(t, "", 1)[0]
 			b := makeBatch(t)
 			clients := make([]*net.UDPConn, len(plan))
 			for i := range clients {
-				clients[i] = dial(t, "127.0.0.1", s.addr().Port())
+				clients[i] = dial(t, "127.0.0.1", s.Addr().Port())
 				if _, err := clients[i].Write([]byte{plan[i]}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := s.read(b); err != nil || b.len() != len(plan) {
-				t.Fatalf("read %d datagrams: %v", b.len(), err)
+			if err := s.Read(b); err != nil || b.Len() != len(plan) {
+				t.Fatalf("read %d datagrams: %v", b.Len(), err)
 			}
 			want := make([]error, len(plan))
 			failures := 0
 			for i := len(plan) - 1; i >= 0; i-- {
 				switch plan[i] {
 				case ok:
-					b.reply(i, append(b.replyBuffer(), byte(i)))
+					b.Reply(i, append(b.ReplyBuffer(), byte(i)))
 				case none:
 				case empty:
-					b.reply(i, b.replyBuffer())
+					b.Reply(i, b.ReplyBuffer())
 				case tooLong:
-					b.reply(i, make([]byte, 1<<16))
+					b.Reply(i, make([]byte, 1<<16))
 					want[i] = unix.EMSGSIZE
 					failures++
 				case noPort:
 					b.names[i].Port = 0
-					b.reply(i, append(b.replyBuffer(), byte(i)))
+					b.Reply(i, append(b.ReplyBuffer(), byte(i)))
 					want[i] = unix.EINVAL
 					failures++
 				}
 			}
-			if failed := s.write(b); failed != failures {
+			if failed := s.Write(b); failed != failures {
 				t.Errorf("%d replies failed, want %d", failed, failures)
 			}
 			for i, client := range clients {
-				if got := b.sendError(i); got != want[i] {
+				if got := b.SendError(i); got != want[i] {
 					t.Errorf("reply %d: error %v, want %v", i, got, want[i])
 				}
 				if plan[i] != ok {
@@ -364,12 +364,12 @@ func TestFailedReplies(t *testing.T) {
 			if _, err := clients[0].Write([]byte("again")); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.read(b); err != nil {
+			if err := s.Read(b); err != nil {
 				t.Fatal(err)
 			}
-			b.reply(0, append(b.replyBuffer(), "fine"...))
-			if failed := s.write(b); failed != 0 || b.sendError(0) != nil {
-				t.Errorf("next batch: %d replies failed: %v", failed, b.sendError(0))
+			b.Reply(0, append(b.ReplyBuffer(), "fine"...))
+			if failed := s.Write(b); failed != 0 || b.SendError(0) != nil {
+				t.Errorf("next batch: %d replies failed: %v", failed, b.SendError(0))
 			}
 		})
 	}
@@ -378,7 +378,7 @@ func TestFailedReplies(t *testing.T) {
 // A socket pair of the Unix domain has what UDP over loopback lacks: a queue
 // of the receiver that lets the sender wait.
 func TestFullSendBuffer(t *testing.T) {
-	fill := func(t *testing.T) (s *socket, peer net.Conn, b *batch) {
+	fill := func(t *testing.T) (s *Socket, peer net.Conn, b *Batch) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -404,10 +404,10 @@ func TestFullSendBuffer(t *testing.T) {
 		b = makeBatch(t)
 		b.clear()
 		b.received = b.in[:]
-		for i := range b.len() {
-			reply := b.replyBuffer()[:genwire.MaxDatagramSize]
+		for i := range b.Len() {
+			reply := b.ReplyBuffer()[:genwire.MaxDatagramSize]
 			reply[0] = byte(i)
-			b.reply(i, reply)
+			b.Reply(i, reply)
 			b.out[i].hdr.Name, b.out[i].hdr.Namelen = nil, 0
 			b.out[i].hdr.SetControllen(0)
 		}
@@ -417,11 +417,11 @@ func TestFullSendBuffer(t *testing.T) {
 	t.Run("drains", func(t *testing.T) {
 		s, peer, b := fill(t)
 		failed := make(chan int)
-		go func() { failed <- s.write(b) }()
+		go func() { failed <- s.Write(b) }()
 		reply := make([]byte, 1<<16)
 		peer.SetReadDeadline(time.Now().Add(patience))
 		got := 0
-		for ; got < batchSize; got++ {
+		for ; got < BatchSize; got++ {
 			n, err := peer.Read(reply)
 			if err != nil {
 				break // the machine held us up longer than write waits
@@ -430,26 +430,26 @@ func TestFullSendBuffer(t *testing.T) {
 				t.Fatalf("reply %d: %d bytes, the first is %d", got, n, reply[0])
 			}
 		}
-		if n := <-failed; n != batchSize-got {
-			t.Errorf("%d replies failed, but %d of %d arrived", n, got, batchSize)
+		if n := <-failed; n != BatchSize-got {
+			t.Errorf("%d replies failed, but %d of %d arrived", n, got, BatchSize)
 		}
 	})
 	t.Run("stays full", func(t *testing.T) {
 		s, peer, b := fill(t)
 		for range 2 { // each write has its own time to wait
-			b.replies, b.sent, b.failed = batchSize, 0, 0
+			b.replies, b.sent, b.failed = BatchSize, 0, 0
 			clear(b.errs[:])
-			failed := s.write(b)
-			if failed == 0 || failed == batchSize {
-				t.Fatalf("%d of %d replies failed", failed, batchSize)
+			failed := s.Write(b)
+			if failed == 0 || failed == BatchSize {
+				t.Fatalf("%d of %d replies failed", failed, BatchSize)
 			}
-			for i := range batchSize {
-				if err := b.sendError(i); (err != nil) != (i >= batchSize-failed) {
+			for i := range BatchSize {
+				if err := b.SendError(i); (err != nil) != (i >= BatchSize-failed) {
 					t.Errorf("%d failed, reply %d: %v", failed, i, err)
 				}
 			}
 			reply := make([]byte, 1<<16)
-			for range batchSize - failed {
+			for range BatchSize - failed {
 				if _, err := peer.Read(reply); err != nil {
 					t.Fatal(err)
 				}
@@ -458,11 +458,11 @@ func TestFullSendBuffer(t *testing.T) {
 	})
 	t.Run("closed", func(t *testing.T) {
 		s, _, b := fill(t)
-		s.close()
-		if failed := s.write(b); failed != batchSize {
-			t.Errorf("%d of %d replies failed", failed, batchSize)
+		s.Close()
+		if failed := s.Write(b); failed != BatchSize {
+			t.Errorf("%d of %d replies failed", failed, BatchSize)
 		}
-		if err := b.sendError(3); !errors.Is(err, net.ErrClosed) {
+		if err := b.SendError(3); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -473,23 +473,23 @@ func TestFullSendBuffer(t *testing.T) {
 func TestGoneClient(t *testing.T) {
 	s := listenOn(t, "127.0.0.1", 1)[0]
 	b := makeBatch(t)
-	alive := dial(t, "127.0.0.1", s.addr().Port())
+	alive := dial(t, "127.0.0.1", s.Addr().Port())
 	for range 3 {
-		gone := dial(t, "127.0.0.1", s.addr().Port())
+		gone := dial(t, "127.0.0.1", s.Addr().Port())
 		for _, client := range []*net.UDPConn{gone, alive} {
 			if _, err := client.Write([]byte("ping")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		gone.Close()
-		if err := s.read(b); err != nil || b.len() != 2 {
-			t.Fatalf("read %d datagrams: %v", b.len(), err)
+		if err := s.Read(b); err != nil || b.Len() != 2 {
+			t.Fatalf("read %d datagrams: %v", b.Len(), err)
 		}
-		for i := range b.len() {
-			b.reply(i, append(b.replyBuffer(), "pong"...))
+		for i := range b.Len() {
+			b.Reply(i, append(b.ReplyBuffer(), "pong"...))
 		}
-		if failed := s.write(b); failed != 0 {
-			t.Errorf("%d replies failed: %v, %v", failed, b.sendError(0), b.sendError(1))
+		if failed := s.Write(b); failed != 0 {
+			t.Errorf("%d replies failed: %v, %v", failed, b.SendError(0), b.SendError(1))
 		}
 		reply := make([]byte, 10)
 		if n, err := alive.Read(reply); err != nil || string(reply[:n]) != "pong" {
@@ -503,8 +503,8 @@ func TestCallersAreSpread(t *testing.T) {
 		t.Run(ip, func(t *testing.T) {
 			sockets := listenOn(t, ip, 3)
 			for _, s := range sockets {
-				if s.addr() != sockets[0].addr() {
-					t.Fatalf("%v and %v", s.addr(), sockets[0].addr())
+				if s.Addr() != sockets[0].Addr() {
+					t.Fatalf("%v and %v", s.Addr(), sockets[0].Addr())
 				}
 			}
 			to := "127.0.0.1"
@@ -513,7 +513,7 @@ func TestCallersAreSpread(t *testing.T) {
 			}
 			const clients = 300
 			for i := range clients {
-				if _, err := dial(t, to, sockets[0].addr().Port()).Write([]byte{byte(i)}); err != nil {
+				if _, err := dial(t, to, sockets[0].Addr().Port()).Write([]byte{byte(i)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -524,7 +524,7 @@ func TestCallersAreSpread(t *testing.T) {
 				// All have arrived by now: there is nothing to wait for.
 				if err := s.raw.Control(func(fd uintptr) {
 					for b.receive(fd) == 0 {
-						got += b.len()
+						got += b.Len()
 						b.clear()
 					}
 				}); err != nil {
@@ -551,7 +551,7 @@ func TestManyClients(t *testing.T) {
 	done := make(chan error)
 	const clients = 50
 	for c := range clients {
-		client := dial(t, []string{"127.0.0.1", "127.0.0.2"}[c%2], sockets[0].addr().Port())
+		client := dial(t, []string{"127.0.0.1", "127.0.0.2"}[c%2], sockets[0].Addr().Port())
 		go func() {
 			reply := make([]byte, 1<<16)
 			for i := range 20 {
@@ -611,7 +611,7 @@ func TestPortTaken(t *testing.T) {
 					}
 					defer other.Close()
 					port := other.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-					sockets, err := listen(addrPort(t, test.ours, port), n)
+					sockets, err := Listen(addrPort(t, test.ours, port), n)
 					if !errors.Is(err, unix.EADDRINUSE) {
 						t.Fatalf("%d sockets, error %v", len(sockets), err)
 					}
@@ -629,14 +629,14 @@ func TestPortTaken(t *testing.T) {
 			config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 				return setOptions(raw, others["reuseaddr"]...)
 			}}
-			other, err := config.ListenPacket(context.Background(), "udp", s.addr().String())
+			other, err := config.ListenPacket(context.Background(), "udp", s.Addr().String())
 			if !errors.Is(err, unix.EADDRINUSE) {
 				t.Errorf("error %v", err)
 			}
 			if err == nil {
 				other.Close()
 			}
-			if again, err := listen(s.addr(), n); !errors.Is(err, unix.EADDRINUSE) {
+			if again, err := Listen(s.Addr(), n); !errors.Is(err, unix.EADDRINUSE) {
 				t.Errorf("%d sockets, error %v", len(again), err)
 			}
 		})
@@ -646,7 +646,7 @@ func TestPortTaken(t *testing.T) {
 func TestBadAddress(t *testing.T) {
 	for _, ip := range []string{"192.0.2.1", "2001:db8::1", "224.0.0.1", "ff02::1"} {
 		for _, n := range []int{1, 2} {
-			sockets, err := listen(addrPort(t, ip, 0), n)
+			sockets, err := Listen(addrPort(t, ip, 0), n)
 			if !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.EAFNOSUPPORT) {
 				t.Errorf("%s: %d sockets, error %v", ip, len(sockets), err)
 				continue
@@ -662,14 +662,14 @@ func TestCloseEndsRead(t *testing.T) {
 	for _, s := range listenOn(t, "", 2) {
 		b := makeBatch(t)
 		done := make(chan error)
-		go func() { done <- s.read(b) }()
-		if err := s.close(); err != nil {
+		go func() { done <- s.Read(b) }()
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := <-done; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("read: %v", err)
 		}
-		if err := s.read(b); !errors.Is(err, net.ErrClosed) {
+		if err := s.Read(b); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("read after close: %v", err)
 		}
 	}
@@ -704,7 +704,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	} {
 		s := listenOn(t, test.listen, 1)[0]
 		b := makeBatch(t)
-		client := dial(t, test.ask, s.addr().Port())
+		client := dial(t, test.ask, s.Addr().Port())
 		buffer := make([]byte, 1000)
 		allocs := testing.AllocsPerRun(50, func() {
 			for range 3 {
@@ -712,18 +712,18 @@ func TestNothingIsAllocated(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := s.read(b); err != nil || b.len() != 3 {
-				t.Fatalf("read %d datagrams: %v", b.len(), err)
+			if err := s.Read(b); err != nil || b.Len() != 3 {
+				t.Fatalf("read %d datagrams: %v", b.Len(), err)
 			}
-			for i := range b.len() {
-				if !b.from(i).IsValid() || b.ipv4(i) != (test.ask == "127.0.0.1") {
-					t.Fatalf("from %v", b.from(i))
+			for i := range b.Len() {
+				if !b.From(i).IsValid() || b.IPv4(i) != (test.ask == "127.0.0.1") {
+					t.Fatalf("from %v", b.From(i))
 				}
-				b.reply(i, append(b.replyBuffer(), b.datagram(i)...))
+				b.Reply(i, append(b.ReplyBuffer(), b.Datagram(i)...))
 			}
 			b.names[1].Port = 0 // to fail costs nothing either
-			if failed := s.write(b); failed != 1 || b.sendError(1) != unix.EINVAL {
-				t.Fatalf("%d replies failed: %v", failed, b.sendError(1))
+			if failed := s.Write(b); failed != 1 || b.SendError(1) != unix.EINVAL {
+				t.Fatalf("%d replies failed: %v", failed, b.SendError(1))
 			}
 			for range 2 {
 				if _, err := client.Read(buffer); err != nil {
@@ -753,7 +753,7 @@ func BenchmarkEcho(b *testing.B) {
 		b.Run(fmt.Sprintf("%s on [%s] %d in flight", test.ask, test.listen, test.inFlight), func(b *testing.B) {
 			s := listenOn(b, test.listen, 1)[0]
 			echo(b, s)
-			conn := dial(b, test.ask, s.addr().Port())
+			conn := dial(b, test.ask, s.Addr().Port())
 			conn.SetDeadline(time.Now().Add(time.Minute))
 			client, err := newSocket(conn)
 			if err != nil {
@@ -770,14 +770,14 @@ func BenchmarkEcho(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			for replies := 0; replies < b.N; replies += datagrams.len() {
-				if err := client.read(datagrams); err != nil {
+			for replies := 0; replies < b.N; replies += datagrams.Len() {
+				if err := client.Read(datagrams); err != nil {
 					b.Fatal(err)
 				}
-				for i := range datagrams.len() {
-					datagrams.reply(i, append(datagrams.replyBuffer(), datagrams.datagram(i)...))
+				for i := range datagrams.Len() {
+					datagrams.Reply(i, append(datagrams.ReplyBuffer(), datagrams.Datagram(i)...))
 				}
-				client.write(datagrams)
+				client.Write(datagrams)
 			}
 			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
 		})
