@@ -70,11 +70,11 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 	} {
 		e.ArrStart()
 		for _, i := range instances {
-			var err error
-			if s.text, err = b.snapshot.AppendInstance(s.text[:0], int(i)); err != nil {
+			text, err := b.snapshot.InstanceText(int(i))
+			if err != nil {
 				return s.errorText(err.Error()), true
 			}
-			if e.Raw(s.text); tooLarge(e) {
+			if e.Raw(text); tooLarge(e) {
 				return TooLarge, true
 			}
 		}
@@ -104,15 +104,14 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 	e := s.begin()
 	e.ArrStart()
 	for _, key := range b.snapshot.Instances[holder].Disks {
-		var err error
-		s.text, err = b.snapshot.AppendDisk(s.text[:0], key)
+		text, err := b.snapshot.DiskText(key)
 		switch {
 		case errors.Is(err, cluster.ErrNoValue):
 			return s.errorText(noDisks("Disk uuid " + key + " not found")), true
 		case err != nil:
 			return s.errorText(err.Error()), true
 		}
-		if e.Raw(s.text); tooLarge(e) {
+		if e.Raw(text); tooLarge(e) {
 			return TooLarge, true
 		}
 	}

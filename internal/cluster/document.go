@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
@@ -42,6 +44,10 @@ type part struct {
 type container struct {
 	form    *canonical.Form
 	objects []object // in ascending order of their keys
+	// texts has the canonical text of each object that was asked for. Ganeti
+	// writes nearly all objects in canonical form, so that this is as a rule the
+	// text of the file and takes no memory.
+	texts []atomic.Pointer[[]byte]
 }
 
 // object is one object of a container, as it stands in the file.
@@ -171,6 +177,7 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		}
 	}
 	c.objects = slices.Clone(last) // without the room that appending leaves
+	c.texts = make([]atomic.Pointer[[]byte], len(c.objects))
 	return nil
 }
 
@@ -184,9 +191,21 @@ func (c *container) find(key string) (int, bool) {
 	})
 }
 
-// append appends the canonical text of the object at a position.
-func (c *container) append(dst []byte, i int) ([]byte, error) {
-	return c.form.Append(dst, c.objects[i].raw)
+// text returns the canonical text of the object at a position.
+func (c *container) text(i int) ([]byte, error) {
+	if text := c.texts[i].Load(); text != nil {
+		return *text, nil
+	}
+	raw := c.objects[i].raw
+	text, err := c.form.Append(nil, raw)
+	if err != nil {
+		return nil, within(c.objects[i].key, err)
+	}
+	if bytes.Equal(text, raw) {
+		text = raw
+	}
+	c.texts[i].Store(&text)
+	return text, nil
 }
 
 // objects returns the objects of a container that the file may lack.
@@ -228,7 +247,7 @@ func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte,
 	if !ok {
 		return dst, ErrNoValue
 	}
-	text, err := c.append(nil, i)
+	text, err := c.text(i)
 	if err != nil {
 		return dst, err
 	}
@@ -256,11 +275,11 @@ func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
 			w.Comma()
 		}
 		w.FieldStart(o.key)
-		var err error
-		if w.Buf, err = c.append(w.Buf, i); err != nil {
-			return dst, within(o.key, err)
+		text, err := c.text(i)
+		if err != nil {
+			return dst, err
 		}
-		if len(w.Buf)-len(dst) > limit {
+		if w.Raw(text); len(w.Buf)-len(dst) > limit {
 			return dst, ErrTooLarge
 		}
 	}

@@ -176,20 +176,20 @@ func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.primaries[nod
 // their other end on a node.
 func (s *Snapshot) SecondaryInstances(node *Node) []int32 { return s.secondaries[node.UUID] }
 
-// AppendInstance appends the canonical text of an instance.
-func (s *Snapshot) AppendInstance(dst []byte, i int) ([]byte, error) {
-	return s.document.containers["instances"].append(dst, i)
+// InstanceText returns the canonical text of an instance.
+func (s *Snapshot) InstanceText(i int) ([]byte, error) {
+	return s.document.containers["instances"].text(i)
 }
 
-// AppendDisk appends the canonical text of the disk with a key. The error is
+// DiskText returns the canonical text of the disk with a key. The error is
 // ErrNoValue when there is none.
-func (s *Snapshot) AppendDisk(dst []byte, key string) ([]byte, error) {
+func (s *Snapshot) DiskText(key string) ([]byte, error) {
 	disks := s.document.containers["disks"]
 	i, ok := disks.find(key)
 	if !ok {
-		return dst, ErrNoValue
+		return nil, ErrNoValue
 	}
-	return disks.append(dst, i)
+	return disks.text(i)
 }
 
 // AppendValue appends the canonical text of the value that an RFC 6901 pointer
