@@ -21,25 +21,28 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 		return s.errorText(prerequisite(nodeProblem(query.String, match))), true
 	}
 	node := &b.snapshot.Nodes[i]
+	minors := b.snapshot.Minors(node)
+	if len(minors) > 0 {
+		// Ganeti finds the node once more by its UUID, which a disk refers to.
+		if i, match = b.snapshot.FindNode(node.UUID); match != cluster.Found {
+			return s.errorText(prerequisite(nodeProblem(node.UUID, match))), true
+		}
+	}
+	name := b.snapshot.Nodes[i].Name
 	e := s.begin()
 	e.ArrStart()
-	for _, m := range b.snapshot.Minors(node) {
-		// Ganeti finds the node itself by the disk's reference to it once more.
-		var ends [2]string
-		for end, reference := range [...]string{node.UUID, m.Peer} {
-			i, match := b.snapshot.FindNode(reference)
-			if match != cluster.Found {
-				return s.errorText(prerequisite(nodeProblem(reference, match))), true
-			}
-			ends[end] = b.snapshot.Nodes[i].Name
+	for _, m := range minors {
+		if m.Peer < 0 {
+			_, match := b.snapshot.FindNode(m.PeerReference)
+			return s.errorText(prerequisite(nodeProblem(m.PeerReference, match))), true
 		}
 		minor := wire.NodeMinor{
-			V0: ends[0],
+			V0: name,
 			V1: m.Minor,
 			V2: b.snapshot.Instances[m.Instance].Name,
-			V3: "disk/" + strconv.Itoa(m.Disk),
+			V3: "disk/" + strconv.Itoa(int(m.Disk)),
 			V4: wire.MinorRoleSecondary,
-			V5: ends[1],
+			V5: b.snapshot.Nodes[m.Peer].Name,
 		}
 		if m.Primary {
 			minor.V4 = wire.MinorRolePrimary

@@ -166,8 +166,8 @@ func TestSample(t *testing.T) {
 		t.Errorf("primary of: %s", diff)
 	}
 	for _, m := range s.Minors(node) {
-		if _, match := s.FindNode(m.Peer); match != Found {
-			t.Errorf("minor %+v: no such peer", m)
+		if m.Peer < 0 || s.Nodes[m.Peer].UUID != m.PeerReference {
+			t.Errorf("minor %+v: wrong peer", m)
 		}
 	}
 	link := s.Links["br1"]

@@ -335,12 +335,18 @@ func (x *indexer) addMinors(i int) {
 				if end == 1 && node == device.nodes[0] {
 					continue // such a device has its first minor only
 				}
+				reference := device.nodes[1-end]
+				peer, match := x.nodeNames.find(reference)
+				if match != Found {
+					peer = -1
+				}
 				x.minors[node] = append(x.minors[node], Minor{
-					Instance: i,
-					Disk:     position,
-					Minor:    device.minors[end],
-					Peer:     device.nodes[1-end],
-					Primary:  in.Placed && node == in.PrimaryNode,
+					Minor:         device.minors[end],
+					Instance:      int32(i),
+					Disk:          int32(position),
+					Peer:          peer,
+					PeerReference: reference,
+					Primary:       in.Placed && node == in.PrimaryNode,
 				})
 			}
 		}

@@ -118,15 +118,17 @@ func (l *Link) Node(ip string) (int, bool) {
 
 // Minor is a DRBD minor that a disk takes on a node.
 type Minor struct {
-	// Instance is the index in Snapshot.Instances of the disk's instance.
-	Instance int
-	// Disk is the position of the disk in its instance; a disk below another has
-	// the position of that one.
-	Disk int
 	// Minor is the number of the minor.
 	Minor int64
-	// Peer refers to the node at the other end.
-	Peer string
+	// Instance is the index in Snapshot.Instances of the disk's instance.
+	Instance int32
+	// Disk is the position of the disk in its instance; a disk below another has
+	// the position of that one.
+	Disk int32
+	// Peer is the index in Snapshot.Nodes of the node at the other end, or -1
+	// when PeerReference, what the disk says of it, leads to no node.
+	Peer          int32
+	PeerReference string
 	// Primary tells whether the node is the primary node of the instance.
 	Primary bool
 }
