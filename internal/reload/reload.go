@@ -32,6 +32,7 @@ import (
 
 const (
 	quiet    = 10 * time.Millisecond  // how long a change is left to settle
+	arrived  = 2 * time.Millisecond   // the same for a new file: mostly it was renamed and is complete
 	patience = 40 * time.Millisecond  // how long the first of several changes waits
 	quick    = 250 * time.Millisecond // from poll to poll where there is no watch
 
@@ -112,7 +113,7 @@ func newReloader(o Options) *Reloader {
 		onConfig: o.OnConfig,
 		load:     load,
 		log:      o.Logger,
-		pace:     pace{quiet: quiet, patience: patience, pause: wire.ReloadInterval * time.Second},
+		pace:     pace{patience: patience, pause: wire.ReloadInterval * time.Second},
 		poll:     wire.PollInterval * time.Second,
 		forced:   make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -174,11 +175,15 @@ func (r *Reloader) run(ctx context.Context) {
 			switch filepath.Clean(event.Name) {
 			case r.config.path, r.key.path, r.dir.path:
 				r.log.Debug("file event", "event", event.String())
-				r.pace.change(time.Now())
+				settle := quiet
+				if event.Has(fsnotify.Create) {
+					settle = arrived
+				}
+				r.pace.change(time.Now(), settle)
 			}
 		case err := <-failures:
 			r.log.Debug("file events lost", "directory", r.dir.path, "error", err)
-			r.pace.change(time.Now())
+			r.pace.change(time.Now(), quiet)
 		case <-r.forced:
 			r.look(true)
 		case <-timer.C:

@@ -127,13 +127,13 @@ func TestPace(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := pace{quiet: quiet, patience: patience, pause: time.Second}
+			p := pace{patience: patience, pause: time.Second}
 			if test.loaded != 0 {
 				p.loaded(at(test.loaded))
 			}
 			p.looked(at(poll))
 			for _, ms := range test.changes {
-				p.change(at(ms))
+				p.change(at(ms), quiet)
 			}
 			if got := p.next(); !got.Equal(at(test.want)) {
 				t.Errorf("next look after %v, want %v", got.Sub(at(0)), at(test.want).Sub(at(0)))
