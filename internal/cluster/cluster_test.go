@@ -69,6 +69,26 @@ func node(key, name string) string {
 		`"offline":false,"drained":false,"uuid":%q,"serial_no":3}`, key, name, key)
 }
 
+func TestConfigSerial(t *testing.T) {
+	for member, want := range map[string]int64{
+		``:                     0,
+		`,"serial_no":null`:    0,
+		`,"serial_no":"many"`:  0,
+		`,"serial_no":123`:     123,
+		`,"serial_no":-1`:      -1,
+		`,"serial_no":1.24e2`:  124,
+		`,"serial_no":{"a":1}`: 0,
+	} {
+		s, err := Load([]byte(root(member)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.ConfigSerial != want {
+			t.Errorf("%s: %d, want %d", member, s.ConfigSerial, want)
+		}
+	}
+}
+
 // What no answer needs may be missing, unknown or of another type.
 func TestLoadIsLenient(t *testing.T) {
 	for name, text := range map[string]string{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/go-faster/jx"
 
@@ -88,6 +89,8 @@ func (x *indexer) readCluster() error {
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo
+	// Being without one, or with one that is no number, keeps no file from loading.
+	x.ConfigSerial, _ = strconv.ParseInt(string(x.document.parts["serial_no"].text), 10, 64)
 	x.MasterNode = root.Cluster.MasterNode
 	x.MasterIP = root.Cluster.MasterIP
 	x.Hypervisors = root.Cluster.EnabledHypervisors

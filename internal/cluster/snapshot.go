@@ -22,6 +22,8 @@ type Snapshot struct {
 	Version int64
 	// Serial is the serial number of the cluster object.
 	Serial int64
+	// ConfigSerial is the serial number of the file as a whole; 0 where it has none.
+	ConfigSerial int64
 	// MasterNode refers to the master node, by key or name. It may lead nowhere.
 	MasterNode string
 	// MasterIP is the address of the cluster, which moves with the master.
