@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -15,6 +16,7 @@ import (
 	"github.com/ogen-go/ogen/validate"
 
 	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/cluster/classic"
 )
 
 var (
@@ -109,6 +111,14 @@ func (doc *document) load(data []byte, former *document) error {
 		doc.parts[name] = part{text, canonical.Members(text)}
 	}
 	return nil
+}
+
+// older reports whether the file has to be lifted to the present layout.
+func (doc *document) older() bool {
+	version, err := strconv.ParseInt(string(doc.parts["version"].text), 10, 64)
+	cluster := doc.parts["cluster"].members
+	_, sshKeyType := cluster["ssh_key_type"]
+	return err == nil && cluster != nil && classic.Older(version, sshKeyType)
 }
 
 // explain says what the root of the configuration lacks in the words of Ganeti's

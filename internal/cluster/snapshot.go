@@ -1,6 +1,7 @@
 // Package cluster holds one state of a Ganeti cluster: an immutable snapshot of
 // its configuration file, with the indexes that questions need and the canonical
-// text of its objects. spec/config.json describes the file.
+// text of its objects. spec/config.json describes the file, spec/classic.json how
+// older releases wrote it.
 package cluster
 
 import (
@@ -11,6 +12,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/config/index"
+	"gntconfd/internal/cluster/classic"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -135,8 +137,8 @@ type Minor struct {
 	Primary bool
 }
 
-// Load makes a snapshot of the text of a configuration file. The snapshot keeps
-// data, which must not change any more.
+// Load makes a snapshot of the text of a configuration file, of Ganeti 2.1 or
+// later. The snapshot keeps data, which must not change any more.
 //
 // Members that no answer needs may be missing or unknown. The error names the
 // place of the first member that is needed and missing, or cannot be read.
@@ -148,6 +150,12 @@ func (s *Snapshot) Next(data []byte) (*Snapshot, error) {
 	next := new(Snapshot)
 	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
 	err := next.document.load(data, &s.document)
+	if err == nil && next.document.older() {
+		if data, err = classic.Lift(data); err == nil {
+			next.document = document{}
+			err = next.document.load(data, &s.document)
+		}
+	}
 	if err == nil {
 		err = x.run()
 	}

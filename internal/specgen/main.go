@@ -4,7 +4,8 @@
 //	    Go constants with their names and doc comments
 //	specgen index -target FILE.json config.json
 //	    the schema of just those members of the configuration that the daemon
-//	    indexes, for ogen to make a small and fast decoder from
+//	    indexes, for ogen to make a small and fast decoder from; of classic.json,
+//	    those that it moves
 package main
 
 import (

@@ -24,6 +24,7 @@ type Form struct {
 	kind    kind
 	members []member       // of an object, in the order of the schema
 	index   map[string]int // from a member's name to its place in members
+	open    bool           // an object keeps members that it does not know
 	elem    *Form          // of a map's values and a list's elements
 	tuple   []*Form        // of a tuple's elements
 }
@@ -62,10 +63,16 @@ const (
 
 // Of returns the form of a definition of spec/config.json. It panics when there
 // is no such definition.
-func Of(definition string) *Form {
-	f, ok := definitions()[definition]
+func Of(definition string) *Form { return of(present, definition) }
+
+// Classic returns the form of a definition of spec/classic.json: an older object
+// with the members that it lacks. It panics when there is no such definition.
+func Classic(definition string) *Form { return of(classic, definition) }
+
+func of(definitions func() map[string]*Form, name string) *Form {
+	f, ok := definitions()[name]
 	if !ok {
-		panic(fmt.Sprintf("canonical: config.json does not define %q", definition))
+		panic(fmt.Sprintf("canonical: the spec does not define %q", name))
 	}
 	return f
 }
@@ -181,13 +188,16 @@ func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
 	base := len(s.values)
 	s.values = slices.Grow(s.values, len(f.members))[:base+len(f.members)]
 	clear(s.values[base:])
+	dst = append(dst, '{')
 	for key, value := range members(raw) {
 		if i, known := f.index[string(unquoted(key))]; known {
 			s.values[base+i] = value
+		} else if f.open {
+			dst = append(append(dst, key...), ':')
+			dst = append(append(dst, value...), ',')
 		}
 	}
 
-	dst = append(dst, '{')
 	for i := range f.members {
 		m := &f.members[i]
 		value := s.values[base+i]

@@ -11,10 +11,13 @@ import (
 	"gntconfd/spec"
 )
 
+// The files of spec that say what forms there are.
 const (
-	schemaFile      = "config.json" // in spec
-	definitionsPath = "#/definitions/"
+	schemaFile  = "config.json"
+	classicFile = "classic.json"
 )
+
+const definitionsPath = "#/definitions/"
 
 // schema holds the keywords of a JSON Schema that make a form.
 type schema struct {
@@ -29,11 +32,14 @@ type schema struct {
 	Default      json.RawMessage     `json:"default"`
 	OtherDefault json.RawMessage     `json:"x-confd-default"`
 	Form         string              `json:"x-confd-form"`
+
+	never bool // the schema false, which nothing meets
 }
 
 // UnmarshalJSON takes the schemas true and false as ones without keywords.
 func (s *schema) UnmarshalJSON(data []byte) error {
 	if data[0] != '{' {
+		s.never = data[0] == 'f'
 		return nil
 	}
 	type plain schema
@@ -75,18 +81,22 @@ func (p *properties) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// definitions returns the forms of all definitions of the schema.
-var definitions = sync.OnceValue(func() map[string]*Form {
-	text, err := spec.Files.ReadFile(schemaFile)
-	if err != nil {
-		panic(err) // the file is compiled in
-	}
-	forms, err := compile(text)
-	if err != nil {
-		panic(fmt.Sprintf("spec/%s: %v", schemaFile, err))
-	}
-	return forms
-})
+// definitions returns the forms of all definitions of a file, which it reads once.
+func definitions(file string) func() map[string]*Form {
+	return sync.OnceValue(func() map[string]*Form {
+		text, err := spec.Files.ReadFile(file)
+		if err != nil {
+			panic(err) // the file is compiled in
+		}
+		forms, err := compile(text)
+		if err != nil {
+			panic(fmt.Sprintf("spec/%s: %v", file, err))
+		}
+		return forms
+	})
+}
+
+var present, classic = definitions(schemaFile), definitions(classicFile)
 
 // compiler turns schemas into forms.
 type compiler struct {
@@ -106,7 +116,31 @@ func compile(text []byte) (map[string]*Form, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	done := make(map[*Form]bool)
+	for _, form := range c.forms {
+		form.completeDefaults(done)
+	}
 	return c.forms, nil
+}
+
+// completeDefaults brings the defaults of members into their canonical form, which
+// may have members with defaults as well.
+func (f *Form) completeDefaults(done map[*Form]bool) {
+	if f == nil || done[f] {
+		return
+	}
+	done[f] = true
+	f.elem.completeDefaults(done)
+	for _, form := range f.tuple {
+		form.completeDefaults(done)
+	}
+	for i := range f.members {
+		m := &f.members[i]
+		m.form.completeDefaults(done)
+		if m.fallback != nil {
+			m.fallback = m.form.append(nil, m.fallback, new(scratch))
+		}
+	}
 }
 
 // definition returns the form of a definition. While that is being made, as in a
@@ -129,7 +163,7 @@ func (c *compiler) form(s *schema) (*Form, error) {
 	if s.Ref != "" {
 		return c.definition(strings.TrimPrefix(s.Ref, definitionsPath))
 	}
-	if inner := s.orNull(); inner != nil {
+	if inner := s.orScalar(); inner != nil {
 		return c.form(inner)
 	}
 	f := new(Form)
@@ -190,6 +224,7 @@ func (c *compiler) fill(f *Form, s *schema) (err error) {
 }
 
 func (c *compiler) fillObject(f *Form, s *schema) error {
+	f.open = s.Additional != nil && !s.Additional.never
 	f.index = make(map[string]int, len(s.Properties))
 	f.members = make([]member, len(s.Properties))
 	for i, p := range s.Properties {
@@ -214,7 +249,7 @@ func (c *compiler) fillObject(f *Form, s *schema) error {
 		}
 		for _, fallback := range []json.RawMessage{target.Default, target.OtherDefault} {
 			if fallback != nil {
-				m.fallback = appendValue(nil, bytes.TrimSpace(fallback))
+				m.fallback = bytes.TrimSpace(fallback)
 			}
 		}
 		for _, other := range s.Dependencies[p.name] {
@@ -233,10 +268,10 @@ func (s *schema) nullable() bool {
 	return slices.Contains(s.Type.all, "null") || slices.ContainsFunc(s.OneOf, (*schema).nullable)
 }
 
-// orNull returns the other schema of a choice between null and one schema, nil if
-// s is anything else.
-func (s *schema) orNull() *schema {
-	if s.Form == "" && len(s.OneOf) == 2 && s.OneOf[0].nullable() {
+// orScalar returns the other schema of a choice between null or text and one
+// schema, nil if s is anything else. Null and text are in canonical form already.
+func (s *schema) orScalar() *schema {
+	if s.Form == "" && len(s.OneOf) == 2 && (s.OneOf[0].nullable() || slices.Contains(s.OneOf[0].Type.all, "string")) {
 		return s.OneOf[1]
 	}
 	return nil

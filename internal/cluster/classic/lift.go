@@ -1,0 +1,399 @@
+// Package classic brings configurations of Ganeti 2.1 to 2.15 into the layout of
+// the later releases. spec/classic.json describes the older layouts: what was
+// added when, with which default, and what changed its place or its name.
+package classic
+
+import (
+	"crypto/sha1"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-faster/jx"
+
+	layout "gntconfd/gen/config/classic"
+	"gntconfd/internal/cluster/canonical"
+)
+
+// Older reports whether a configuration has an older layout, by its version and
+// whether its cluster object has the member ssh_key_type, which all present ones
+// have: Ganeti's daemon does not look at the version, and serves a present
+// layout under any.
+func Older(version int64, sshKeyType bool) bool {
+	return 2_000_000 <= version && version < 2_160_000 && !sshKeyType
+}
+
+// Lift returns an older configuration in the present layout, but under the version
+// that it has: the text that Ganeti's own cfgupgrade makes of it, as far as answers
+// tell. What gets a UUID here gets the same one every time. Parts that are in the
+// present layout already stay as they are.
+//
+// The error names the place of the first member that cannot be read.
+func Lift(data []byte) ([]byte, error) {
+	filled, err := canonical.Classic("Config").Append(nil, data)
+	if err != nil {
+		return nil, err
+	}
+	var config layout.Config
+	if err := config.Decode(jx.DecodeBytes(filled)); err != nil {
+		return nil, err
+	}
+	l := &lifter{
+		Config:   &config,
+		cluster:  &config.Cluster.Value,
+		nodes:    make(map[string]string),
+		networks: make(map[string]string),
+	}
+	if err := l.run(); err != nil {
+		return nil, err
+	}
+	var e jx.Encoder
+	config.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// lifter is what has to be known about a configuration to lift its objects.
+type lifter struct {
+	*layout.Config
+	cluster  *layout.Cluster
+	nodes    map[string]string // UUIDs by name
+	networks map[string]string // UUIDs by name
+}
+
+func (l *lifter) run() error {
+	if l.cluster.UUID.Value == "" {
+		l.cluster.UUID.SetTo(derive("cluster"))
+	}
+	if err := l.liftNodes(); err != nil {
+		return err
+	}
+	for _, uuid := range slices.Sorted(maps.Keys(l.Networks.Value)) {
+		if name := l.Networks.Value[uuid].Name.Value; name != "" {
+			l.networks[name] = uuid
+		}
+	}
+	l.liftInstances()
+	l.liftDisks()
+	l.liftCluster()
+	l.liftPolicies()
+	return nil
+}
+
+// derive makes a UUID of what identifies an object that has none.
+func derive(identity ...string) string {
+	sum := sha1.Sum([]byte("gntconfd\x00" + strings.Join(identity, "\x00")))
+	sum[6] = sum[6]&0x0f | 5<<4 // a UUID made of a name by SHA-1
+	sum[8] = sum[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// node returns the UUID of the node that reference means: a name, or a UUID already.
+func (l *lifter) node(reference string) string {
+	if uuid, ok := l.nodes[reference]; ok {
+		return uuid
+	}
+	return reference
+}
+
+func (l *lifter) liftNodes() error {
+	group := ""
+	if len(l.Nodegroups.Value) == 0 {
+		var err error
+		if group, err = l.addGroup(); err != nil {
+			return err
+		}
+	}
+	nodes := make(layout.ConfigNodes, len(l.Nodes.Value))
+	for _, key := range slices.Sorted(maps.Keys(l.Nodes.Value)) {
+		node := l.Nodes.Value[key]
+		if node.UUID.Value == "" {
+			node.UUID.SetTo(derive(l.cluster.UUID.Value, "node", node.Name.Value))
+		}
+		if node.Group.Value == "" {
+			node.Group.SetTo(group)
+		}
+		if node.Name.Value != "" {
+			l.nodes[node.Name.Value] = node.UUID.Value
+		}
+		nodes[node.UUID.Value] = node
+	}
+	l.Nodes.SetTo(nodes)
+	return nil
+}
+
+// addGroup makes the node group of a cluster that does not know of any, and
+// returns its UUID.
+func (l *lifter) addGroup() (string, error) {
+	const name = "default"
+	uuid := derive(l.cluster.UUID.Value, "nodegroup", name)
+	text, err := canonical.Classic("NodeGroup").Append(nil, fmt.Appendf(nil, `{"name":%q,"uuid":%q}`, name, uuid))
+	if err != nil {
+		return "", err
+	}
+	var group layout.NodeGroup
+	if err := group.Decode(jx.DecodeBytes(text)); err != nil {
+		return "", err
+	}
+	l.Nodegroups.SetTo(layout.ConfigNodegroups{uuid: group})
+	return uuid, nil
+}
+
+// liftInstances brings the instances under their UUIDs and their disks out of them.
+func (l *lifter) liftInstances() {
+	if l.Disks.Value == nil {
+		l.Disks.SetTo(make(layout.ConfigDisks))
+	}
+	instances := make(layout.ConfigInstances, len(l.Instances.Value))
+	for _, key := range slices.Sorted(maps.Keys(l.Instances.Value)) {
+		instance := l.Instances.Value[key]
+		if instance.UUID.Value == "" {
+			instance.UUID.SetTo(derive(l.cluster.UUID.Value, "instance", instance.Name.Value))
+		}
+		if node, ok := instance.PrimaryNode.Get(); ok {
+			instance.PrimaryNode.SetTo(l.node(node))
+		}
+		liftState(&instance)
+		if be := &instance.Beparams.Value; be.Memory != nil {
+			be.Minmem, be.Maxmem = be.Memory, be.Memory
+		}
+		for i := range instance.Nics.Value {
+			nic := &instance.Nics.Value[i]
+			l.liftNIC(nic)
+			if nic.UUID.Value == "" {
+				nic.UUID.SetTo(derive(instance.UUID.Value, "nic", fmt.Sprint(i)))
+			}
+		}
+		l.takeDisks(&instance)
+		instances[instance.UUID.Value] = instance
+	}
+	l.Instances.SetTo(instances)
+}
+
+func liftState(instance *layout.Instance) {
+	const up = "up"
+	if running, ok := instance.AdminUp.Get(); ok && instance.AdminState.Value == "" {
+		instance.AdminState.SetTo("down")
+		if running {
+			instance.AdminState.SetTo(up)
+		}
+	}
+	if _, ok := instance.DisksActive.Get(); !ok {
+		instance.DisksActive.SetTo(instance.AdminState.Value == up)
+	}
+}
+
+func (l *lifter) liftNIC(nic *layout.NIC) {
+	if bridge, ok := nic.Bridge.Get(); ok {
+		params := nic.Nicparams.Value
+		if params == nil {
+			params = make(layout.NICNicparams)
+		}
+		if _, ok := params["link"]; !ok {
+			params["mode"], params["link"] = str("bridged"), str(bridge)
+		}
+		nic.Nicparams.SetTo(params)
+	}
+	if uuid, ok := l.networks[nic.Network.Value]; ok {
+		nic.Network.SetTo(uuid)
+	}
+}
+
+// str returns the JSON text of a string.
+func str(s string) jx.Raw {
+	var e jx.Encoder
+	e.Str(s)
+	return e.Bytes()
+}
+
+// takeDisks brings the disks that stand in an instance to the others.
+func (l *lifter) takeDisks(instance *layout.Instance) {
+	for i := range instance.Disks.Value {
+		item := &instance.Disks.Value[i]
+		if !item.IsDisk() {
+			continue
+		}
+		disk := item.Disk
+		place := fmt.Sprint(i)
+		if disk.UUID.Value == "" {
+			disk.UUID.SetTo(derive(instance.UUID.Value, "disk", place))
+		}
+		disk.IvName.SetTo("disk/" + place)
+		disk.SerialNo.SetTo(1)
+		disk.Ctime, disk.Mtime = instance.Ctime, instance.Ctime
+		l.Disks.Value[disk.UUID.Value] = disk
+		item.SetString(disk.UUID.Value)
+	}
+}
+
+// liftDisks gives the disks present names and says which nodes they are on.
+func (l *lifter) liftDisks() {
+	for key, disk := range l.Disks.Value {
+		l.liftDisk(&disk)
+		l.Disks.Value[key] = disk
+	}
+	for _, key := range slices.Sorted(maps.Keys(l.Instances.Value)) {
+		instance := l.Instances.Value[key]
+		nodes := []string{instance.PrimaryNode.Value}
+		for _, item := range instance.Disks.Value {
+			if disk, ok := l.Disks.Value[item.String]; ok {
+				nodes = appendNodes(nodes, &disk)
+			}
+		}
+		slices.Sort(nodes)
+		nodes = slices.Compact(nodes)
+		for _, item := range instance.Disks.Value {
+			if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set {
+				placeDisk(&disk, nodes)
+				l.Disks.Value[item.String] = disk
+			}
+		}
+	}
+}
+
+const (
+	plain = "plain"
+	drbd  = "drbd"
+	file  = "file"
+)
+
+func (l *lifter) liftDisk(disk *layout.Disk) {
+	switch disk.DevType.Value {
+	case "lvm":
+		disk.DevType.SetTo(plain)
+	case "drbd8":
+		disk.DevType.SetTo(drbd)
+	}
+	for i, node := range drbdNodes(disk) {
+		disk.LogicalID.Value[i] = str(l.node(node))
+	}
+	for i := range disk.Children.Value {
+		child := &disk.Children.Value[i]
+		if child.UUID.Value == "" {
+			child.UUID.SetTo(derive(disk.UUID.Value, "child", fmt.Sprint(i)))
+		}
+		if child.Ctime == nil {
+			child.Ctime, child.Mtime = disk.Ctime, disk.Ctime
+		}
+		l.liftDisk(child)
+	}
+}
+
+// drbdNodes returns the references to the two nodes of a DRBD disk, nothing for
+// others.
+func drbdNodes(disk *layout.Disk) []string {
+	if disk.DevType.Value != drbd || len(disk.LogicalID.Value) < 2 {
+		return nil
+	}
+	nodes := make([]string, 2)
+	for i := range nodes {
+		node, err := jx.DecodeBytes(disk.LogicalID.Value[i]).Str()
+		if err != nil {
+			return nil
+		}
+		nodes[i] = node
+	}
+	return nodes
+}
+
+// appendNodes appends the nodes of the DRBD disks among a disk and its parts.
+func appendNodes(nodes []string, disk *layout.Disk) []string {
+	nodes = append(nodes, drbdNodes(disk)...)
+	for i := range disk.Children.Value {
+		nodes = appendNodes(nodes, &disk.Children.Value[i])
+	}
+	return nodes
+}
+
+// placeDisk says that a disk is on the nodes that hold the disks of its instance,
+// if it is of a kind that is on particular nodes.
+func placeDisk(disk *layout.Disk, nodes []string) {
+	switch disk.DevType.Value {
+	case drbd:
+		placeParts(disk, nodes)
+	case plain, file:
+		disk.Nodes.SetTo(nodes)
+	}
+}
+
+func placeParts(disk *layout.Disk, nodes []string) {
+	disk.Nodes.SetTo(nodes)
+	for i := range disk.Children.Value {
+		placeParts(&disk.Children.Value[i], nodes)
+	}
+}
+
+func (l *lifter) liftCluster() {
+	c := l.cluster
+	c.MasterNode.SetTo(l.node(c.MasterNode.Value))
+	for name, be := range c.Beparams.Value {
+		if be.Memory != nil {
+			be.Minmem, be.Maxmem = be.Memory, be.Memory
+			c.Beparams.Value[name] = be
+		}
+	}
+	if !c.MasterNetmask.Set {
+		c.MasterNetmask.SetTo(32)
+		if ipv6 := 10; c.PrimaryIPFamily.Value == ipv6 {
+			c.MasterNetmask.SetTo(128)
+		}
+	}
+	if len(c.EnabledDiskTemplates.Value) == 0 {
+		c.EnabledDiskTemplates.SetTo(l.diskTemplates())
+	}
+	if c.DrbdUsermodeHelper.Value == "" && slices.Contains(c.EnabledDiskTemplates.Value, drbd) {
+		c.DrbdUsermodeHelper.SetTo("/bin/true")
+	}
+}
+
+// diskTemplates returns the disk templates that a cluster has to allow, in
+// Ganeti's order of preference.
+func (l *lifter) diskTemplates() []string {
+	used := make(map[string]bool)
+	for _, disk := range l.Disks.Value {
+		used[disk.DevType.Value] = true
+	}
+	for _, instance := range l.Instances.Value {
+		if len(instance.Disks.Value) == 0 {
+			used["diskless"] = true
+		}
+	}
+	if l.cluster.VolumeGroupName.Value != "" {
+		used[drbd], used[plain] = true, true
+	}
+	all := []string{"blockdev", "diskless", drbd, "ext", file, plain, "rbd", "sharedfile", "gluster"}
+	return slices.DeleteFunc(all, func(template string) bool { return !used[template] })
+}
+
+// liftPolicies brings the instance policies of cluster and groups into their form.
+func (l *lifter) liftPolicies() {
+	enabled := l.cluster.EnabledDiskTemplates.Value
+	forbidden := func(template string) bool { return !slices.Contains(enabled, template) }
+
+	policy := &l.cluster.Ipolicy.Value
+	if len(policy.Minmax) > 0 {
+		policy.Minmax[0] = fill(policy.Min.Value, policy.Max.Value, policy.Minmax[0])
+	}
+	policy.Templates.Value = slices.DeleteFunc(policy.Templates.Value, forbidden)
+	for key, group := range l.Nodegroups.Value {
+		own := &group.Ipolicy.Value
+		if len(own.Min.Value)+len(own.Max.Value) > 0 && len(policy.Minmax) > 0 {
+			own.Minmax = []layout.ISpecRange{fill(own.Min.Value, own.Max.Value, policy.Minmax[0])}
+		}
+		own.Std = nil
+		own.Templates.Value = slices.DeleteFunc(own.Templates.Value, forbidden)
+		l.Nodegroups.Value[key] = group
+	}
+}
+
+// fill returns the range from smallest to largest, with what these lack from
+// another one.
+func fill(smallest, largest layout.ISpec, other layout.ISpecRange) layout.ISpecRange {
+	over := func(spec layout.ISpec, base layout.OptISpec) layout.OptISpec {
+		whole := make(layout.ISpec)
+		maps.Copy(whole, base.Value)
+		maps.Copy(whole, spec)
+		return layout.NewOptISpec(whole)
+	}
+	return layout.ISpecRange{Min: over(smallest, other.Min), Max: over(largest, other.Max)}
+}
