@@ -227,6 +227,28 @@ func TestForms(t *testing.T) {
 	Of("NoSuchThing")
 }
 
+// The forms of older objects keep what they do not know and add what is missing,
+// with all that belongs to it.
+func TestClassicForms(t *testing.T) {
+	t.Parallel()
+	forms, err := compile([]byte(`{"definitions":{
+		"A":{"properties":{"b":{"$ref":"#/definitions/B"},"c":{"oneOf":[{"type":"string"},{"$ref":"#/definitions/B"}]}},"additionalProperties":true},
+		"B":{"properties":{"d":{"properties":{"e":{"default":1.50}},"additionalProperties":false,"x-confd-default":{}}},"additionalProperties":true,"x-confd-default":{}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkConversions(t, forms["A"], []conversion{
+		{`{}`, `{"b":{"d":{"e":1.5}}}`},
+		{` { "x" : [ 1.0 ] , "b" : { "y" : 2 } } `, `{"x":[ 1.0 ],"b":{"y":2,"d":{"e":1.5}}}`},
+		{`{"b":{"d":{"y":2}}}`, `{"b":{"d":{"e":1.5}}}`},
+		{`{"c":"text"}`, `{"b":{"d":{"e":1.5}},"c":"text"}`},
+		{`{"c":{"d":{}}}`, `{"b":{"d":{"e":1.5}},"c":{"d":{"e":1.5}}}`},
+	})
+	checkConversions(t, Classic("NICParams"), []conversion{
+		{`{"link":"br0","new":null}`, `{"new":null,"mode":"bridged","link":"br0","vlan":""}`},
+	})
+}
+
 func TestBrokenJSON(t *testing.T) {
 	t.Parallel()
 	form := Of("Instance")
