@@ -209,6 +209,36 @@ func TestReleasesLoad(t *testing.T) {
 	}
 }
 
+// An older configuration may follow another one, and a present one may follow it.
+func TestReleasesFollowEachOther(t *testing.T) {
+	configs := releases(t)
+	former := new(cluster.Snapshot)
+	for _, line := range []string{"2.6", "2.6", "2.13", "2.16", "2.8"} {
+		next, err := former.Next(configs[line])
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		alone, err := cluster.Load(configs[line])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, container := range []string{"/nodes", "/instances", "/disks"} {
+			got, err := next.AppendValue(nil, container, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := alone.AppendValue(nil, container, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s after %d: %s: %s", line, former.Version, container, diff)
+			}
+		}
+		former = next
+	}
+}
+
 // older returns an older configuration with a cluster object and what a test adds to
 // that and to the whole.
 func older(clusterMembers, members string) string {
