@@ -36,6 +36,8 @@ const (
 
 // Configuration file.
 const (
+	// ModernVersion: The first version of the configuration's layout that is answered in the dialect of Ganeti 3.0; earlier ones are answered in the dialect of Ganeti 2.6.
+	ModernVersion = 2070000
 	// ReloadInterval: The least time between two loads of the configuration file while it keeps changing, in seconds.
 	ReloadInterval = 1
 	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.
@@ -126,6 +128,19 @@ const (
 	// ErrorArgument: The query has the wrong form for its request type, or its pointer leads nowhere.
 	// Ganeti calls it CONFD_ERROR_ARGUMENT.
 	ErrorArgument = 2
+)
+
+// Error codes of Ganeti 2.6.
+const (
+	// ClassicErrorUnknownEntry: No node has the name, or no instance the address, that was asked for.
+	// Ganeti calls it CONFD_ERROR_UNKNOWN_ENTRY.
+	ClassicErrorUnknownEntry = 1
+	// ClassicErrorInternal: The instance's node or the address of that is not known.
+	// Ganeti calls it CONFD_ERROR_INTERNAL.
+	ClassicErrorInternal = 2
+	// ClassicErrorArgument: The query has the wrong form for its request type.
+	// Ganeti calls it CONFD_ERROR_ARGUMENT.
+	ClassicErrorArgument = 3
 )
 
 // Query parameters.

@@ -12,6 +12,217 @@ import (
 	"github.com/ogen-go/ogen/validate"
 )
 
+// One element of the answer to a list of instance addresses in the dialect of Ganeti 2.6: status, the
+// node's primary IP or an error code.
+// Ref: #/definitions/ClassicNodeIPAnswer
+type ClassicNodeIPAnswer struct {
+	V0 Status
+	V1 ClassicNodeIPAnswerV1
+}
+
+// GetV0 returns the value of V0.
+func (s *ClassicNodeIPAnswer) GetV0() Status {
+	return s.V0
+}
+
+// GetV1 returns the value of V1.
+func (s *ClassicNodeIPAnswer) GetV1() ClassicNodeIPAnswerV1 {
+	return s.V1
+}
+
+// SetV0 sets the value of V0.
+func (s *ClassicNodeIPAnswer) SetV0(val Status) {
+	s.V0 = val
+}
+
+// SetV1 sets the value of V1.
+func (s *ClassicNodeIPAnswer) SetV1(val ClassicNodeIPAnswerV1) {
+	s.V1 = val
+}
+
+// ClassicNodeIPAnswerV1 represents sum type.
+type ClassicNodeIPAnswerV1 struct {
+	// Type selects the active sum variant, switch on this field.
+	Type   ClassicNodeIPAnswerV1Type
+	String string
+	Int64  int64
+}
+
+// ClassicNodeIPAnswerV1Type is oneOf type of ClassicNodeIPAnswerV1.
+type ClassicNodeIPAnswerV1Type string
+
+// Possible values for ClassicNodeIPAnswerV1Type.
+const (
+	StringClassicNodeIPAnswerV1 ClassicNodeIPAnswerV1Type = "string"
+	Int64ClassicNodeIPAnswerV1  ClassicNodeIPAnswerV1Type = "int64"
+)
+
+// IsString reports whether ClassicNodeIPAnswerV1 is string.
+func (s ClassicNodeIPAnswerV1) IsString() bool { return s.Type == StringClassicNodeIPAnswerV1 }
+
+// IsInt64 reports whether ClassicNodeIPAnswerV1 is int64.
+func (s ClassicNodeIPAnswerV1) IsInt64() bool { return s.Type == Int64ClassicNodeIPAnswerV1 }
+
+// SetString sets ClassicNodeIPAnswerV1 to string.
+func (s *ClassicNodeIPAnswerV1) SetString(v string) {
+	s.Type = StringClassicNodeIPAnswerV1
+	s.String = v
+}
+
+// GetString returns string and true boolean if ClassicNodeIPAnswerV1 is string.
+func (s ClassicNodeIPAnswerV1) GetString() (v string, ok bool) {
+	if !s.IsString() {
+		return v, false
+	}
+	return s.String, true
+}
+
+// NewStringClassicNodeIPAnswerV1 returns new ClassicNodeIPAnswerV1 from string.
+func NewStringClassicNodeIPAnswerV1(v string) ClassicNodeIPAnswerV1 {
+	var s ClassicNodeIPAnswerV1
+	s.SetString(v)
+	return s
+}
+
+// SetInt64 sets ClassicNodeIPAnswerV1 to int64.
+func (s *ClassicNodeIPAnswerV1) SetInt64(v int64) {
+	s.Type = Int64ClassicNodeIPAnswerV1
+	s.Int64 = v
+}
+
+// GetInt64 returns int64 and true boolean if ClassicNodeIPAnswerV1 is int64.
+func (s ClassicNodeIPAnswerV1) GetInt64() (v int64, ok bool) {
+	if !s.IsInt64() {
+		return v, false
+	}
+	return s.Int64, true
+}
+
+// NewInt64ClassicNodeIPAnswerV1 returns new ClassicNodeIPAnswerV1 from int64.
+func NewInt64ClassicNodeIPAnswerV1(v int64) ClassicNodeIPAnswerV1 {
+	var s ClassicNodeIPAnswerV1
+	s.SetInt64(v)
+	return s
+}
+
+// The answer to a ClassicRequest.
+// Ref: #/definitions/ClassicReply
+type ClassicReply struct {
+	// The protocol version, 1.
+	Protocol int64  `json:"protocol"`
+	Status   Status `json:"status"`
+	// What was asked for, or what was wrong. No such member means null.
+	Answer jx.Raw `json:"answer"`
+	// The serial number of the configuration: how often the file was written. No such member means null.
+	Serial OptInt64 `json:"serial"`
+}
+
+// GetProtocol returns the value of Protocol.
+func (s *ClassicReply) GetProtocol() int64 {
+	return s.Protocol
+}
+
+// GetStatus returns the value of Status.
+func (s *ClassicReply) GetStatus() Status {
+	return s.Status
+}
+
+// GetAnswer returns the value of Answer.
+func (s *ClassicReply) GetAnswer() jx.Raw {
+	return s.Answer
+}
+
+// GetSerial returns the value of Serial.
+func (s *ClassicReply) GetSerial() OptInt64 {
+	return s.Serial
+}
+
+// SetProtocol sets the value of Protocol.
+func (s *ClassicReply) SetProtocol(val int64) {
+	s.Protocol = val
+}
+
+// SetStatus sets the value of Status.
+func (s *ClassicReply) SetStatus(val Status) {
+	s.Status = val
+}
+
+// SetAnswer sets the value of Answer.
+func (s *ClassicReply) SetAnswer(val jx.Raw) {
+	s.Answer = val
+}
+
+// SetSerial sets the value of Serial.
+func (s *ClassicReply) SetSerial(val OptInt64) {
+	s.Serial = val
+}
+
+// A question in the dialect of Ganeti 2.6. No members beside these are allowed.
+// Ref: #/definitions/ClassicRequest
+type ClassicRequest struct {
+	// The protocol version.
+	Protocol ClassicRequestProtocol `json:"protocol"`
+	Type     RequestType            `json:"type"`
+	// As in a Request, but in ASCII and not empty.
+	Rsalt string `json:"rsalt"`
+	// What the question is about: any JSON. Which kinds a request type takes is in README.md.
+	Query jx.Raw `json:"query"`
+}
+
+// GetProtocol returns the value of Protocol.
+func (s *ClassicRequest) GetProtocol() ClassicRequestProtocol {
+	return s.Protocol
+}
+
+// GetType returns the value of Type.
+func (s *ClassicRequest) GetType() RequestType {
+	return s.Type
+}
+
+// GetRsalt returns the value of Rsalt.
+func (s *ClassicRequest) GetRsalt() string {
+	return s.Rsalt
+}
+
+// GetQuery returns the value of Query.
+func (s *ClassicRequest) GetQuery() jx.Raw {
+	return s.Query
+}
+
+// SetProtocol sets the value of Protocol.
+func (s *ClassicRequest) SetProtocol(val ClassicRequestProtocol) {
+	s.Protocol = val
+}
+
+// SetType sets the value of Type.
+func (s *ClassicRequest) SetType(val RequestType) {
+	s.Type = val
+}
+
+// SetRsalt sets the value of Rsalt.
+func (s *ClassicRequest) SetRsalt(val string) {
+	s.Rsalt = val
+}
+
+// SetQuery sets the value of Query.
+func (s *ClassicRequest) SetQuery(val jx.Raw) {
+	s.Query = val
+}
+
+// The protocol version.
+type ClassicRequestProtocol int64
+
+const (
+	ClassicRequestProtocol1 ClassicRequestProtocol = 1
+)
+
+// AllValues returns all ClassicRequestProtocol values.
+func (ClassicRequestProtocol) AllValues() []ClassicRequestProtocol {
+	return []ClassicRequestProtocol{
+		ClassicRequestProtocol1,
+	}
+}
+
 // The state of one monitoring data collector.
 // Ref: #/definitions/DataCollector
 type DataCollector struct {
@@ -239,13 +450,16 @@ func (s *MasterFieldText) UnmarshalText(data []byte) error {
 // Envelope's msg is the JSON text of a Request (to the daemon) or of a Reply (from it). Sizes, timers
 // and codes are in constants.json, the shape of each request type's answer is in answers.json.
 type Messages struct {
-	Envelope       OptEnvelope       `json:"envelope"`
-	Request        OptRequest        `json:"request"`
-	Reply          OptReply          `json:"reply"`
-	NodeIPAnswer   OptNodeIPAnswer   `json:"node_ip_answer"`
-	NodeMinor      OptNodeMinor      `json:"node_minor"`
-	NodeInstances  OptNodeInstances  `json:"node_instances"`
-	DataCollectors OptDataCollectors `json:"data_collectors"`
+	Envelope            OptEnvelope            `json:"envelope"`
+	Request             OptRequest             `json:"request"`
+	Reply               OptReply               `json:"reply"`
+	ClassicRequest      OptClassicRequest      `json:"classic_request"`
+	ClassicReply        OptClassicReply        `json:"classic_reply"`
+	NodeIPAnswer        OptNodeIPAnswer        `json:"node_ip_answer"`
+	ClassicNodeIPAnswer OptClassicNodeIPAnswer `json:"classic_node_ip_answer"`
+	NodeMinor           OptNodeMinor           `json:"node_minor"`
+	NodeInstances       OptNodeInstances       `json:"node_instances"`
+	DataCollectors      OptDataCollectors      `json:"data_collectors"`
 }
 
 // GetEnvelope returns the value of Envelope.
@@ -263,9 +477,24 @@ func (s *Messages) GetReply() OptReply {
 	return s.Reply
 }
 
+// GetClassicRequest returns the value of ClassicRequest.
+func (s *Messages) GetClassicRequest() OptClassicRequest {
+	return s.ClassicRequest
+}
+
+// GetClassicReply returns the value of ClassicReply.
+func (s *Messages) GetClassicReply() OptClassicReply {
+	return s.ClassicReply
+}
+
 // GetNodeIPAnswer returns the value of NodeIPAnswer.
 func (s *Messages) GetNodeIPAnswer() OptNodeIPAnswer {
 	return s.NodeIPAnswer
+}
+
+// GetClassicNodeIPAnswer returns the value of ClassicNodeIPAnswer.
+func (s *Messages) GetClassicNodeIPAnswer() OptClassicNodeIPAnswer {
+	return s.ClassicNodeIPAnswer
 }
 
 // GetNodeMinor returns the value of NodeMinor.
@@ -298,9 +527,24 @@ func (s *Messages) SetReply(val OptReply) {
 	s.Reply = val
 }
 
+// SetClassicRequest sets the value of ClassicRequest.
+func (s *Messages) SetClassicRequest(val OptClassicRequest) {
+	s.ClassicRequest = val
+}
+
+// SetClassicReply sets the value of ClassicReply.
+func (s *Messages) SetClassicReply(val OptClassicReply) {
+	s.ClassicReply = val
+}
+
 // SetNodeIPAnswer sets the value of NodeIPAnswer.
 func (s *Messages) SetNodeIPAnswer(val OptNodeIPAnswer) {
 	s.NodeIPAnswer = val
+}
+
+// SetClassicNodeIPAnswer sets the value of ClassicNodeIPAnswer.
+func (s *Messages) SetClassicNodeIPAnswer(val OptClassicNodeIPAnswer) {
+	s.ClassicNodeIPAnswer = val
 }
 
 // SetNodeMinor sets the value of NodeMinor.
@@ -565,6 +809,144 @@ func (s *NodeMinor) SetV5(val string) {
 	s.V5 = val
 }
 
+// NewOptClassicNodeIPAnswer returns new OptClassicNodeIPAnswer with value set to v.
+func NewOptClassicNodeIPAnswer(v ClassicNodeIPAnswer) OptClassicNodeIPAnswer {
+	return OptClassicNodeIPAnswer{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptClassicNodeIPAnswer is optional ClassicNodeIPAnswer.
+type OptClassicNodeIPAnswer struct {
+	Value ClassicNodeIPAnswer
+	Set   bool
+}
+
+// IsSet returns true if OptClassicNodeIPAnswer was set.
+func (o OptClassicNodeIPAnswer) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptClassicNodeIPAnswer) Reset() {
+	var v ClassicNodeIPAnswer
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptClassicNodeIPAnswer) SetTo(v ClassicNodeIPAnswer) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptClassicNodeIPAnswer) Get() (v ClassicNodeIPAnswer, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptClassicNodeIPAnswer) Or(d ClassicNodeIPAnswer) ClassicNodeIPAnswer {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptClassicReply returns new OptClassicReply with value set to v.
+func NewOptClassicReply(v ClassicReply) OptClassicReply {
+	return OptClassicReply{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptClassicReply is optional ClassicReply.
+type OptClassicReply struct {
+	Value ClassicReply
+	Set   bool
+}
+
+// IsSet returns true if OptClassicReply was set.
+func (o OptClassicReply) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptClassicReply) Reset() {
+	var v ClassicReply
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptClassicReply) SetTo(v ClassicReply) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptClassicReply) Get() (v ClassicReply, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptClassicReply) Or(d ClassicReply) ClassicReply {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptClassicRequest returns new OptClassicRequest with value set to v.
+func NewOptClassicRequest(v ClassicRequest) OptClassicRequest {
+	return OptClassicRequest{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptClassicRequest is optional ClassicRequest.
+type OptClassicRequest struct {
+	Value ClassicRequest
+	Set   bool
+}
+
+// IsSet returns true if OptClassicRequest was set.
+func (o OptClassicRequest) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptClassicRequest) Reset() {
+	var v ClassicRequest
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptClassicRequest) SetTo(v ClassicRequest) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptClassicRequest) Get() (v ClassicRequest, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptClassicRequest) Or(d ClassicRequest) ClassicRequest {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptDataCollectors returns new OptDataCollectors with value set to v.
 func NewOptDataCollectors(v DataCollectors) OptDataCollectors {
 	return OptDataCollectors{
@@ -651,6 +1033,52 @@ func (o OptEnvelope) Get() (v Envelope, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptEnvelope) Or(d Envelope) Envelope {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptInt64 returns new OptInt64 with value set to v.
+func NewOptInt64(v int64) OptInt64 {
+	return OptInt64{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptInt64 is optional int64.
+type OptInt64 struct {
+	Value int64
+	Set   bool
+}
+
+// IsSet returns true if OptInt64 was set.
+func (o OptInt64) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptInt64) Reset() {
+	var v int64
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptInt64) SetTo(v int64) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptInt64) Get() (v int64, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptInt64) Or(d int64) int64 {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -1449,6 +1877,442 @@ func (Status) AllValues() []Status {
 }
 
 // Encode implements json.Marshaler.
+func (s *ClassicNodeIPAnswer) Encode(e *jx.Encoder) {
+	e.ArrStart()
+	s.encodeTuple(e)
+	e.ArrEnd()
+}
+
+// encodeTuple encodes fields.
+func (s *ClassicNodeIPAnswer) encodeTuple(e *jx.Encoder) {
+	{
+		elem := s.V0
+		elem.Encode(e)
+	}
+	{
+		elem := s.V1
+		elem.Encode(e)
+	}
+}
+
+// Decode decodes ClassicNodeIPAnswer from json.
+func (s *ClassicNodeIPAnswer) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode ClassicNodeIPAnswer to nil")
+	}
+	n := 0
+	if err := d.Arr(func(d *jx.Decoder) error {
+		switch n {
+		case 0:
+			n++
+			if err := s.V0.Decode(d); err != nil {
+				return err
+			}
+			return nil
+		case 1:
+			n++
+			if err := s.V1.Decode(d); err != nil {
+				return err
+			}
+			return nil
+		default:
+			return errors.Errorf("expected 2 elements, got %d", n)
+		}
+	}); err != nil {
+		return err
+	}
+	if n == 0 {
+		return errors.Errorf("expected 2 elements, got %d", n)
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *ClassicNodeIPAnswer) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *ClassicNodeIPAnswer) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes ClassicNodeIPAnswerV1 as json.
+func (s ClassicNodeIPAnswerV1) Encode(e *jx.Encoder) {
+	switch s.Type {
+	case StringClassicNodeIPAnswerV1:
+		e.Str(s.String)
+	case Int64ClassicNodeIPAnswerV1:
+		e.Int64(s.Int64)
+	}
+}
+
+// Decode decodes ClassicNodeIPAnswerV1 from json.
+func (s *ClassicNodeIPAnswerV1) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode ClassicNodeIPAnswerV1 to nil")
+	}
+	// Sum type type_discriminator.
+	switch t := d.Next(); t {
+	case jx.Number:
+		v, err := d.Int64()
+		s.Int64 = int64(v)
+		if err != nil {
+			return err
+		}
+		s.Type = Int64ClassicNodeIPAnswerV1
+	case jx.String:
+		v, err := d.Str()
+		s.String = string(v)
+		if err != nil {
+			return err
+		}
+		s.Type = StringClassicNodeIPAnswerV1
+	default:
+		return errors.Errorf("unexpected json type %q", t)
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s ClassicNodeIPAnswerV1) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *ClassicNodeIPAnswerV1) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *ClassicReply) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *ClassicReply) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("protocol")
+		e.Int64(s.Protocol)
+	}
+	{
+		e.FieldStart("status")
+		s.Status.Encode(e)
+	}
+	{
+		if len(s.Answer) != 0 {
+			e.FieldStart("answer")
+			e.Raw(s.Answer)
+		}
+	}
+	{
+		if s.Serial.Set {
+			e.FieldStart("serial")
+			s.Serial.Encode(e)
+		}
+	}
+}
+
+var jsonFieldsNameOfClassicReply = [4]string{
+	0: "protocol",
+	1: "status",
+	2: "answer",
+	3: "serial",
+}
+
+// Decode decodes ClassicReply from json.
+func (s *ClassicReply) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode ClassicReply to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "protocol":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				v, err := d.Int64()
+				s.Protocol = int64(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"protocol\"")
+			}
+		case "status":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				if err := s.Status.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"status\"")
+			}
+		case "answer":
+			if err := func() error {
+				v, err := d.RawAppend(nil)
+				s.Answer = jx.Raw(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"answer\"")
+			}
+		case "serial":
+			if err := func() error {
+				s.Serial.Reset()
+				if err := s.Serial.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"serial\"")
+			}
+		default:
+			return d.Skip()
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode ClassicReply")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00000011,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfClassicReply) {
+					name = jsonFieldsNameOfClassicReply[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *ClassicReply) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *ClassicReply) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
+func (s *ClassicRequest) Encode(e *jx.Encoder) {
+	e.ObjStart()
+	s.encodeFields(e)
+	e.ObjEnd()
+}
+
+// encodeFields encodes fields.
+func (s *ClassicRequest) encodeFields(e *jx.Encoder) {
+	{
+		e.FieldStart("protocol")
+		s.Protocol.Encode(e)
+	}
+	{
+		e.FieldStart("type")
+		s.Type.Encode(e)
+	}
+	{
+		e.FieldStart("rsalt")
+		e.Str(s.Rsalt)
+	}
+	{
+		if len(s.Query) != 0 {
+			e.FieldStart("query")
+			e.Raw(s.Query)
+		}
+	}
+}
+
+var jsonFieldsNameOfClassicRequest = [4]string{
+	0: "protocol",
+	1: "type",
+	2: "rsalt",
+	3: "query",
+}
+
+// Decode decodes ClassicRequest from json.
+func (s *ClassicRequest) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode ClassicRequest to nil")
+	}
+	var requiredBitSet [1]uint8
+
+	if err := d.ObjBytes(func(d *jx.Decoder, k []byte) error {
+		switch string(k) {
+		case "protocol":
+			requiredBitSet[0] |= 1 << 0
+			if err := func() error {
+				if err := s.Protocol.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"protocol\"")
+			}
+		case "type":
+			requiredBitSet[0] |= 1 << 1
+			if err := func() error {
+				if err := s.Type.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"type\"")
+			}
+		case "rsalt":
+			requiredBitSet[0] |= 1 << 2
+			if err := func() error {
+				v, err := d.Str()
+				s.Rsalt = string(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"rsalt\"")
+			}
+		case "query":
+			if err := func() error {
+				v, err := d.RawAppend(nil)
+				s.Query = jx.Raw(v)
+				if err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"query\"")
+			}
+		default:
+			return errors.Errorf("unexpected field %q", k)
+		}
+		return nil
+	}); err != nil {
+		return errors.Wrap(err, "decode ClassicRequest")
+	}
+	// Validate required fields.
+	var failures []validate.FieldError
+	for i, mask := range [1]uint8{
+		0b00000111,
+	} {
+		if result := (requiredBitSet[i] & mask) ^ mask; result != 0 {
+			// Mask only required fields and check equality to mask using XOR.
+			//
+			// If XOR result is not zero, result is not equal to expected, so some fields are missed.
+			// Bits of fields which would be set are actually bits of missed fields.
+			missed := bits.OnesCount8(result)
+			for bitN := 0; bitN < missed; bitN++ {
+				bitIdx := bits.TrailingZeros8(result)
+				fieldIdx := i*8 + bitIdx
+				var name string
+				if fieldIdx < len(jsonFieldsNameOfClassicRequest) {
+					name = jsonFieldsNameOfClassicRequest[fieldIdx]
+				} else {
+					name = strconv.Itoa(fieldIdx)
+				}
+				failures = append(failures, validate.FieldError{
+					Name:  name,
+					Error: validate.ErrFieldRequired,
+				})
+				// Reset bit.
+				result &^= 1 << bitIdx
+			}
+		}
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s *ClassicRequest) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *ClassicRequest) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes ClassicRequestProtocol as json.
+func (s ClassicRequestProtocol) Encode(e *jx.Encoder) {
+	e.Int64(int64(s))
+}
+
+// Decode decodes ClassicRequestProtocol from json.
+func (s *ClassicRequestProtocol) Decode(d *jx.Decoder) error {
+	if s == nil {
+		return errors.New("invalid: unable to decode ClassicRequestProtocol to nil")
+	}
+	v, err := d.Int64()
+	if err != nil {
+		return err
+	}
+	*s = ClassicRequestProtocol(v)
+
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s ClassicRequestProtocol) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *ClassicRequestProtocol) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode implements json.Marshaler.
 func (s *DataCollector) Encode(e *jx.Encoder) {
 	e.ObjStart()
 	s.encodeFields(e)
@@ -1893,9 +2757,27 @@ func (s *Messages) encodeFields(e *jx.Encoder) {
 		}
 	}
 	{
+		if s.ClassicRequest.Set {
+			e.FieldStart("classic_request")
+			s.ClassicRequest.Encode(e)
+		}
+	}
+	{
+		if s.ClassicReply.Set {
+			e.FieldStart("classic_reply")
+			s.ClassicReply.Encode(e)
+		}
+	}
+	{
 		if s.NodeIPAnswer.Set {
 			e.FieldStart("node_ip_answer")
 			s.NodeIPAnswer.Encode(e)
+		}
+	}
+	{
+		if s.ClassicNodeIPAnswer.Set {
+			e.FieldStart("classic_node_ip_answer")
+			s.ClassicNodeIPAnswer.Encode(e)
 		}
 	}
 	{
@@ -1918,14 +2800,17 @@ func (s *Messages) encodeFields(e *jx.Encoder) {
 	}
 }
 
-var jsonFieldsNameOfMessages = [7]string{
+var jsonFieldsNameOfMessages = [10]string{
 	0: "envelope",
 	1: "request",
 	2: "reply",
-	3: "node_ip_answer",
-	4: "node_minor",
-	5: "node_instances",
-	6: "data_collectors",
+	3: "classic_request",
+	4: "classic_reply",
+	5: "node_ip_answer",
+	6: "classic_node_ip_answer",
+	7: "node_minor",
+	8: "node_instances",
+	9: "data_collectors",
 }
 
 // Decode decodes Messages from json.
@@ -1966,6 +2851,26 @@ func (s *Messages) Decode(d *jx.Decoder) error {
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"reply\"")
 			}
+		case "classic_request":
+			if err := func() error {
+				s.ClassicRequest.Reset()
+				if err := s.ClassicRequest.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"classic_request\"")
+			}
+		case "classic_reply":
+			if err := func() error {
+				s.ClassicReply.Reset()
+				if err := s.ClassicReply.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"classic_reply\"")
+			}
 		case "node_ip_answer":
 			if err := func() error {
 				s.NodeIPAnswer.Reset()
@@ -1975,6 +2880,16 @@ func (s *Messages) Decode(d *jx.Decoder) error {
 				return nil
 			}(); err != nil {
 				return errors.Wrap(err, "decode field \"node_ip_answer\"")
+			}
+		case "classic_node_ip_answer":
+			if err := func() error {
+				s.ClassicNodeIPAnswer.Reset()
+				if err := s.ClassicNodeIPAnswer.Decode(d); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return errors.Wrap(err, "decode field \"classic_node_ip_answer\"")
 			}
 		case "node_minor":
 			if err := func() error {
@@ -2406,6 +3321,105 @@ func (s *NodeMinor) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
+// Encode encodes ClassicNodeIPAnswer as json.
+func (o OptClassicNodeIPAnswer) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	o.Value.Encode(e)
+}
+
+// Decode decodes ClassicNodeIPAnswer from json.
+func (o *OptClassicNodeIPAnswer) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptClassicNodeIPAnswer to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptClassicNodeIPAnswer) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptClassicNodeIPAnswer) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes ClassicReply as json.
+func (o OptClassicReply) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	o.Value.Encode(e)
+}
+
+// Decode decodes ClassicReply from json.
+func (o *OptClassicReply) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptClassicReply to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptClassicReply) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptClassicReply) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes ClassicRequest as json.
+func (o OptClassicRequest) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	o.Value.Encode(e)
+}
+
+// Decode decodes ClassicRequest from json.
+func (o *OptClassicRequest) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptClassicRequest to nil")
+	}
+	o.Set = true
+	if err := o.Value.Decode(d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptClassicRequest) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptClassicRequest) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
 // Encode encodes DataCollectors as json.
 func (o OptDataCollectors) Encode(e *jx.Encoder) {
 	if !o.Set {
@@ -2469,6 +3483,41 @@ func (s OptEnvelope) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
 func (s *OptEnvelope) UnmarshalJSON(data []byte) error {
+	d := jx.DecodeBytes(data)
+	return s.Decode(d)
+}
+
+// Encode encodes int64 as json.
+func (o OptInt64) Encode(e *jx.Encoder) {
+	if !o.Set {
+		return
+	}
+	e.Int64(int64(o.Value))
+}
+
+// Decode decodes int64 from json.
+func (o *OptInt64) Decode(d *jx.Decoder) error {
+	if o == nil {
+		return errors.New("invalid: unable to decode OptInt64 to nil")
+	}
+	o.Set = true
+	v, err := d.Int64()
+	if err != nil {
+		return err
+	}
+	o.Value = int64(v)
+	return nil
+}
+
+// MarshalJSON implements stdjson.Marshaler.
+func (s OptInt64) MarshalJSON() ([]byte, error) {
+	e := jx.Encoder{}
+	s.Encode(&e)
+	return e.Bytes(), nil
+}
+
+// UnmarshalJSON implements stdjson.Unmarshaler.
+func (s *OptInt64) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -3372,6 +4421,118 @@ func (s *Status) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
+func (s *ClassicNodeIPAnswer) Validate() error {
+	if s == nil {
+		return validate.ErrNilPointer
+	}
+
+	var failures []validate.FieldError
+	if err := func() error {
+		if err := s.V0.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "V0",
+			Error: err,
+		})
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+	return nil
+}
+
+func (s *ClassicReply) Validate() error {
+	if s == nil {
+		return validate.ErrNilPointer
+	}
+
+	var failures []validate.FieldError
+	if err := func() error {
+		if err := s.Status.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "status",
+			Error: err,
+		})
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+	return nil
+}
+
+func (s *ClassicRequest) Validate() error {
+	if s == nil {
+		return validate.ErrNilPointer
+	}
+
+	var failures []validate.FieldError
+	if err := func() error {
+		if err := s.Protocol.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "protocol",
+			Error: err,
+		})
+	}
+	if err := func() error {
+		if err := s.Type.Validate(); err != nil {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "type",
+			Error: err,
+		})
+	}
+	if err := func() error {
+		if err := (validate.String{
+			MinLength:     1,
+			MinLengthSet:  true,
+			MaxLength:     0,
+			MaxLengthSet:  false,
+			Email:         false,
+			Hostname:      false,
+			Regex:         nil,
+			MinNumeric:    0,
+			MinNumericSet: false,
+			MaxNumeric:    0,
+			MaxNumericSet: false,
+		}).Validate(string(s.Rsalt)); err != nil {
+			return errors.Wrap(err, "string")
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "rsalt",
+			Error: err,
+		})
+	}
+	if len(failures) > 0 {
+		return &validate.Error{Fields: failures}
+	}
+	return nil
+}
+
+func (s ClassicRequestProtocol) Validate() error {
+	switch s {
+	case 1:
+		return nil
+	default:
+		return errors.Errorf("invalid value: %v", s)
+	}
+}
+
 func (s MasterField) Validate() error {
 	switch s.Type {
 	case MasterFieldCodeMasterField:
@@ -3458,6 +4619,42 @@ func (s *Messages) Validate() error {
 		})
 	}
 	if err := func() error {
+		if value, ok := s.ClassicRequest.Get(); ok {
+			if err := func() error {
+				if err := value.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "classic_request",
+			Error: err,
+		})
+	}
+	if err := func() error {
+		if value, ok := s.ClassicReply.Get(); ok {
+			if err := func() error {
+				if err := value.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "classic_reply",
+			Error: err,
+		})
+	}
+	if err := func() error {
 		if value, ok := s.NodeIPAnswer.Get(); ok {
 			if err := func() error {
 				if err := value.Validate(); err != nil {
@@ -3472,6 +4669,24 @@ func (s *Messages) Validate() error {
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
 			Name:  "node_ip_answer",
+			Error: err,
+		})
+	}
+	if err := func() error {
+		if value, ok := s.ClassicNodeIPAnswer.Get(); ok {
+			if err := func() error {
+				if err := value.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		failures = append(failures, validate.FieldError{
+			Name:  "classic_node_ip_answer",
 			Error: err,
 		})
 	}
