@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
@@ -65,14 +66,16 @@ type Codec struct {
 	former  hash.Hash // HMAC with keys.former, or nil
 	opened  hash.Hash // the one of the two that the last datagram was signed with
 
-	decoder  *jx.Decoder
-	encoder  *jx.Encoder
-	writer   jx.Writer
-	envelope wire.Envelope
-	request  wire.Request
-	digest   [sha1.Size]byte
-	scratch  []byte
-	cause    error
+	decoder   *jx.Decoder
+	encoder   *jx.Encoder
+	writer    jx.Writer
+	envelope  wire.Envelope
+	timestamp int64 // the salt of the envelope
+	request   wire.Request
+	classic   wire.ClassicRequest
+	digest    [sha1.Size]byte
+	scratch   []byte
+	cause     error
 }
 
 // NewCodec returns a Codec that signs and verifies with the keys of ring.
@@ -80,36 +83,70 @@ func NewCodec(ring *Keyring) *Codec {
 	return &Codec{ring: ring, decoder: jx.DecodeBytes(nil), encoder: new(jx.Encoder)}
 }
 
-// Open takes a datagram apart and returns its request, or why there is none.
-// The signature is compared in constant time and before the clock is looked at;
-// what stands before that comparison costs time linear in the datagram. The
-// request is valid until the next call of Open.
+// Open takes a datagram apart and returns its request, or why there is none: it
+// is Authenticate and Request in one.
 func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
+	if refusal := c.Authenticate(datagram, now); refusal != Accepted {
+		return nil, refusal
+	}
+	return c.Request()
+}
+
+// Authenticate takes a datagram apart as far as dialects do not matter: up to its
+// clock. The signature is compared in constant time and before the clock is looked
+// at; what stands before that comparison costs time linear in the datagram.
+func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
 	c.cause = nil
 	if len(datagram) < len(wire.Magic) || len(datagram) > wire.MaxDatagramSize {
-		return nil, RefusedSize
+		return RefusedSize
 	}
 	if string(datagram[:len(wire.Magic)]) != wire.Magic {
-		return nil, RefusedMagic
+		return RefusedMagic
 	}
 	if c.cause = c.openEnvelope(datagram[len(wire.Magic):]); c.cause != nil {
-		return nil, RefusedJSON
+		return RefusedJSON
 	}
 	unix := now.Unix()
 	if !c.verify(unix) {
-		return nil, RefusedHMAC
+		return RefusedHMAC
 	}
-	timestamp, ok := parseTimestamp(c.envelope.Salt)
-	if !ok || timestamp < unix-wire.ClockSkew || timestamp > unix+wire.ClockSkew {
-		return nil, RefusedClock
+	var ok bool
+	c.timestamp, ok = parseTimestamp(c.envelope.Salt)
+	if !ok || c.timestamp < unix-wire.ClockSkew || c.timestamp > unix+wire.ClockSkew {
+		return RefusedClock
 	}
-	if c.cause = c.openRequest(); c.cause != nil {
+	return Accepted
+}
+
+// Request decodes the request in the datagram that was authenticated last. It is
+// valid until the next call.
+func (c *Codec) Request() (*wire.Request, Refusal) {
+	c.request = wire.Request{}
+	if c.cause = c.openMessage(&c.request); c.cause != nil {
 		return nil, RefusedRequest
 	}
 	return &c.request, Accepted
 }
 
-// Cause tells what the JSON decoders disliked when the last Open ended with
+// ClassicRequest is Request in the dialect of Ganeti 2.6, which compares the clock
+// with its fraction of a second: the oldest timestamp that Authenticate accepts
+// is too old for it unless a second begins at now.
+func (c *Codec) ClassicRequest(now time.Time) (*wire.ClassicRequest, Refusal) {
+	if c.timestamp == now.Unix()-wire.ClockSkew && now.Nanosecond() > 0 {
+		return nil, RefusedClock
+	}
+	c.classic = wire.ClassicRequest{}
+	if c.cause = c.openMessage(&c.classic); c.cause != nil {
+		return nil, RefusedRequest
+	}
+	if !isASCII(c.classic.Rsalt) {
+		c.cause = errASCII
+		return nil, RefusedRequest
+	}
+	return &c.classic, Accepted
+}
+
+// Cause tells what the JSON decoders disliked when the last datagram ended with
 // RefusedJSON or RefusedRequest. It may quote the datagram, so it belongs into
 // debug logs only.
 func (c *Codec) Cause() error { return c.cause }
@@ -202,14 +239,16 @@ func (c *Codec) openEnvelope(body []byte) error {
 	return nil
 }
 
-// openRequest decodes the envelope's msg, all of it, into c.request.
-func (c *Codec) openRequest() error {
-	c.request = wire.Request{}
+// openMessage decodes the envelope's msg, all of it, into a request.
+func (c *Codec) openMessage(request interface {
+	Decode(*jx.Decoder) error
+	Validate() error
+}) error {
 	c.scratch = append(c.scratch[:0], c.envelope.Msg...)
-	if err := c.decode(c.scratch, c.request.Decode); err != nil {
+	if err := c.decode(c.scratch, request.Decode); err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
-	if err := c.request.Validate(); err != nil {
+	if err := request.Validate(); err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
 	return nil
@@ -217,8 +256,13 @@ func (c *Codec) openRequest() error {
 
 var (
 	errUTF8     = errors.New("not UTF-8")
+	errASCII    = errors.New("request: rsalt is not ASCII")
 	errTrailing = errors.New("something follows the object")
 )
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
+}
 
 // decode applies a generated decoder to the whole of text. Those decoders take
 // any bytes inside strings and leave what follows the value unread; neither is

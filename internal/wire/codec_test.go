@@ -127,6 +127,50 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// The dialect of Ganeti 2.6 takes any query, but has rules of its own for the rest.
+func TestClassicRequest(t *testing.T) {
+	whole := time.Unix(1700000000, 0)
+	salt := func(text string) func(map[string]any) {
+		return func(envelope map[string]any) { envelope["salt"] = text }
+	}
+	const ping = `{"protocol":1,"type":0,"rsalt":"rs"}`
+	codec := NewCodec(NewKeyring([]byte(testKey)))
+	for name, test := range map[string]struct {
+		inner string
+		edit  func(map[string]any)
+		now   time.Time
+		want  Refusal
+	}{
+		"plain":                   {ping, nil, testNow, Accepted},
+		"300 s late":              {ping, salt("1699999700"), whole, Accepted},
+		"300 s and a bit late":    {ping, salt("1699999700"), testNow, RefusedClock},
+		"299 s and a bit late":    {ping, salt("1699999701"), testNow, Accepted},
+		"300 s early":             {ping, salt("1700000300"), testNow, Accepted},
+		"query is a number":       {`{"protocol":1,"type":0,"rsalt":"rs","query":0}`, nil, testNow, Accepted},
+		"query is a list":         {`{"protocol":1,"type":0,"rsalt":"rs","query":[{}]}`, nil, testNow, Accepted},
+		"unknown parameter":       {`{"protocol":1,"type":0,"rsalt":"rs","query":{"x":1}}`, nil, testNow, Accepted},
+		"query is no JSON":        {`{"protocol":1,"type":0,"rsalt":"rs","query":NaN}`, nil, testNow, RefusedRequest},
+		"other protocol":          {`{"protocol":2,"type":0,"rsalt":"rs"}`, nil, testNow, RefusedRequest},
+		"protocol with fraction":  {`{"protocol":1.0,"type":0,"rsalt":"rs"}`, nil, testNow, RefusedRequest},
+		"unknown type":            {`{"protocol":1,"type":12,"rsalt":"rs"}`, nil, testNow, RefusedRequest},
+		"empty rsalt":             {`{"protocol":1,"type":0,"rsalt":""}`, nil, testNow, RefusedRequest},
+		"rsalt is not ASCII":      {`{"protocol":1,"type":0,"rsalt":"é"}`, nil, testNow, RefusedRequest},
+		"rsalt is the last ASCII": {`{"protocol":1,"type":0,"rsalt":"\u007f"}`, nil, testNow, Accepted},
+		"unknown member":          {`{"protocol":1,"type":0,"rsalt":"rs","x":1}`, nil, testNow, RefusedRequest},
+		"something follows":       {ping + "{}", nil, testNow, RefusedRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if refusal := codec.Authenticate(datagram(t, test.inner, test.edit), test.now); refusal != Accepted {
+				t.Fatalf("refusal %d; cause %v", refusal, codec.Cause())
+			}
+			request, got := codec.ClassicRequest(test.now)
+			if got != test.want || (got == Accepted) != (request != nil) {
+				t.Errorf("request %v with refusal %d, want %d; cause %v", request, got, test.want, codec.Cause())
+			}
+		})
+	}
+}
+
 func pad(datagram []byte, size int) []byte {
 	return append(datagram, bytes.Repeat([]byte(" "), size-len(datagram))...)
 }
