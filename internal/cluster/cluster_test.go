@@ -147,6 +147,20 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
+// Every nic with an address counts, also one that has it a second time.
+func TestAddresses(t *testing.T) {
+	s, err := Load([]byte(root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"nics":[{"ip":"b","nicparams":{}},` +
+		`{"nicparams":{}},{"ip":"a","nicparams":{"link":"br1"}},{"ip":"b","nicparams":{"link":null}},` +
+		`{"ip":"","nicparams":{"link":""}},{"ip":null,"nicparams":{}}]}}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Address{{IP: "b"}, {"a", "br1", true}, {IP: "b"}, {"", "", true}}
+	if diff := cmp.Diff(want, s.Instances[0].Addresses); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Of doubled keys the last counts, and containers come in the order of keys.
 func TestContainers(t *testing.T) {
 	s, err := Load([]byte(root(`,"nodes":{` + node("n3", "c") + `,` + node("n1", "first") + `,` +

@@ -174,7 +174,7 @@ func (x *indexer) readInstances() error {
 			Placed:      placed,
 			Serial:      in.SerialNo,
 			Disks:       in.Disks.Value,
-			addresses:   addresses(in.Nics.Value),
+			Addresses:   addresses(in.Nics.Value),
 		}
 	})
 	if err != nil {
@@ -193,12 +193,12 @@ func (x *indexer) readInstances() error {
 }
 
 // addresses returns the addresses of an instance's nics.
-func addresses(nics []index.NIC) []address {
-	var found []address
+func addresses(nics []index.NIC) []Address {
+	var found []Address
 	for i := range nics {
 		if ip, ok := nics[i].IP.Get(); ok {
 			link, linked := nics[i].Nicparams.Link.Get()
-			found = append(found, address{ip: ip, link: link, linked: linked})
+			found = append(found, Address{IP: ip, Link: link, Linked: linked})
 		}
 	}
 	return slices.Clip(found)
@@ -231,12 +231,12 @@ func (x *indexer) makeLinks() error {
 				node = n
 			}
 		}
-		for _, a := range in.addresses {
+		for _, a := range in.Addresses {
 			link := x.DefaultLink
-			if a.linked {
-				link = a.link
+			if a.Linked {
+				link = a.Link
 			}
-			x.link(link).nodes[a.ip] = node
+			x.link(link).nodes[a.IP] = node
 		}
 	}
 	for _, link := range x.Links {

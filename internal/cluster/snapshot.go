@@ -88,14 +88,16 @@ type Instance struct {
 	Serial int64
 	// Disks are the keys of the instance's disks.
 	Disks []string
-
-	addresses []address // of its nics
+	// Addresses are those of the instance's nics, in their order; nics without
+	// one are left out.
+	Addresses []Address
 }
 
-// address is an instance address, with the link when its nic names one.
-type address struct {
-	ip, link string
-	linked   bool
+// Address is an instance address, with the link when its nic names one: Linked is
+// false when it is on the default link.
+type Address struct {
+	IP, Link string
+	Linked   bool
 }
 
 // Link is a link (a bridge or a routing table) with the instance addresses on
