@@ -30,9 +30,12 @@ var messages = []struct {
 	{"Envelope", true, func() codec { return new(wire.Envelope) }},
 	{"Request", true, func() codec { return new(wire.Request) }},
 	{"QueryParameters", true, func() codec { return new(wire.QueryParameters) }},
+	{"ClassicRequest", true, func() codec { return new(wire.ClassicRequest) }},
+	{"ClassicReply", true, func() codec { return new(wire.ClassicReply) }},
 	{"Reply", true, func() codec { return new(wire.Reply) }},
 	{"DataCollectors", true, func() codec { return new(wire.DataCollectors) }},
 	{"NodeIPAnswer", false, func() codec { return new(wire.NodeIPAnswer) }},
+	{"ClassicNodeIPAnswer", false, func() codec { return new(wire.ClassicNodeIPAnswer) }},
 	{"NodeMinor", false, func() codec { return new(wire.NodeMinor) }},
 	{"NodeInstances", false, func() codec { return new(wire.NodeInstances) }},
 }

@@ -147,6 +147,53 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// FuzzClassicRequest: the signed text in the dialect of Ganeti 2.6.
+func FuzzClassicRequest(f *testing.F) {
+	for _, request := range []string{
+		`{"protocol":1,"type":0,"rsalt":"rs"}`,
+		`{"protocol":1,"type":1,"rsalt":"rs","query":[]}`,
+		`{"protocol":1,"type":2,"rsalt":"rs","query":{"0":[],"1":null,"2":["10.0.0.1",""],"3":null}}`,
+		`{"protocol":1,"type":2,"rsalt":"rs","query":{"0":-0.0e9,"2":{"10.0.0.1":1,"10.0.0.1":2}}}`,
+		`{"protocol":1,"type":2,"rsalt":"rs","query":{"2":"\ud83d\ude00\ud800"}}`,
+		`{"protocol":1,"type":3,"rsalt":"rs","query":{"3":[0,"1",[],{},"0"]}}`,
+		`{"protocol":1,"type":6,"rsalt":"rs","query":1e999}`,
+		`{"protocol":1,"type":7,"rsalt":"rs","query":{"3":["2",0]}}`,
+		`{"protocol":1,"type":7,"rsalt":"rs","query":"a"}`,
+		`{"protocol":1,"type":11,"rsalt":"\u007f","query":null,"query":[[[]]]}`,
+	} {
+		f.Add(request)
+	}
+	c := clusters().Example(1)
+	snapshot, err := cluster.Load(slices.Clone(c.file))
+	if err != nil {
+		f.Fatal(err)
+	}
+	codec, book := newCodec(secret), answer.PrepareClassic(snapshot)
+	f.Fuzz(func(t *testing.T, text string) {
+		datagram := sign(secret, strconv.FormatInt(noon.Unix(), 10), text)
+		if codec.Authenticate(datagram, noon) != wire.Accepted {
+			return
+		}
+		request, refusal := codec.ClassicRequest(noon)
+		if refusal != wire.Accepted {
+			return
+		}
+		if err := schemas.validate("wire.json#/definitions/ClassicRequest", decode([]byte(text))); err != nil {
+			t.Fatalf("accepted against the schema: %v\n%s", err, text)
+		}
+		reply, ok := book.Answer(request, new(answer.Scratch))
+		if !ok {
+			return
+		}
+		if err := schemas.validate("wire.json#/definitions/ClassicReply", decode(reply.Text)); err != nil {
+			t.Fatalf("reply against the schema: %v\n%s\n%s", err, text, reply.Text)
+		}
+		if again, _ := book.Answer(request, new(answer.Scratch)); string(again.Text) != string(reply.Text) {
+			t.Fatalf("%s\n%s, then\n%s", text, reply.Text, again.Text)
+		}
+	})
+}
+
 // FuzzConfig: the configuration file.
 func FuzzConfig(f *testing.F) {
 	f.Add(smallestCluster)

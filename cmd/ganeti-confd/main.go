@@ -39,6 +39,7 @@ type options struct {
 	foreground, debug, noUserChecks, version, help bool
 	port                                           uint16
 	bind                                           string
+	dialect                                        string
 	syslog                                         string
 }
 
@@ -51,6 +52,7 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.BoolVarP(&o.debug, "debug", "d", false, "log debug messages")
 	flags.Uint16VarP(&o.port, "port", "p", 0, "UDP `port`; 0 stands for that of the services database, else 1814")
 	flags.StringVarP(&o.bind, "bind", "b", "", "IP `address` to listen on (default: every address of the host)")
+	flags.StringVar(&o.dialect, "dialect", string(daemon.DialectAuto), "`release` of Ganeti to answer like: 2.6, 3.0, or auto, which goes by the version of the configuration: up to 2.6 like 2.6, later ones like 3.0")
 	flags.StringVar(&o.syslog, "syslog", "no", "send messages to syslog: no, yes (as well as to the log file) or only `(instead of it)`")
 	flags.Lookup("syslog").NoOptDefVal = "yes"
 	flags.BoolVarP(&o.help, "help", "h", false, "show this help")
@@ -137,7 +139,13 @@ func serve(o *options, stderr io.Writer) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 
 	logger.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
-	d, err := daemon.Start(ctx, daemon.Options{Config: paths.Config, Key: paths.Key, Addr: addr, Logger: logger})
+	d, err := daemon.Start(ctx, daemon.Options{
+		Config:  paths.Config,
+		Key:     paths.Key,
+		Dialect: daemon.Dialect(o.dialect),
+		Addr:    addr,
+		Logger:  logger,
+	})
 	if err != nil {
 		return err
 	}

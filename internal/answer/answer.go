@@ -1,6 +1,7 @@
 // Package answer gives the reply to a request from a snapshot of the cluster, in
-// the words of Ganeti 3.0's own daemon. spec/answers.json has the shapes of the
-// answers, spec/README.md the meaning of the request types.
+// the words of Ganeti's own daemon: a Book in those of release 3.0, a ClassicBook in
+// those of 2.6. spec/answers.json has the shapes of the answers, spec/README.md the
+// meaning of the request types in either dialect.
 package answer
 
 import (
@@ -110,10 +111,15 @@ var noQuery = wire.Query{Type: wire.NullQuery}
 // TooLarge is the reply that takes the place of one which does not fit into a
 // datagram.
 var TooLarge = func() Reply {
-	reply := new(Scratch).errorText("Reply too large: it does not fit into a datagram").prepared()
+	reply := new(Scratch).errorText(tooLargeText).prepared()
 	reply.TooLarge = true
 	return reply
 }()
+
+const tooLargeText = "Reply too large: it does not fit into a datagram"
+
+// TooLarge returns the variable of that name.
+func (*Book) TooLarge() Reply { return TooLarge }
 
 // The replies with an error code, which do not depend on the snapshot either.
 var (

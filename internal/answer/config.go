@@ -12,7 +12,7 @@ import (
 // to.
 func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.invalidQuery(query), true
+		return s.errorText(invalidQuery(query)), true
 	}
 	var err error
 	s.text, err = b.snapshot.AppendValue(s.text[:0], query.String, wire.MaxDatagramSize)

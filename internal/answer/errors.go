@@ -50,14 +50,14 @@ func prerequisite(problem string) string {
 	return "OpPrereqError " + show(problem) + " ECodeNoEnt"
 }
 
-// invalidQuery makes the reply to a query of a kind that its request type does
-// not take.
-func (s *Scratch) invalidQuery(query *wire.Query) Reply {
+// invalidQuery says that a query is of a kind that its request type does not
+// take.
+func invalidQuery(query *wire.Query) string {
 	switch query.Type {
 	case wire.NullQuery:
-		return s.errorText("Invalid query type EmptyQuery")
+		return "Invalid query type EmptyQuery"
 	case wire.StringQuery:
-		return s.errorText("Invalid query type PlainQuery " + show(query.String))
+		return "Invalid query type PlainQuery " + show(query.String)
 	}
 	q := &query.QueryParameters
 	ips := make([]string, len(q.IPList.Value))
@@ -72,9 +72,9 @@ func (s *Scratch) invalidQuery(query *wire.Query) Reply {
 			wire.FieldMasterNodePIP: "ReqFieldMNodePip",
 		}[fieldCode(field)]
 	}
-	return s.errorText(fmt.Sprintf("Invalid query type DictQuery (ConfdReqQ {confdReqQIp = %s, "+
+	return fmt.Sprintf("Invalid query type DictQuery (ConfdReqQ {confdReqQIp = %s, "+
 		"confdReqQIpList = [%s], confdReqQLink = %s, confdReqQFields = [%s]})",
-		showMaybe(q.IP), strings.Join(ips, ","), showMaybe(q.Link), strings.Join(fields, ",")))
+		showMaybe(q.IP), strings.Join(ips, ","), showMaybe(q.Link), strings.Join(fields, ","))
 }
 
 func showMaybe(text wire.OptNilString) string {

@@ -14,7 +14,7 @@ import (
 // unknown node at either end spoils the whole answer.
 func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.invalidQuery(query), true
+		return s.errorText(invalidQuery(query)), true
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
@@ -57,7 +57,7 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 // the secondary node of.
 func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.invalidQuery(query), true
+		return s.errorText(invalidQuery(query)), true
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
@@ -90,7 +90,7 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 // answerInstanceDisks answers with the disks of an instance.
 func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.invalidQuery(query), true
+		return s.errorText(invalidQuery(query)), true
 	}
 	i, match := b.snapshot.FindInstance(query.String)
 	if match != cluster.Found {

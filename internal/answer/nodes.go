@@ -56,7 +56,7 @@ func (b *Book) answerCandidateList(*wire.Query, *Scratch) (Reply, bool) { return
 // instance of its node when they are equal: an error here is always text.
 func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.invalidQuery(query), true
+		return s.errorText(invalidQuery(query)), true
 	}
 	if b.master == nil {
 		return s.errorText(failure(nodeProblem(b.snapshot.MasterNode, b.noMaster))), true

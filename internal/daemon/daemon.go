@@ -4,14 +4,13 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"time"
 
 	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/answer"
-	"gntconfd/internal/cluster"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
 	"gntconfd/internal/wire"
@@ -22,6 +21,8 @@ type Options struct {
 	// Config and Key are the paths of the configuration file and of the file
 	// with the cluster's HMAC key.
 	Config, Key string
+	// Dialect says in whose words it answers; none is DialectAuto.
+	Dialect Dialect
 	// Addr is where it listens: the zero address stands for every address of
 	// the host, port 0 for any free one.
 	Addr netip.AddrPort
@@ -33,7 +34,6 @@ type Options struct {
 type Daemon struct {
 	server   *server.Server
 	reloader *reload.Reloader
-	serving  *cluster.Snapshot // what the server answers from, nil when from none
 	cancel   context.CancelFunc
 	done     chan struct{}
 	err      error
@@ -42,9 +42,16 @@ type Daemon struct {
 // Start binds the sockets, reads key and configuration, and answers questions
 // from then on until ctx ends. A configuration that is missing or broken does not
 // keep it from starting: it answers with an error until there is a good one. A
-// key that cannot be read does, as does an address that cannot be had; the error
-// says which file or address it is.
+// key that cannot be read does, as does an address that cannot be had or a dialect
+// that there is not; the error says which file, address or dialect it is.
 func Start(ctx context.Context, o Options) (*Daemon, error) {
+	switch o.Dialect {
+	case "":
+		o.Dialect = DialectAuto
+	case DialectAuto, Dialect26, Dialect30:
+	default:
+		return nil, fmt.Errorf("there is no dialect %q: choose %s, %s or %s", o.Dialect, DialectAuto, Dialect26, Dialect30)
+	}
 	keys := new(wire.Keyring)
 	s, err := server.Listen(server.Options{Addr: o.Addr, Keys: keys, Logger: o.Logger})
 	if err != nil {
@@ -55,7 +62,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	d.reloader, err = reload.Start(ctx, reload.Options{
 		ConfigPath: o.Config,
 		KeyPath:    o.Key,
-		OnConfig:   d.serve,
+		OnConfig:   newSpeaker(s, o.Dialect, o.Logger).setState,
 		OnKey:      func(key []byte) { keys.Replace(key, time.Now()) },
 		Logger:     o.Logger,
 	})
@@ -71,17 +78,6 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		d.reloader.Wait()
 	}()
 	return d, nil
-}
-
-// serve makes the daemon answer from a state.
-func (d *Daemon) serve(state reload.State) {
-	switch {
-	case state.Snapshot == nil:
-		d.server.SetBook(answer.Unavailable(state.Problem))
-	case state.Snapshot != d.serving:
-		d.server.SetBook(answer.Prepare(state.Snapshot))
-	}
-	d.serving = state.Snapshot
 }
 
 // Addr returns the address that the daemon listens on.

@@ -24,7 +24,8 @@ const (
 	// DroppedRequest: the signed text is no well-formed request, or one that is
 	// met with silence.
 	DroppedRequest
-	// DroppedDisabled: there was nothing yet to answer from.
+	// DroppedDisabled: there is nothing to answer from, so that nobody looked at
+	// the datagram.
 	DroppedDisabled
 	// WriteError: the reply could not be sent.
 	WriteError

@@ -71,7 +71,7 @@ func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	book := sampleBook(t)
+	var dialect dialect = modern{sampleBook(t)}
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
@@ -87,12 +87,13 @@ func TestAllocations(t *testing.T) {
 				t.Fatalf("refusal %d", refusal)
 			}
 			way := testing.AllocsPerRun(100, func() {
-				request, _ := codec.Open(datagram, now)
-				reply, ok := book.Answer(request, &scratch)
-				if !ok {
+				codec.Authenticate(datagram, now)
+				response, refusal := dialect.respond(codec, now, &scratch)
+				if refusal != wire.Accepted {
 					t.Fatal("no answer")
 				}
-				if _, err := codec.Seal(buffer, request.Rsalt, reply.Text, reply.Escaped); err != nil {
+				reply := response.reply
+				if _, err := codec.Seal(buffer, response.rsalt, reply.Text, reply.Escaped); err != nil {
 					t.Fatal(err)
 				}
 			})

@@ -37,7 +37,7 @@ type Options struct {
 type Server struct {
 	options Options
 	workers []*worker
-	book    atomic.Pointer[answer.Book]
+	dialect atomic.Pointer[dialect]
 	now     func() time.Time
 }
 
@@ -61,9 +61,21 @@ func Listen(options Options) (*Server, error) {
 // Addr returns the address that the sockets are bound to.
 func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.Addr() }
 
-// SetBook makes book answer from now on. Without any, requests are met with
-// silence.
-func (s *Server) SetBook(book *answer.Book) { s.book.Store(book) }
+// SetBook makes book answer from now on, in the dialect of Ganeti 3.0. Without any,
+// requests are met with silence.
+func (s *Server) SetBook(book *answer.Book) { s.setDialect(modern{book}, book == nil) }
+
+// SetClassicBook makes book answer from now on, in the dialect of Ganeti 2.6.
+// Without any, requests are met with silence.
+func (s *Server) SetClassicBook(book *answer.ClassicBook) { s.setDialect(classic{book}, book == nil) }
+
+func (s *Server) setDialect(d dialect, none bool) {
+	if none {
+		s.dialect.Store(nil)
+		return
+	}
+	s.dialect.Store(&d)
+}
 
 // Counts returns what became of the datagrams so far.
 func (s *Server) Counts() Counts {

@@ -17,6 +17,7 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/wire"
 )
@@ -157,6 +158,48 @@ func TestDispositions(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "refused") {
 		t.Errorf("strangers write to the log:\n%s", &log)
+	}
+}
+
+// The dialect of Ganeti 2.6 has requests, errors and silences of its own.
+func TestClassicDispositions(t *testing.T) {
+	s := start(t, slog.New(slog.DiscardHandler))
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	now := time.Unix(1356000300, 250_000_000)
+	s.now = func() time.Time { return now }
+	snapshot, err := cluster.Load(sample.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, s)
+	var want Counts
+	for _, test := range []struct {
+		book        *answer.ClassicBook
+		skew        int64
+		request     string
+		disposition Disposition
+	}{
+		{nil, 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedDisabled},
+		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, Answered},
+		{answer.PrepareClassic(snapshot), 300, `{"protocol":1,"type":0,"rsalt":"rs"}`, Answered},
+		{answer.PrepareClassic(snapshot), -300, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedClock},
+		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":0,"rsalt":"rs","query":0}`, AnsweredError},
+		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":9,"rsalt":"rs"}`, AnsweredError},
+		{answer.PrepareClassic(snapshot), 0, `{"protocol":2,"type":0,"rsalt":"rs"}`, DroppedRequest},
+		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":1,"rsalt":"rs","query":[]}`, DroppedRequest},
+		{nil, 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedDisabled},
+	} {
+		s.SetClassicBook(test.book)
+		datagram, err := codec.Seal(nil, strconv.FormatInt(now.Unix()+test.skew, 10), []byte(test.request), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(datagram); err != nil {
+			t.Fatal(err)
+		}
+		want.Dispositions[test.disposition]++
+		want.IPv4++
+		await(t, func() bool { return s.Counts() == want }, func() any { return []any{test, s.Counts()} })
 	}
 }
 

@@ -26,7 +26,7 @@ type worker struct {
 
 	verbose    bool // whether anybody reads debug messages
 	ended      [udp.BatchSize]Disposition
-	complained *answer.Book // the last one whose replies were too large
+	complained *dialect // the last one whose replies were too large
 }
 
 func newWorker(s *Server, socket *udp.Socket) *worker {
@@ -98,37 +98,42 @@ func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
 
 // answer opens datagram i and leaves the reply in the batch.
 func (w *worker) answer(i int, now time.Time) Disposition {
-	request, refusal := w.codec.Open(w.batch.Datagram(i), now)
-	if refusal != wire.Accepted {
-		if cause := w.codec.Cause(); cause != nil && w.verbose {
-			w.server.options.Logger.Debug("datagram refused", "from", w.batch.From(i), "cause", cause)
-		}
-		return refusals[refusal]
-	}
-	book := w.server.book.Load()
-	if book == nil {
+	dialect := w.server.dialect.Load()
+	if dialect == nil {
 		return DroppedDisabled
 	}
-	reply, ok := book.Answer(request, &w.scratch)
-	if !ok {
-		return DroppedRequest
+	if refusal := w.codec.Authenticate(w.batch.Datagram(i), now); refusal != wire.Accepted {
+		return w.refused(i, refusal)
 	}
-	datagram, err := w.codec.Seal(w.batch.ReplyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
+	response, refusal := (*dialect).respond(w.codec, now, &w.scratch)
+	if refusal != wire.Accepted {
+		return w.refused(i, refusal)
+	}
+	reply := response.reply
+	datagram, err := w.codec.Seal(w.batch.ReplyBuffer(), response.rsalt, reply.Text, reply.Escaped)
 	if err != nil {
-		reply = answer.TooLarge
-		datagram, err = w.codec.Seal(w.batch.ReplyBuffer(), request.Rsalt, reply.Text, reply.Escaped)
+		reply = (*dialect).TooLarge()
+		datagram, err = w.codec.Seal(w.batch.ReplyBuffer(), response.rsalt, reply.Text, reply.Escaped)
 		if err != nil {
 			return DroppedSize
 		}
 	}
 	if reply.TooLarge {
-		w.complain(book, request.Type)
+		w.complain(dialect, response.kind)
 	}
 	w.batch.Reply(i, datagram)
 	if reply.Status != genwire.StatusOK {
 		return AnsweredError
 	}
 	return Answered
+}
+
+// refused returns the disposition of datagram i.
+func (w *worker) refused(i int, refusal wire.Refusal) Disposition {
+	if cause := w.codec.Cause(); cause != nil && w.verbose {
+		w.server.options.Logger.Debug("datagram refused", "from", w.batch.From(i), "cause", cause)
+	}
+	return refusals[refusal]
 }
 
 // refusals has the disposition of every refusal.
@@ -143,10 +148,10 @@ var refusals = [...]Disposition{
 
 // complain counts a reply that is too large, and logs the first one for each
 // configuration.
-func (w *worker) complain(book *answer.Book, request genwire.RequestType) {
+func (w *worker) complain(dialect *dialect, request genwire.RequestType) {
 	w.counters.tooLarge.Add(1)
-	if w.complained != book {
-		w.complained = book
+	if w.complained != dialect {
+		w.complained = dialect
 		w.server.options.Logger.Warn("a reply does not fit into a datagram; an error was sent instead",
 			"type", request, "limit", genwire.MaxDatagramSize)
 	}

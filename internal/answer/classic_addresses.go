@@ -1,0 +1,154 @@
+package answer
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster"
+)
+
+// classicLink is a link with the instance addresses on it. A nil classicLink has
+// none.
+type classicLink struct {
+	ips   Reply
+	nodes map[string]string // by address, the node's primary IP; empty where that is not known
+}
+
+// prepareLinks prepares the addresses of every link, as often as nics have them.
+// For the Python daemon order and the owner of a doubled address were a matter of
+// its hashes; here they are as with its Haskell twin: ascending, and the last
+// instance by name.
+func (b *ClassicBook) prepareLinks(s *Scratch) {
+	instances := slices.Clone(b.snapshot.Instances)
+	slices.SortStableFunc(instances, func(x, y cluster.Instance) int { return strings.Compare(x.Name, y.Name) })
+	b.links = make(map[string]*classicLink)
+	ips := make(map[string][]string)
+	for i := range instances {
+		nodeIP := ""
+		if node := b.node(instances[i].PrimaryNode); node != nil {
+			nodeIP = node.PrimaryIP
+		}
+		for _, address := range instances[i].Addresses {
+			if address.IP == "" {
+				continue
+			}
+			name := b.snapshot.DefaultLink
+			if address.Linked {
+				name = address.Link
+			}
+			if b.links[name] == nil {
+				b.links[name] = &classicLink{nodes: make(map[string]string)}
+			}
+			b.links[name].nodes[address.IP] = nodeIP
+			ips[name] = append(ips[name], address.IP)
+		}
+	}
+	for name, link := range b.links {
+		slices.Sort(ips[name])
+		link.ips = b.prepareList(s, ips[name])
+	}
+	b.emptyLink = b.prepareList(s, nil)
+}
+
+// link returns the link that a query names: the default one for what Python takes
+// for false. It is false for a name that Python cannot look up.
+func (b *ClassicBook) link(name any) (*classicLink, bool) {
+	if !truthy(name) {
+		name = b.snapshot.DefaultLink
+	}
+	if name, ok := name.(string); ok {
+		return b.links[name], true
+	}
+	return nil, hashable(name)
+}
+
+// answerLink answers with the instance addresses of a link.
+func (b *ClassicBook) answerLink(query classicQuery, _ *Scratch) (Reply, bool) {
+	link, ok := b.link(query.value)
+	if link == nil {
+		return b.emptyLink, ok
+	}
+	return link.ips, true
+}
+
+// answerNodeByInstanceIP answers with the primary IP of the node that runs the
+// instance with an address, or with one such answer for each address of a list.
+func (b *ClassicBook) answerNodeByInstanceIP(query classicQuery, s *Scratch) (Reply, bool) {
+	parameters, _ := query.value.(map[string]any)
+	ip, single := parameters[wire.ParameterIP]
+	list, several := parameters[wire.ParameterIPList]
+	ips := []any{ip}
+	switch {
+	case single:
+	case several:
+		var ok bool
+		if ips, ok = elements(list); !ok {
+			return Reply{}, false
+		}
+	default:
+		return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
+	}
+
+	link, found := b.link(parameters[wire.ParameterLink])
+	answers := make([]wire.ClassicNodeIPAnswer, len(ips))
+	for i := range ips {
+		ip, ok := ips[i].(string)
+		switch {
+		case !ok:
+			return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
+		case !found: // only looked up when there is an address to look for
+			return Reply{}, false
+		}
+		answers[i] = link.find(ip)
+	}
+	e := s.begin()
+	if single {
+		answers[0].V1.Encode(e)
+		return b.end(s, answers[0].V0), true
+	}
+	e.ArrStart()
+	for _, answer := range answers {
+		answer.Encode(e)
+	}
+	e.ArrEnd()
+	return b.end(s, wire.StatusOK), true
+}
+
+// find returns the answer to the question for one address.
+func (l *classicLink) find(ip string) wire.ClassicNodeIPAnswer {
+	code := int64(wire.ClassicErrorUnknownEntry)
+	if l != nil {
+		nodeIP, known := l.nodes[ip]
+		switch {
+		case nodeIP != "":
+			return wire.ClassicNodeIPAnswer{V0: wire.StatusOK, V1: wire.NewStringClassicNodeIPAnswerV1(nodeIP)}
+		case known:
+			code = wire.ClassicErrorInternal
+		}
+	}
+	return wire.ClassicNodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64ClassicNodeIPAnswerV1(code)}
+}
+
+// elements returns what Python's for loop goes through: the elements of a list,
+// the characters of a text, the keys of an object (here in ascending order). It is
+// false for what cannot be gone through.
+func elements(value any) ([]any, bool) {
+	var all []any
+	switch value := value.(type) {
+	case []any:
+		return value, true
+	case string:
+		for _, character := range value {
+			all = append(all, string(character))
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			all = append(all, key)
+		}
+	default:
+		return nil, false
+	}
+	return all, true
+}

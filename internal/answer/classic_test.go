@@ -1,0 +1,205 @@
+package answer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/sample"
+)
+
+// askClassic is ask in the dialect of Ganeti 2.6: status, answer and serial of the
+// reply, with "-" for what is left out.
+func askClassic(t *testing.T, b *ClassicBook, members string) string {
+	t.Helper()
+	var request wire.ClassicRequest
+	if err := request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"rs",` + members + `}`)); err != nil {
+		t.Fatalf("%s: %v", members, err)
+	}
+	reply, ok := b.Answer(&request, new(Scratch))
+	if !ok {
+		return "silence"
+	}
+	var got wire.ClassicReply
+	if err := got.Decode(jx.DecodeBytes(reply.Text)); err != nil {
+		t.Fatalf("%s: %s: %v", members, reply.Text, err)
+	}
+	if got.Status != reply.Status {
+		t.Errorf("%s: status %d in a reply with status %d", members, got.Status, reply.Status)
+	}
+	answer, serial := "-", "-"
+	if got.Answer != nil {
+		answer = string(got.Answer)
+	}
+	if got.Serial.Set {
+		serial = fmt.Sprint(got.Serial.Value)
+	}
+	return fmt.Sprintf("%d %s %s", got.Status, answer, serial)
+}
+
+func loadClassic(t *testing.T, config string) *ClassicBook {
+	t.Helper()
+	snapshot, err := cluster.Load([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return PrepareClassic(snapshot)
+}
+
+const classicConfig = `{"version":2060000,"serial_no":734,"cluster":{"serial_no":41,"master_node":"a.x","master_ip":"192.0.2.100",
+"enabled_hypervisors":[],"ssh_key_type":"rsa","nicparams":{"default":{"link":"br0"}}},
+"nodes":{
+"1":{"name":"a.x","primary_ip":"192.0.2.1","master_candidate":true,"offline":false,"drained":false,"uuid":"1","serial_no":1},
+"2":{"name":"c.x","primary_ip":"192.0.2.2","master_candidate":true,"offline":true,"drained":true,"uuid":"2","serial_no":1},
+"3":{"name":"b.x","primary_ip":"","master_candidate":false,"offline":true,"drained":true,"uuid":"3","serial_no":1}},
+"instances":{
+"i":{"uuid":"i","serial_no":1,"name":"one","primary_node":"a.x","disks":["d"],"nics":[{"ip":"10.0.0.9","nicparams":{}},
+ {"ip":"10.0.0.9","nicparams":{}},{"ip":"10.0.0.1","nicparams":{"link":"br1"}},{"ip":"","nicparams":{}},{"nicparams":{}}]},
+"h":{"uuid":"h","serial_no":1,"name":"two","primary_node":"2","nics":[{"ip":"10.0.0.10","nicparams":{}},{"ip":"10.0.0.3","nicparams":{}}]},
+"j":{"uuid":"j","serial_no":1,"name":"three","primary_node":"b.x","nics":[{"ip":"10.0.0.3","nicparams":{}},{"ip":"10.0.0.4","nicparams":{}}]},
+"k":{"uuid":"k","serial_no":1,"name":"four","primary_node":"a","nics":[{"ip":"10.0.0.5","nicparams":{}}]}},
+"disks":{"d":{"uuid":"d","dev_type":"drbd","logical_id":["1","gone",11000,3,4,"s"]}}}`
+
+func TestClassicAnswers(t *testing.T) {
+	b := loadClassic(t, classicConfig)
+	for _, test := range []struct{ request, want string }{
+		{`"type":0`, `0 "ok" 734`},
+		{`"type":0,"query":null`, `0 "ok" 734`},
+		{`"type":0,"query":false`, `1 "non-empty ping query" 734`},
+		{`"type":1,"query":"a.x"`, `0 0 734`},
+		{`"type":1,"query":"c.x"`, `0 1 734`}, // candidate before drained
+		{`"type":1,"query":"b.x"`, `0 3 734`}, // drained before offline
+		{`"type":1,"query":"b"`, `1 1 734`},
+		{`"type":1,"query":"2"`, `1 1 734`}, // no keys
+		{`"type":1,"query":7`, `1 1 734`},
+		{`"type":1`, `1 1 734`},
+		{`"type":1,"query":{}`, `silence`},
+		{`"type":1,"query":[]`, `silence`},
+		{`"type":2`, `1 3 734`},
+		{`"type":2,"query":{}`, `1 3 734`},
+		{`"type":2,"query":"10.0.0.9"`, `1 3 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","2":[]}`, `0 "192.0.2.1" 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","0":"br1"}`, `1 1 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","0":0e9}`, `0 "192.0.2.1" 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","0":1e-999}`, `0 "192.0.2.1" 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","0":1e999}`, `1 1 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","0":{}}`, `0 "192.0.2.1" 734`},
+		{`"type":2,"query":{"1":"10.0.0.9","0":["br0"]}`, `silence`},
+		{`"type":2,"query":{"1":5,"0":["br0"]}`, `1 3 734`},
+		{`"type":2,"query":{"1":""}`, `1 1 734`},
+		{`"type":2,"query":{"1":"10.0.0.3"}`, `0 "192.0.2.2" 734`}, // two comes after three
+		{`"type":2,"query":{"1":"10.0.0.4"}`, `1 2 734`},           // a node without an address
+		{`"type":2,"query":{"1":"10.0.0.5"}`, `1 2 734`},           // no node: names are not cut short
+		{`"type":2,"query":{"2":["10.0.0.5","x","10.0.0.9"]}`, `0 [[1,2],[1,1],[0,"192.0.2.1"]] 734`},
+		{`"type":2,"query":{"2":["10.0.0.9",null]}`, `1 3 734`},
+		{`"type":2,"query":{"2":"é1"}`, `0 [[1,1],[1,1]] 734`},
+		{`"type":2,"query":{"2":{"x":1,"10.0.0.9":2,"y":3,"x":4}}`, `0 [[0,"192.0.2.1"],[1,1],[1,1]] 734`},
+		{`"type":2,"query":{"2":null}`, `silence`},
+		{`"type":2,"query":{"2":1}`, `silence`},
+		{`"type":3`, `0 "a.x" 734`},
+		{`"type":3,"query":[]`, `0 "a.x" 734`},
+		{`"type":3,"query":[1]`, `1 3 734`},
+		{`"type":3,"query":{}`, `1 3 734`},
+		{`"type":3,"query":{"3":null}`, `1 3 734`},
+		{`"type":3,"query":{"3":["2",[],0,"0",null,"3","1",{}]}`, `0 ["192.0.2.1","a.x","192.0.2.100"] 734`},
+		{`"type":4`, `0 ["192.0.2.2","","192.0.2.1"] 734`},
+		{`"type":4,"query":""`, `1 "non-empty node primary IPs query" 734`},
+		{`"type":5`, `0 ["192.0.2.2","192.0.2.1"] 734`},
+		{`"type":5,"query":{}`, `1 "non-empty master candidates primary IPs query" 734`},
+		{`"type":6`, `0 ["10.0.0.10","10.0.0.3","10.0.0.3","10.0.0.4","10.0.0.5","10.0.0.9","10.0.0.9"] 734`},
+		{`"type":6,"query":"br1"`, `0 ["10.0.0.1"] 734`},
+		{`"type":6,"query":"br2"`, `0 [] 734`},
+		{`"type":6,"query":true`, `0 [] 734`},
+		{`"type":6,"query":["br1"]`, `silence`},
+		{`"type":7,"query":"a"`, `0 [["a.x",3,"one","disk/0","secondary","gone"]] 734`},
+		{`"type":7,"query":"z"`, `1 "Node name z not found" 734`},
+		{`"type":7`, `1 "Invalid query type EmptyQuery" 734`},
+		{`"type":7,"query":{"3":["9"]}`, `silence`},
+		{`"type":7,"query":7`, `silence`},
+		{`"type":8,"query":"a.x"`, `2 "not implemented" 734`},
+		{`"type":11,"query":[]`, `2 "not implemented" 734`},
+	} {
+		if got := askClassic(t, b, test.request); got != test.want {
+			t.Errorf("%s\n got %s\nwant %s", test.request, got, test.want)
+		}
+	}
+}
+
+// What is null is left out of replies, but not of lists.
+func TestClassicNulls(t *testing.T) {
+	b := loadClassic(t, strings.NewReplacer(`"serial_no":734,`, ``, `"master_node":"a.x"`, `"master_node":""`).Replace(classicConfig))
+	for request, want := range map[string]string{
+		`"type":0`:                            `0 "ok" -`,
+		`"type":1`:                            `0 0 -`,
+		`"type":1,"query":"a.x"`:              `0 1 -`,
+		`"type":1,"query":""`:                 `1 1 -`,
+		`"type":3`:                            `0 - -`,
+		`"type":3,"query":{"3":["0","2"]}`:    `0 [null,null] -`,
+		`"type":2,"query":{"1":"10.0.0.9"}`:   `0 "192.0.2.1" -`,
+		`"type":2,"query":{"2":["10.0.0.9"]}`: `0 [[0,"192.0.2.1"]] -`,
+	} {
+		if got := askClassic(t, b, request); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
+// A master that is no node is known by its name, and has no address.
+func TestClassicForeignMaster(t *testing.T) {
+	b := loadClassic(t, strings.Replace(classicConfig, `"master_node":"a.x"`, `"master_node":"a"`, 1))
+	for request, want := range map[string]string{
+		`"type":1,"query":"a"`:             `0 0 734`,
+		`"type":1,"query":"a.x"`:           `0 1 734`,
+		`"type":3`:                         `0 "a" 734`,
+		`"type":3,"query":{"3":["0","2"]}`: `0 ["a",null] 734`,
+	} {
+		if got := askClassic(t, b, request); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
+// A configuration of Ganeti 3.0 can be served to old clients: by names.
+func TestClassicOnSample(t *testing.T) {
+	b := loadClassic(t, string(sample.Config))
+	for request, want := range map[string]string{
+		`"type":1,"query":"node1.example.org"`:  `0 0`,
+		`"type":3`:                              `0 "node1.example.org"`,
+		`"type":3,"query":{"3":["0","1","2"]}`:  `0 ["node1.example.org","192.0.2.10","192.0.2.11"]`,
+		`"type":2,"query":{"1":"203.0.113.10"}`: `0 "192.0.2.12"`,
+	} {
+		if got := askClassic(t, b, request); !strings.HasPrefix(got, want+" ") {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
+func TestClassicNeedsADefaultLink(t *testing.T) {
+	if b := loadClassic(t, strings.Replace(classicConfig, `"default":{`, `"other":{`, 1)); b != nil {
+		t.Error("a configuration without default nic parameters is served")
+	}
+}
+
+func TestClassicTooLarge(t *testing.T) {
+	var nodes, nics strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&nodes, `,"n%d":{"name":"node%d","primary_ip":"2001:db8::%d","master_candidate":true,`+
+			`"offline":false,"drained":false,"uuid":"n%d","serial_no":1}`, i, i, i, i)
+		fmt.Fprintf(&nics, `,{"ip":"2001:db8:1::%d","nicparams":{}}`, i)
+	}
+	config := strings.NewReplacer(`"nodes":{`, `"nodes":{`+nodes.String()[1:]+`,`,
+		`"nics":[`, `"nics":[`+nics.String()[1:]+`,`).Replace(classicConfig)
+	b := loadClassic(t, config)
+	for _, request := range []string{`"type":4`, `"type":5`, `"type":6`} {
+		if got := askClassic(t, b, request); !strings.HasPrefix(got, `1 "Reply too large`) || !strings.HasSuffix(got, `" 734`) {
+			t.Errorf("%s: %.100s", request, got)
+		}
+	}
+	if !b.TooLarge().TooLarge {
+		t.Error("the reply is not marked")
+	}
+}
