@@ -51,7 +51,13 @@ func (t Target) Run(ctx context.Context, v *Vector, real bool) error {
 	if want == Silent {
 		wait = grace
 	}
-	got, err := t.Ask(ctx, &v.Message, wait)
+	var got Result
+	var err error
+	if v.Outcome == DroppedDisabled && !real {
+		got, err = t.ask(ctx, &v.Message, wait, false)
+	} else {
+		got, err = t.Ask(ctx, &v.Message, wait)
+	}
 	if err != nil {
 		return err
 	}
@@ -72,7 +78,7 @@ func (t Target) Run(ctx context.Context, v *Vector, real bool) error {
 // ping, or answers a datagram more than once.
 func (t Target) Ask(ctx context.Context, m *Message, wait time.Duration) (Result, error) {
 	if m.Datagram == nil || !m.Datagram.Align {
-		return t.ask(ctx, m, wait)
+		return t.ask(ctx, m, wait, true)
 	}
 	for range alignment {
 		if early := time.Now().Truncate(time.Second); time.Since(early) > time.Second/2 {
@@ -83,7 +89,7 @@ func (t Target) Ask(ctx context.Context, m *Message, wait time.Duration) (Result
 			}
 		}
 		second := time.Now().Unix()
-		result, err := t.ask(ctx, m, wait)
+		result, err := t.ask(ctx, m, wait, true)
 		if err != nil || time.Now().Unix() == second {
 			return result, err
 		}
@@ -91,13 +97,18 @@ func (t Target) Ask(ctx context.Context, m *Message, wait time.Duration) (Result
 	return Result{}, fmt.Errorf("no exchange within one second in %d attempts", alignment)
 }
 
-func (t Target) ask(ctx context.Context, m *Message, wait time.Duration) (Result, error) {
+// ask sends one datagram and, if told to, the fence behind it.
+func (t Target) ask(ctx context.Context, m *Message, wait time.Duration, fencing bool) (Result, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "udp", t.Addr)
 	if err != nil {
 		return Result{}, err
 	}
 	defer conn.Close()
-	for _, message := range []*Message{m, &fence} {
+	messages, patience := []*Message{m, &fence}, patience
+	if !fencing {
+		messages, patience = messages[:1], wait
+	}
+	for _, message := range messages {
 		datagram, err := message.Build(t.Key, time.Now())
 		if err != nil {
 			return Result{}, err
@@ -110,7 +121,7 @@ func (t Target) ask(ctx context.Context, m *Message, wait time.Duration) (Result
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })()
 	buf := make([]byte, 1<<16)
 	result := Result{Outcome: Silent}
-	for fenced := false; !fenced || result.Outcome == Silent; {
+	for fenced := !fencing; !fenced || result.Outcome == Silent; {
 		n, err := conn.Read(buf)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && fenced && ctx.Err() == nil:

@@ -47,8 +47,25 @@ func reply(salt string, status int64) []byte {
 	return append([]byte(magic), compact(map[string]string{"msg": msg, "salt": salt, "hmac": sign(testKey, salt, msg)})...)
 }
 
+// A daemon without a configuration may be mute: then silence has no fence.
+func TestRunDisabled(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	target := Target{Addr: conn.LocalAddr().String(), Key: testKey}
+	v := Vector{Message: Message{Raw: []byte("x")}, Outcome: DroppedDisabled}
+	if err := target.Run(t.Context(), &v, false); err != nil {
+		t.Error(err)
+	}
+	if err := serve(t, reply("rs", 0)).Run(t.Context(), &v, false); err == nil {
+		t.Error("an answer is taken for silence")
+	}
+}
+
 func TestRun(t *testing.T) {
-	wanted := &Reply{Salt: "rs", Protocol: 1, Answer: json.RawMessage(`true`)}
+	wanted := &Reply{Salt: "rs", Protocol: 1, Serial: number(0), Answer: json.RawMessage(`true`)}
 	for name, test := range map[string]struct {
 		answers [][]byte
 		vector  Vector

@@ -26,24 +26,19 @@ func TestClasses(t *testing.T) {
 	key := readKey(t)
 	codec := wire.NewCodec(wire.NewKeyring(key))
 	now := time.Unix(1700000000, 999999999)
-	books := make(map[string]*answer.Book)
 	for _, file := range load(t) {
+		respond := responders[file.Dialect]
 		for _, v := range file.Vectors {
-			book, ok := books[v.Config]
-			if !ok {
-				book = newBook(t, v.Config)
-				books[v.Config] = book
-			}
 			datagram, err := v.Build(key, now)
 			if err != nil {
 				t.Fatalf("%s: %v", v.ID, err)
 			}
-			outcome, reply := process(codec, book, datagram, now)
+			outcome, reply := respond(codec, snapshot(t, v.Config), datagram, now)
 			if outcome != v.Outcome {
 				t.Errorf("%s: %s, want %s (%s)", v.ID, outcome, v.Outcome, v.Note)
 				continue
 			}
-			if reply == nil || books[v.Config] == nil {
+			if reply == nil {
 				continue
 			}
 			got, err := ParseReply(reply, key, "config.data")
@@ -58,35 +53,62 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// newBook returns the answers to a configuration, and nil for one that cannot be
-// loaded: the text that everything is answered with then is not made here.
-func newBook(t *testing.T, config string) *answer.Book {
+// snapshots are those of the configurations that were asked for.
+var snapshots = make(map[string]*cluster.Snapshot)
+
+// snapshot returns what a configuration is loaded as, and nil for one that cannot
+// be loaded.
+func snapshot(t *testing.T, config string) *cluster.Snapshot {
 	t.Helper()
-	snapshot, err := cluster.Load(readConfig(t, config))
-	if err != nil {
-		return nil
+	s, ok := snapshots[config]
+	if !ok {
+		s, _ = cluster.Load(readConfig(t, config))
+		snapshots[config] = s
 	}
-	return answer.Prepare(snapshot)
+	return s
 }
 
-// process does what the daemon does with a datagram.
-func process(codec *wire.Codec, book *answer.Book, datagram []byte, now time.Time) (Outcome, []byte) {
-	request, refusal := codec.Open(datagram, now)
-	if refusal != wire.Accepted {
-		return refusals[refusal], nil
-	}
-	if book == nil {
-		return AnsweredError, nil
-	}
-	var scratch answer.Scratch
-	reply, ok := book.Answer(request, &scratch)
+// responders do what the daemon does with a datagram, in each dialect. The reply
+// is nil where there is none, or where it would be a text that is made elsewhere:
+// why there is no snapshot.
+var responders = map[string]func(*wire.Codec, *cluster.Snapshot, []byte, time.Time) (Outcome, []byte){
+	Dialect: func(codec *wire.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
+		request, refusal := codec.Open(datagram, now)
+		if refusal != wire.Accepted {
+			return refusals[refusal], nil
+		}
+		if snapshot == nil {
+			return AnsweredError, nil
+		}
+		book := answer.Prepare(snapshot)
+		reply, ok := book.Answer(request, new(answer.Scratch))
+		return seal(codec, request.Rsalt, reply, ok, book.TooLarge())
+	},
+	ClassicDialect: func(codec *wire.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
+		if snapshot == nil {
+			return DroppedDisabled, nil
+		}
+		if refusal := codec.Authenticate(datagram, now); refusal != wire.Accepted {
+			return refusals[refusal], nil
+		}
+		request, refusal := codec.ClassicRequest(now)
+		if refusal != wire.Accepted {
+			return refusals[refusal], nil
+		}
+		book := answer.PrepareClassic(snapshot)
+		reply, ok := book.Answer(request, new(answer.Scratch))
+		return seal(codec, request.Rsalt, reply, ok, book.TooLarge())
+	},
+}
+
+func seal(codec *wire.Codec, rsalt string, reply answer.Reply, ok bool, tooLarge answer.Reply) (Outcome, []byte) {
 	if !ok {
 		return DroppedRequest, nil
 	}
-	sealed, err := codec.Seal(nil, request.Rsalt, reply.Text, reply.Escaped)
+	sealed, err := codec.Seal(nil, rsalt, reply.Text, reply.Escaped)
 	if err != nil {
-		reply = answer.TooLarge
-		if sealed, err = codec.Seal(nil, request.Rsalt, reply.Text, reply.Escaped); err != nil {
+		reply = tooLarge
+		if sealed, err = codec.Seal(nil, rsalt, reply.Text, reply.Escaped); err != nil {
 			return DroppedSize, nil
 		}
 	}

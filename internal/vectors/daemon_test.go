@@ -13,17 +13,19 @@ import (
 	"testing"
 
 	"gntconfd/internal/daemon"
+	"gntconfd/spec/vectors"
 )
 
 // TestDaemon runs all vectors against the project's daemon, over UDP.
 func TestDaemon(t *testing.T) {
-	forEachConfig(t, func(t *testing.T, config string, vectors []Vector) {
+	forEachConfig(t, load(t), func(t *testing.T, dialect, config string, vectors []Vector) {
 		dir := t.TempDir()
 		o := daemon.Options{
-			Config: filepath.Join(dir, "config.data"),
-			Key:    filepath.Join(dir, "hmac.key"),
-			Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
-			Logger: slog.New(slog.DiscardHandler),
+			Config:  filepath.Join(dir, "config.data"),
+			Key:     filepath.Join(dir, "hmac.key"),
+			Dialect: daemon.Dialect(dialect),
+			Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
+			Logger:  slog.New(slog.DiscardHandler),
 		}
 		key := readKey(t)
 		if err := os.WriteFile(o.Key, key, 0o600); err != nil {
@@ -48,8 +50,8 @@ func TestDaemon(t *testing.T) {
 	})
 }
 
-// TestGaneti runs all vectors against Ganeti's own daemon: they must tell the
-// truth about it.
+// TestGaneti runs the vectors of its dialect against Ganeti's own daemon: they must
+// tell the truth about it.
 func TestGaneti(t *testing.T) {
 	program, reason := findGaneti(t)
 	if reason != "" {
@@ -58,7 +60,11 @@ func TestGaneti(t *testing.T) {
 		}
 		t.Skip(reason)
 	}
-	forEachConfig(t, func(t *testing.T, config string, vectors []Vector) {
+	files, err := Load(vectors.Files, Dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forEachConfig(t, files, func(t *testing.T, _, config string, vectors []Vector) {
 		d, err := StartDaemon(t.Context(), program, t.TempDir(), readKey(t), readConfig(t, config))
 		if err != nil {
 			t.Fatal(err)
@@ -88,20 +94,22 @@ func findGaneti(t *testing.T) (program, reason string) {
 	return program, ""
 }
 
-// forEachConfig runs test, for all configurations at the same time, with the
-// vectors that need the configuration.
-func forEachConfig(t *testing.T, test func(t *testing.T, config string, vectors []Vector)) {
+// forEachConfig runs test, for all configurations of all dialects at the same time,
+// with the vectors that need the configuration.
+func forEachConfig(t *testing.T, files []File, test func(t *testing.T, dialect, config string, vectors []Vector)) {
 	t.Helper()
-	byConfig := make(map[string][]Vector)
-	for _, file := range load(t) {
+	type daemon struct{ dialect, config string }
+	byDaemon := make(map[daemon][]Vector)
+	for _, file := range files {
 		for _, v := range file.Vectors {
-			byConfig[v.Config] = append(byConfig[v.Config], v)
+			d := daemon{file.Dialect, v.Config}
+			byDaemon[d] = append(byDaemon[d], v)
 		}
 	}
-	for config, vectors := range byConfig {
-		t.Run(config, func(t *testing.T) {
+	for d, vectors := range byDaemon {
+		t.Run(d.dialect+"/"+d.config, func(t *testing.T) {
 			t.Parallel()
-			test(t, config, vectors)
+			test(t, d.dialect, d.config, vectors)
 		})
 	}
 }

@@ -132,6 +132,8 @@ func spoil(how string, key []byte, salt, inner string) (string, error) {
 		return strings.Repeat("g", len(good)), nil
 	case "other-key":
 		return sign([]byte("not the key"), salt, inner), nil
+	case "msg-first":
+		return sign(key, inner, salt), nil
 	case "without-salt":
 		return sign(key, "", inner), nil
 	case "latin-1":

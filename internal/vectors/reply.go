@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,16 +31,15 @@ func ParseReply(datagram, key []byte, config string) (*Reply, error) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrGarbled)
 	}
 	var salt, msg, mac string
-	if err := exactly(body, map[string]any{"salt": &salt, "msg": &msg, "hmac": &mac}); err != nil {
+	if err := members(body, map[string]any{"salt": &salt, "msg": &msg, "hmac": &mac}, nil); err != nil {
 		return nil, fmt.Errorf("%w: envelope: %w", ErrGarbled, err)
 	}
 	if !strings.EqualFold(mac, sign(key, salt, msg)) {
 		return nil, fmt.Errorf("%w: wrong signature", ErrGarbled)
 	}
 	r := &Reply{Salt: salt}
-	err := exactly([]byte(msg), map[string]any{
-		"protocol": &r.Protocol, "status": &r.Status, "answer": &r.Answer, "serial": &r.Serial,
-	})
+	err := members([]byte(msg), map[string]any{"protocol": &r.Protocol, "status": &r.Status},
+		map[string]any{"answer": &r.Answer, "serial": &r.Serial})
 	if err != nil {
 		return nil, fmt.Errorf("%w: reply: %w", ErrGarbled, err)
 	}
@@ -50,17 +50,27 @@ func ParseReply(datagram, key []byte, config string) (*Reply, error) {
 	return r, nil
 }
 
-// exactly decodes an object that has these members, each once, and no others.
-func exactly(text []byte, members map[string]any) error {
+// members decodes an object that has the required members, perhaps the optional
+// ones, and no others.
+func members(text []byte, required, optional map[string]any) error {
 	var found map[string]json.RawMessage
 	if err := json.Unmarshal(text, &found); err != nil {
 		return err
 	}
-	if len(found) != len(members) {
-		return fmt.Errorf("%d members, want %d", len(found), len(members))
+	for name := range required {
+		if _, ok := found[name]; !ok {
+			return fmt.Errorf("no member %s", name)
+		}
 	}
-	for name, into := range members {
-		if err := json.Unmarshal(found[name], into); err != nil {
+	for name, value := range found {
+		into, ok := required[name]
+		if !ok {
+			into, ok = optional[name]
+		}
+		if !ok {
+			return fmt.Errorf("unknown member %q", name)
+		}
+		if err := json.Unmarshal(value, into); err != nil {
 			return fmt.Errorf("member %s: %w", name, err)
 		}
 	}
@@ -68,8 +78,9 @@ func exactly(text []byte, members map[string]any) error {
 }
 
 // Compare tells how got differs from want, or nil. Answers are equal when they
-// have the same JSON types throughout, the same order in lists, and numbers of
-// exactly the same value however they are written.
+// have the same JSON types throughout, the same order in lists (save the one that
+// want calls unordered), and numbers of exactly the same value however they are
+// written.
 func Compare(want, got *Reply) error {
 	switch {
 	case got.Salt != want.Salt:
@@ -79,8 +90,13 @@ func Compare(want, got *Reply) error {
 	case got.Status != want.Status:
 		return fmt.Errorf("status %d with answer %.200s, want status %d with answer %.200s",
 			got.Status, got.Answer, want.Status, want.Answer)
-	case got.Serial != want.Serial:
-		return fmt.Errorf("serial %d, want %d", got.Serial, want.Serial)
+	case string(compact(got.Serial)) != string(compact(want.Serial)):
+		return fmt.Errorf("serial %s, want %s", compact(got.Serial), compact(want.Serial))
+	case want.Answer == nil || got.Answer == nil:
+		if want.Answer == nil && got.Answer == nil {
+			return nil
+		}
+		return fmt.Errorf("answer %.200s, want %.200s", orDefault(string(got.Answer), "missing"), orDefault(string(want.Answer), "none"))
 	}
 	wantAnswer, err := decode(want.Answer)
 	if err != nil {
@@ -90,10 +106,22 @@ func Compare(want, got *Reply) error {
 	if err != nil {
 		return err
 	}
+	if want.Unordered {
+		sortList(wantAnswer)
+		sortList(gotAnswer)
+	}
 	if err := compare(wantAnswer, gotAnswer); err != nil {
 		return fmt.Errorf("answer%w", err)
 	}
 	return nil
+}
+
+// sortList puts the elements of a list into some order that depends on nothing
+// but them.
+func sortList(v any) {
+	if list, ok := v.([]any); ok {
+		slices.SortFunc(list, func(a, b any) int { return bytes.Compare(compact(a), compact(b)) })
+	}
 }
 
 func decode(text []byte) (any, error) {

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func number(n int64) *int64 { return &n }
+
 func TestParseReply(t *testing.T) {
 	const msg = `{"protocol":1,"status":0,"answer":"x /d/config.data y","serial":7}`
 	datagram := `plj0{"hmac":"6d20486ea448171c1c978d27e11f04b002cdb05f","msg":` + string(compact(msg)) + `,"salt":"rs"}`
@@ -15,7 +17,7 @@ func TestParseReply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Reply{Salt: "rs", Protocol: 1, Serial: 7, Answer: json.RawMessage(`"x {CONFIG} y"`)}
+	want := &Reply{Salt: "rs", Protocol: 1, Serial: number(7), Answer: json.RawMessage(`"x {CONFIG} y"`)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reply (-want +got):\n%s", diff)
 	}
@@ -36,7 +38,7 @@ func TestParseReplyGarbled(t *testing.T) {
 		"not UTF-8":        "plj0{\"salt\":\"\xe9\"}",
 		"unknown member":   sealed(good, `,"x":1`),
 		"other signature":  sealed(good, `,"hmac":"00"`),
-		"no serial":        sealed(`{"protocol":1,"status":0,"answer":1}`, ""),
+		"no status":        sealed(`{"protocol":1,"answer":1,"serial":7}`, ""),
 		"member too many":  sealed(`{"protocol":1,"status":0,"answer":1,"serial":7,"x":1}`, ""),
 		"status with part": sealed(`{"protocol":1,"status":0.5,"answer":1,"serial":7}`, ""),
 		"status as text":   sealed(`{"protocol":1,"status":"0","answer":1,"serial":7}`, ""),
@@ -86,18 +88,39 @@ func TestCompareAnswers(t *testing.T) {
 }
 
 func TestCompareSeesEveryMember(t *testing.T) {
-	want := Reply{Salt: "rs", Protocol: 1, Status: 0, Serial: 7, Answer: json.RawMessage(`1`)}
+	want := Reply{Salt: "rs", Protocol: 1, Status: 0, Serial: number(7), Answer: json.RawMessage(`1`)}
 	for name, change := range map[string]func(*Reply){
 		"salt":     func(r *Reply) { r.Salt = "" },
 		"protocol": func(r *Reply) { r.Protocol = 2 },
 		"status":   func(r *Reply) { r.Status = 1 },
-		"serial":   func(r *Reply) { r.Serial = 8 },
+		"serial":   func(r *Reply) { r.Serial = number(8) },
 		"answer":   func(r *Reply) { r.Answer = json.RawMessage(`2`) },
+
+		"missing serial": func(r *Reply) { r.Serial = nil },
+		"missing answer": func(r *Reply) { r.Answer = nil },
 	} {
 		got := want
 		change(&got)
-		if Compare(&want, &got) == nil {
+		if Compare(&want, &got) == nil || Compare(&got, &want) == nil {
 			t.Errorf("another %s is not noticed", name)
+		}
+	}
+}
+
+// The classic dialect leaves out what is null, and has lists in no order.
+func TestCompareClassic(t *testing.T) {
+	if err := Compare(&Reply{}, &Reply{}); err != nil {
+		t.Errorf("both without serial and answer: %v", err)
+	}
+	want := &Reply{Answer: json.RawMessage(`["b","a","a"]`), Unordered: true}
+	for answer, same := range map[string]bool{
+		`["a","b","a"]`: true,
+		`["a","b","b"]`: false,
+		`["a","b"]`:     false,
+		`"b"`:           false,
+	} {
+		if err := Compare(want, &Reply{Answer: json.RawMessage(answer)}); (err == nil) != same {
+			t.Errorf("%s: %v", answer, err)
 		}
 	}
 }

@@ -12,9 +12,12 @@ import (
 	"strings"
 )
 
-// Dialect is the folder of the vectors that the daemon of Ganeti 3.0 was
-// recorded with.
-const Dialect = "3.0"
+// The dialects: releases of Ganeti, and the folders of the vectors that their
+// daemons were recorded with.
+const (
+	Dialect        = "3.0"
+	ClassicDialect = "2.6"
+)
 
 // Outcome says how a datagram ends. spec/vectors/README.md explains the classes.
 type Outcome string
@@ -30,6 +33,9 @@ const (
 	DroppedHMAC    Outcome = "dropped:hmac"
 	DroppedClock   Outcome = "dropped:clock"
 	DroppedRequest Outcome = "dropped:request"
+	// DroppedDisabled is how everything ends in the classic dialect while there
+	// is no configuration, the ping that Ask sends included.
+	DroppedDisabled Outcome = "dropped:disabled"
 
 	// Silent is what is seen of every dropped class.
 	Silent Outcome = "silent"
@@ -52,6 +58,7 @@ const MissingConfig = "missing"
 
 // File is one file of vectors: an area of the protocol.
 type File struct {
+	Dialect     string   `json:"-"` // the folder that the file is in
 	Area        string   `json:"-"` // the file's name without extension, and the first part of its vectors' ids
 	Schema      string   `json:"$schema"`
 	Description string   `json:"description"`
@@ -80,13 +87,15 @@ type Message struct {
 	Raw         []byte          `json:"raw,omitzero"`           // all bytes of the datagram; base64 in the file
 }
 
-// Reply is the reply to a datagram.
+// Reply is the reply to a datagram. The classic dialect leaves out a serial or an
+// answer that is null.
 type Reply struct {
-	Salt     string          `json:"salt"` // of the envelope
-	Protocol int64           `json:"protocol"`
-	Status   int64           `json:"status"`
-	Serial   int64           `json:"serial"`
-	Answer   json.RawMessage `json:"answer"`
+	Salt      string          `json:"salt"` // of the envelope
+	Protocol  int64           `json:"protocol"`
+	Status    int64           `json:"status"`
+	Serial    *int64          `json:"serial,omitempty"`
+	Answer    json.RawMessage `json:"answer,omitempty"`
+	Unordered bool            `json:"unordered,omitempty"` // the answer is a list whose order does not matter
 }
 
 // Real is what Ganeti's own daemon does where the project means to differ.
@@ -127,7 +136,7 @@ func Load(vectors fs.FS, dialect string) ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		file := File{Area: strings.TrimSuffix(path.Base(name), ".json")}
+		file := File{Dialect: dialect, Area: strings.TrimSuffix(path.Base(name), ".json")}
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&file); err != nil {

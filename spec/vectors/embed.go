@@ -7,5 +7,5 @@ import "embed"
 
 // Files holds the vectors by dialect, their configurations, schema and key.
 //
-//go:embed 3.0 configs vectors.schema.json hmac.key
+//go:embed 2.6 3.0 configs vectors.schema.json hmac.key
 var Files embed.FS
