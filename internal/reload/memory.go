@@ -8,8 +8,7 @@ import (
 // settle gives the memory back that a load took and no longer needs, and sets
 // the pace of the garbage collector by what is left. Nearly all of that is the
 // file, which lasts: to let the heap grow to twice its size between collections,
-// as by default, would double the daemon's memory for nothing. A small cluster,
-// in turn, is collected less often than by default.
+// as by default, would double the daemon's memory for nothing.
 func settle() {
 	debug.FreeOSMemory()
 	var m runtime.MemStats
@@ -18,8 +17,8 @@ func settle() {
 }
 
 // pacePercent returns by how many percent a heap of live bytes may grow until it
-// is collected: by 4 MB and an eighth.
+// is collected: by 4 MB and an eighth, and not more than by default.
 func pacePercent(live uint64) int {
 	growth := 4<<20 + live/8
-	return int(100 * growth / max(live, 1<<20))
+	return int(min(100, 100*growth/max(live, 1)))
 }

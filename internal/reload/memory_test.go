@@ -1,0 +1,18 @@
+package reload
+
+import "testing"
+
+func TestPacePercent(t *testing.T) {
+	for live, want := range map[uint64]int{
+		0:         100,
+		1 << 20:   100,
+		8 << 20:   62,
+		32 << 20:  25,
+		128 << 20: 15,
+		1 << 34:   12,
+	} {
+		if got := pacePercent(live); got != want {
+			t.Errorf("%d bytes: %d %%, want %d %%", live, got, want)
+		}
+	}
+}
