@@ -2,6 +2,8 @@
 //
 //	specgen constants -package NAME -target FILE.go constants.json
 //	    Go constants with their names and doc comments
+//	specgen buffer -package NAME -type NAME -target FILE.go wire.json
+//	    a decoder without allocations, for the message that each datagram has
 //	specgen index -target FILE.json config.json
 //	    the schema of just those members of the configuration that the daemon
 //	    indexes, for ogen to make a small and fast decoder from; of classic.json,
@@ -26,11 +28,12 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants or index?")
+		return fmt.Errorf("which product: constants, buffer or index?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
-	pkg := flags.String("package", "", "Go package of the constants")
+	pkg := flags.String("package", "", "Go package of the product")
+	typ := flags.String("type", "", "definition to make a buffer for")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -46,6 +49,8 @@ func run(args []string) error {
 	switch args[0] {
 	case "constants":
 		product, err = constants(*pkg, source)
+	case "buffer":
+		product, err = buffer(*pkg, *typ, source)
 	case "index":
 		product, err = index(source)
 	default:

@@ -69,7 +69,7 @@ type Codec struct {
 	decoder   *jx.Decoder
 	encoder   *jx.Encoder
 	writer    jx.Writer
-	envelope  wire.Envelope
+	envelope  wire.EnvelopeBuffer
 	timestamp int64 // the salt of the envelope
 	request   wire.Request
 	classic   wire.ClassicRequest
@@ -192,11 +192,10 @@ func (c *Codec) OpenReply(datagram []byte) (*wire.Reply, string, error) {
 		return nil, "", ErrHMAC
 	}
 	reply := new(wire.Reply)
-	c.scratch = append(c.scratch[:0], c.envelope.Msg...)
-	if err := c.decode(c.scratch, reply.Decode); err != nil {
+	if err := c.decode(c.envelope.Msg, reply.Decode); err != nil {
 		return nil, "", fmt.Errorf("reply: %w", err)
 	}
-	return reply, c.envelope.Salt, nil
+	return reply, string(c.envelope.Salt), nil
 }
 
 // envelopeFrame is an envelope as the generated codec writes it, cut at its
@@ -232,7 +231,6 @@ func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []by
 
 // openEnvelope decodes body, all of it, into c.envelope.
 func (c *Codec) openEnvelope(body []byte) error {
-	c.envelope = wire.Envelope{}
 	if err := c.decode(body, c.envelope.Decode); err != nil {
 		return fmt.Errorf("envelope: %w", err)
 	}
@@ -244,8 +242,7 @@ func (c *Codec) openMessage(request interface {
 	Decode(*jx.Decoder) error
 	Validate() error
 }) error {
-	c.scratch = append(c.scratch[:0], c.envelope.Msg...)
-	if err := c.decode(c.scratch, request.Decode); err != nil {
+	if err := c.decode(c.envelope.Msg, request.Decode); err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
 	if err := request.Validate(); err != nil {
@@ -288,23 +285,21 @@ func (c *Codec) verify(now int64) bool {
 	if len(c.envelope.Hmac) != hex.EncodedLen(len(want)) {
 		return false
 	}
-	c.scratch = append(c.scratch[:0], c.envelope.Hmac...)
-	if _, err := hex.Decode(want[:], c.scratch); err != nil {
+	if _, err := hex.Decode(want[:], c.envelope.Hmac); err != nil {
 		return false
 	}
 	if !c.loadKeys() {
 		return false
 	}
-	c.scratch = append(append(c.scratch[:0], c.envelope.Salt...), c.envelope.Msg...)
 	c.opened = c.current
-	if subtle.ConstantTimeCompare(c.sum(c.current, c.scratch, nil), want[:]) == 1 {
+	if subtle.ConstantTimeCompare(c.sum(c.current, c.envelope.Salt, c.envelope.Msg), want[:]) == 1 {
 		return true
 	}
 	if c.former == nil || now > c.keys.formerUntil {
 		return false
 	}
 	c.opened = c.former
-	return subtle.ConstantTimeCompare(c.sum(c.former, c.scratch, nil), want[:]) == 1
+	return subtle.ConstantTimeCompare(c.sum(c.former, c.envelope.Salt, c.envelope.Msg), want[:]) == 1
 }
 
 // sum returns the HMAC of two texts one after the other. It is valid until the
@@ -340,17 +335,17 @@ func (c *Codec) currentKey() hash.Hash {
 
 // parseTimestamp reads a decimal integer with an optional sign, white space
 // around it allowed. Numbers too large for any clock are refused.
-func parseTimestamp(salt string) (int64, bool) {
-	digits := strings.Trim(salt, " \t\n\v\f\r")
-	negative := strings.HasPrefix(digits, "-")
-	if negative || strings.HasPrefix(digits, "+") {
+func parseTimestamp(salt []byte) (int64, bool) {
+	digits := bytes.Trim(salt, " \t\n\v\f\r")
+	negative := bytes.HasPrefix(digits, []byte("-"))
+	if negative || bytes.HasPrefix(digits, []byte("+")) {
 		digits = digits[1:]
 	}
-	if digits == "" {
+	if len(digits) == 0 {
 		return 0, false
 	}
 	var n int64
-	for _, d := range []byte(digits) {
+	for _, d := range digits {
 		if d < '0' || d > '9' || n > 1<<53 {
 			return 0, false
 		}
