@@ -8,6 +8,7 @@ tool (
 )
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.3.0
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/go-faster/errors v0.8.0
 	github.com/go-faster/jx v1.2.0

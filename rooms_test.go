@@ -31,9 +31,10 @@ var rooms = map[string][]string{
 	"internal/vectors":           {"gen/wire", "spec", "spec/vectors"},
 	"internal/vectors/record":    {"internal/vectors", "spec"},
 	"internal/interop":           {},
+	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/wire", "internal/wire"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon"},
-	"cmd/confdctl":               {"gen/wire", "client", "internal/daemon", "internal/sample"},
+	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"fuzz":                       {},
 }
 

@@ -47,7 +47,7 @@ To see what can be asked, without any cluster:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(askCommand(), demoCommand(), genClusterCommand())
+	root.AddCommand(askCommand(), demoCommand(), genClusterCommand(), benchCommand())
 	root.SetFlagErrorFunc(usageError)
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/bench"
 )
 
 // TestRequests: the table has every type at its index, and each name once.
@@ -20,6 +22,18 @@ func TestRequests(t *testing.T) {
 			t.Errorf("two types have the name %s", name)
 		}
 		names[requests[typ].name] = true
+	}
+}
+
+// TestMeasuredRequests: each type can be measured by its name.
+func TestMeasuredRequests(t *testing.T) {
+	for _, name := range requestNames() {
+		if !slices.Contains(bench.Questions(), name) {
+			t.Errorf("confdctl bench does not know %s", name)
+		}
+	}
+	if slices.Contains(moreQuestions(), "ping") || !slices.Contains(moreQuestions(), "config-disk") {
+		t.Errorf("more questions: %v", moreQuestions())
 	}
 }
 

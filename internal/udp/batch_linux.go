@@ -223,6 +223,23 @@ func (b *Batch) Reply(i int, data []byte) {
 	}
 }
 
+// Add adds a datagram for a [Conn] to send, which may not be changed before it is
+// written. It is false when there is no room for it until the next write.
+func (b *Batch) Add(data []byte) bool {
+	k := b.replies
+	if k == BatchSize {
+		return false
+	}
+	b.replies++
+	b.asked[k] = k
+	b.outv[k].Base = &data[0]
+	b.outv[k].SetLen(len(data))
+	out := &b.out[k].hdr
+	out.Name, out.Namelen = nil, 0
+	out.Control, out.Controllen = nil, 0
+	return true
+}
+
 // SendError is why the reply to datagram i could not be sent, nil if it was
 // or there was none.
 func (b *Batch) SendError(i int) error {

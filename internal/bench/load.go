@@ -1,0 +1,194 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"gntconfd/internal/udp"
+)
+
+// Load is how a server is asked: in a closed loop, where each reply makes room
+// for a new request, or, with a rate, in an open one, where requests are due at
+// fixed times, whatever becomes of those before.
+type Load struct {
+	// Window is the number of requests on their way in a closed loop.
+	Window int
+	// Rate is the number of requests a second in an open loop; 0 for a closed one.
+	Rate float64
+	// Share, unless it is 0, makes Rate that share of the requests a second that
+	// the same server answers in a closed loop.
+	Share float64
+	// Sockets is the number of sockets that share the load, each with a thread.
+	Sockets int
+	// Duration is how long requests are sent.
+	Duration time.Duration
+	// Patience is the time after which a request without a reply is lost.
+	Patience time.Duration
+	// Noise is the number of datagrams a second that are broken or forged and are
+	// sent meanwhile.
+	Noise float64
+
+	stop <-chan struct{} // ends the sending early, unless it is nil
+}
+
+const (
+	// ahead is the number of requests of a caller that are made before a load.
+	ahead = 1024
+	// maxLag is how late the sender of an open loop may be. What is due for
+	// longer counts as unsent: it is the sender that is overloaded then.
+	maxLag = 100 * time.Millisecond
+	// pause is the longest wait for a datagram without a look at other things.
+	pause = 20 * time.Millisecond
+)
+
+// run puts load on a server.
+func (l Load) run(ctx context.Context, s *Server, topics []topic) (result, error) {
+	sum := newResult()
+	var callers []*caller
+	defer func() {
+		for _, c := range callers {
+			c.close()
+		}
+	}()
+	for i := range min(l.Sockets, max(l.Window, 1)) {
+		c, err := newCaller(s.Addr, s.Key, topics, schedule(topics, uint64(i)))
+		if err != nil {
+			return sum, err
+		}
+		callers = append(callers, c)
+		c.echo, c.patience = s.echo, l.Patience
+		if err := c.prepare(ahead); err != nil {
+			return sum, err
+		}
+	}
+	// What was done to prepare shall not be cleaned up while latencies are taken.
+	runtime.GC()
+
+	noisy, quiet := context.WithCancel(ctx)
+	defer quiet()
+	noise := make(chan error, 1)
+	go func() { noise <- makeNoise(noisy, s.Addr, l.Noise) }()
+
+	var group errgroup.Group
+	begin := time.Now()
+	for i, c := range callers {
+		c.begin = begin
+		group.Go(func() error {
+			defer lockThread()()
+			if l.Rate > 0 {
+				return c.open(ctx, l, i, len(callers))
+			}
+			return c.closed(ctx, l, (l.Window+i)/len(callers))
+		})
+	}
+	err := group.Wait()
+	quiet()
+	err = errors.Join(err, <-noise, ctx.Err())
+	for _, c := range callers {
+		sum.add(c.result)
+	}
+	return sum, err
+}
+
+// lockThread gives the goroutine a thread of its own that wakes up on time, and
+// returns what undoes it.
+func lockThread() func() {
+	runtime.LockOSThread()
+	// Where it fails, wake-ups are some 50 us late.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	return func() {
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)
+		runtime.UnlockOSThread()
+	}
+}
+
+// end returns when the sending ends, as far as is known at a time.
+func (l Load) end(known, now time.Duration) time.Duration {
+	select {
+	case <-l.stop:
+		return min(known, now)
+	default:
+		return known
+	}
+}
+
+// closed keeps window requests on their way.
+func (c *caller) closed(ctx context.Context, l Load, window int) error {
+	fill := func(n int, now time.Duration) error {
+		for range n {
+			if err := c.ask(now, now); err != nil {
+				return err
+			}
+		}
+		c.flush()
+		return nil
+	}
+	if err := fill(window, time.Since(c.begin)); err != nil {
+		return err
+	}
+	for end := l.Duration; c.outstanding > 0; {
+		replies, now := c.receive(pause)
+		lost, err := c.expire(now)
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if end = l.end(end, now); now < end {
+			if err := fill(replies+lost, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// open sends each request when it is due, the first of all callers one after the
+// other. This is caller number of callers.
+func (c *caller) open(ctx context.Context, l Load, number, callers int) error {
+	interval := float64(time.Second) * float64(callers) / l.Rate
+	offset := interval * float64(number) / float64(callers)
+	due := time.Duration(offset)
+	end := l.Duration
+	for n := 0; due < end || c.outstanding > 0; {
+		now := time.Since(c.begin)
+		end = l.end(end, now)
+		for room := udp.BatchSize; room > 0 && due < end && due <= now; {
+			if now-due > maxLag {
+				c.unsent++
+			} else if err := c.ask(due, now); err != nil {
+				return err
+			} else {
+				room--
+			}
+			n++
+			due = time.Duration(offset + float64(n)*interval)
+		}
+		c.flush()
+		// What has come is read before more is sent: it would be lost next.
+		replies, now := c.receive(0)
+		for c.batch.Len() == udp.BatchSize {
+			_, now = c.receive(0)
+		}
+		if _, err := c.expire(now); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if replies == 0 && (due > now || due >= end) {
+			wait := pause
+			if due < end {
+				wait = min(wait, due-now)
+			}
+			c.conn.Wait(wait)
+		}
+	}
+	return nil
+}

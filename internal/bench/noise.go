@@ -1,0 +1,79 @@
+package bench
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/udp"
+	"gntconfd/internal/wire"
+)
+
+// makeNoise sends rate datagrams a second that no daemon may answer, in turn each
+// kind there is, until ctx ends.
+func makeNoise(ctx context.Context, server netip.AddrPort, rate float64) error {
+	if rate <= 0 {
+		return nil
+	}
+	conn, err := udp.Dial(server)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	batch, err := udp.NewBatch()
+	if err != nil {
+		return err
+	}
+	defer batch.Free()
+	kinds, err := broken()
+	if err != nil {
+		return err
+	}
+	defer lockThread()()
+	begin := time.Now()
+	for sent := 0; ctx.Err() == nil; {
+		due := int(time.Since(begin).Seconds() * rate)
+		if due-sent > int(rate*maxLag.Seconds()) {
+			sent = due // as much as the machine gives
+		}
+		for sent <= due && batch.Add(kinds[sent%len(kinds)]) {
+			sent++
+		}
+		_ = conn.Write(batch)
+		if sent > due {
+			conn.Wait(time.Duration(float64(time.Second) / rate))
+		}
+	}
+	return nil
+}
+
+// broken returns one datagram of each kind that a daemon drops: without magic, cut
+// off, not JSON, forged with another key, and forged with much to verify.
+func broken() ([][]byte, error) {
+	forger := wire.NewCodec(wire.NewKeyring([]byte("not the key of any cluster\n")))
+	seal := func(query string) ([]byte, error) {
+		return forger.SealRequest(nil, &genwire.Request{
+			Protocol: genwire.ProtocolVersion,
+			Type:     genwire.RequestNodeRoleByName,
+			Rsalt:    "forged",
+			Query:    genwire.NewOptQuery(genwire.NewStringQuery(query)),
+		}, time.Now())
+	}
+	forged, err := seal("node1.example.org")
+	if err != nil {
+		return nil, err
+	}
+	long, err := seal(strings.Repeat("node", 300))
+	if err != nil {
+		return nil, err
+	}
+	return [][]byte{
+		[]byte("hello"),
+		forged[:len(forged)/2],
+		[]byte(genwire.Magic + strings.Repeat("[", 200)),
+		forged,
+		long,
+	}, nil
+}

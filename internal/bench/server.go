@@ -1,0 +1,208 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gntconfd/client"
+	"gntconfd/gen/wire"
+)
+
+// Server is what is measured: a daemon, or an echo server in the place of one.
+type Server struct {
+	Addr netip.AddrPort
+	Key  []byte
+	// PID is the server's process, on this machine; 0 where it is not known, and
+	// then neither are CPU time and memory.
+	PID int
+
+	echo bool
+
+	// Of a server that was started:
+	command *exec.Cmd
+	output  strings.Builder
+	config  string        // the file that it reads
+	ended   chan struct{} // closed when the process has ended
+}
+
+// A Command returns the command line of a server for a free port of 127.0.0.1.
+// root is what it has for its GANETI_ROOTDIR.
+type Command func(root, port string) *exec.Cmd
+
+// ShellCommand returns the Command of a text for the shell, in which {root} and
+// {port} are replaced.
+func ShellCommand(text string) Command {
+	return func(root, port string) *exec.Cmd {
+		line := strings.NewReplacer("{root}", root, "{port}", port).Replace(text)
+		// The process is to be that of the daemon, which gets the signals and
+		// uses the time.
+		return exec.Command("sh", "-c", "exec "+line)
+	}
+}
+
+// startPatience is how long a daemon may take for its first answer, or for a fresh
+// one.
+const startPatience = 2 * time.Minute
+
+// start runs a server with a configuration below dir, and waits until it answers
+// what it is asked. It returns how long that took.
+func start(ctx context.Context, command Command, dir string, config string, key []byte, echo bool) (*Server, time.Duration, error) {
+	// Ganeti's clients and daemons take the last part for the host's name.
+	const host = "node1"
+	root := filepath.Join(dir, host)
+	s := &Server{Key: key, echo: echo, config: filepath.Join(root, "var/lib/ganeti/config.data"), ended: make(chan struct{})}
+	for _, sub := range []string{"var/lib/ganeti", "var/run/ganeti", "var/log/ganeti"} {
+		if err := os.MkdirAll(filepath.Join(root, sub), 0o755); err != nil {
+			return nil, 0, err
+		}
+	}
+	data, err := os.ReadFile(config)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = errors.Join(
+		os.WriteFile(filepath.Join(root, "var/lib/ganeti/hmac.key"), key, 0o600),
+		os.WriteFile(s.config, data, 0o600))
+	if err != nil {
+		return nil, 0, err
+	}
+	if s.Addr, err = freePort(); err != nil {
+		return nil, 0, err
+	}
+	s.command = command(root, strconv.Itoa(int(s.Addr.Port())))
+	s.command.Env = append(os.Environ(), "GANETI_ROOTDIR="+root, "GANETI_HOSTNAME="+host)
+	s.command.Stdout, s.command.Stderr = &s.output, &s.output
+	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	begin := time.Now()
+	if err := s.command.Start(); err != nil {
+		return nil, 0, err
+	}
+	s.PID = s.command.Process.Pid
+	alive, end := context.WithCancelCause(ctx)
+	go func() {
+		err := s.command.Wait()
+		end(fmt.Errorf("it ended: %w", cmp.Or(err, errors.New("without an error"))))
+		close(s.ended)
+	}()
+	if err := s.await(alive, func(r *client.Reply) bool { return r.Status == wire.StatusOK }); err != nil {
+		err = fmt.Errorf("%s: %w", s.command, err)
+		if s.stop(); s.output.Len() > 0 {
+			err = fmt.Errorf("%w; it wrote: %.2000s", err, s.output.String())
+		}
+		return nil, 0, err
+	}
+	return s, time.Since(begin), nil
+}
+
+// freePort returns an address of this host with a port that nobody uses now.
+func freePort() (netip.AddrPort, error) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort(), nil
+}
+
+// stop ends a server that was started.
+func (s *Server) stop() {
+	if s.command == nil {
+		return
+	}
+	// A process that is gone, and how it went, is of no interest.
+	_ = s.command.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(10*time.Second, func() { _ = s.command.Process.Kill() })
+	<-s.ended
+	kill.Stop()
+}
+
+// await asks the server for the master's name, again and again, until a reply is
+// as it is to be.
+func (s *Server) await(ctx context.Context, accept func(*client.Reply) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no answer in %v", startPatience))
+	defer cancel()
+	if s.echo {
+		return s.awaitEcho(ctx)
+	}
+	c := client.Client{Server: s.Addr.String(), Key: s.Key}
+	for {
+		// Short enough that nothing but the daemon decides when it answers.
+		try, stop := context.WithTimeout(ctx, 5*time.Millisecond)
+		reply, err := c.Ask(try, wire.RequestClusterMaster, wire.Query{})
+		stop()
+		switch {
+		case err == nil && accept(reply):
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// awaitEcho waits until the echo server listens.
+func (s *Server) awaitEcho(ctx context.Context) error {
+	conn, err := net.Dial("udp", s.Addr.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for buffer := make([]byte, 1); ; {
+		_, _ = conn.Write(buffer)
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := conn.Read(buffer); err == nil || ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// cpuTime returns the CPU time that a process has used, user and system, with all of
+// its threads, those that have ended included.
+func cpuTime(pid int) (time.Duration, error) {
+	var ts unix.Timespec
+	// The clock of a process, see clock_getcpuclockid(3).
+	const sched = 2
+	if err := unix.ClockGettime(int32(^pid<<3|sched), &ts); err != nil {
+		return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// memory returns how much memory of the server is resident, and the most that was
+// since resetPeak, in bytes.
+func (s *Server) memory() (resident, peak int64, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		kB, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		switch name {
+		case "VmRSS":
+			resident = kB << 10
+		case "VmHWM":
+			peak = kB << 10
+		}
+	}
+	return resident, peak, nil
+}
+
+// resetPeak makes the peak of memory that of now.
+func (s *Server) resetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.PID), []byte("5"), 0)
+}

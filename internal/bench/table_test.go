@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/sample"
+)
+
+func TestNumber(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 0.00123: "0.00123", 0.5: "0.500", 1: "1.00", 9.876: "9.88", 12.34: "12.3", 99.96: "100.0",
+		123.4: "123", 1234: "1,234", 1234567: "1,234,567",
+	} {
+		if got := number(v); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestSpread(t *testing.T) {
+	for want, values := range map[string][]float64{
+		"-":                 nil,
+		"2.00":              {2},
+		"2.00 (1.00..7.00)": {7, 1, 2},
+		"3.00 (1.00..10.0)": {10, 4, 1, 2},
+	} {
+		if got := spread(values); got != want {
+			t.Errorf("%v: %s, want %s", values, got, want)
+		}
+	}
+}
+
+// report is one of two daemons and an echo server; the second daemon does not
+// answer one of the questions.
+func report() *Report {
+	figures := func(perSecond, cpu float64) Figures {
+		return Figures{PerSecond: perSecond, CPU: cpu / 1e6, Sent: 100, Replies: 100, Latency: Latency{1e-4, 2e-4, 3e-4, 4e-4, 5e-4}}
+	}
+	results := []Result{
+		{figures(100_000, 4), figures(110_000, 5), figures(90_000, 4.5)},
+		{figures(10_000, 40), figures(11_000, 30), figures(9_000, 45)},
+		{figures(200_000, 2), figures(220_000, 5), figures(180_000, 3)},
+	}
+	refused := figures(100_000, 4)
+	refused.Refused = refused.Replies
+	return &Report{
+		Contestants: []Contestant{{Name: "daemon"}, {Name: "compared"}, {Name: "echo", Echo: true}},
+		Clusters: []Cluster{{
+			Name:  "3/10",
+			Size:  31_000,
+			Loads: []Comparison{{"closed loop", results}},
+			Questions: []Comparison{
+				{"ping", results},
+				{"instance-ips", []Result{{refused}, nil, results[2]}},
+			},
+			Loading: []Loading{
+				{Contestant: "daemon", Start: []float64{0.01}, Fresh: []float64{0.02}, Meanwhile: results[0], Resident: 2e6, Peak: []float64{3e6}},
+				{Contestant: "compared", Start: []float64{3}, Fresh: []float64{4}, Meanwhile: results[1], Resident: 1e9, Peak: []float64{2e9}},
+			},
+		}},
+	}
+}
+
+func TestReport(t *testing.T) {
+	var out strings.Builder
+	if err := report().Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"### 3/10: 0.0310 MB of configuration",
+		"| question     | daemon: CPU us |",
+		"| CPU, compared / daemon | CPU, daemon / echo |",
+		"| ping         |           4.50 |           100,000 |             40.0 |    10,000 |         3.00 |   200,000 |     10.0 (6.00..10.0) |  1.50 (1.00..2.00) |",
+		"100,000 an error |                0 | 0 no reply |",
+		"| compared |",
+		"CPU, daemon / echo: 1.50 (1.00..2.00).",
+	} {
+		if !strings.Contains(squeeze(out.String()), squeeze(want)) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+}
+
+// squeeze makes one space of several.
+func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func TestPlots(t *testing.T) {
+	plots := report().Plots()
+	for _, name := range []string{"cpu-3-10", "replies-3-10", "latency-3-10", "loading", "memory", "growth"} {
+		plot := plots[name]
+		bars := 0
+		for d := xml.NewDecoder(bytes.NewReader(plot)); ; {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if start, ok := token.(xml.StartElement); ok && start.Name.Local == "rect" {
+				bars++
+			}
+		}
+		if bars < 4 {
+			t.Errorf("%s has %d bars:\n%s", name, bars, plot)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	sizes, err := ParseSizes("3/10, 1000/10000")
+	if err != nil || len(sizes) != 2 || sizes[1] != (Size{1000, 10000}) || sizes[0].String() != "3/10" {
+		t.Errorf("%v, %v", sizes, err)
+	}
+	for _, text := range []string{"", "3", "3/x", "3/10,"} {
+		if _, err := ParseSizes(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestWithSerial(t *testing.T) {
+	var config bytes.Buffer
+	if err := sample.Generate(&config, 3, 10, 1); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := withSerial(config.Bytes(), 12345)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := cluster.Load(config.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := cluster.Load(changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Serial != 12345 || len(after.Nodes) != 3 || after.Nodes[0] != before.Nodes[0] {
+		t.Errorf("serial %d, nodes %v", after.Serial, after.Nodes)
+	}
+}
