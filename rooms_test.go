@@ -28,13 +28,15 @@ var rooms = map[string][]string{
 	"internal/server":            {"gen/wire", "internal/wire", "internal/answer", "internal/udp"},
 	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server"},
 	"internal/sample":            {},
-	"internal/vectors":           {"gen/wire", "spec", "spec/vectors"},
-	"internal/vectors/record":    {"internal/vectors", "spec"},
+	"internal/vectors":           {},
+	"internal/vectors/record":    {"internal/conformance", "internal/vectors"},
+	"internal/conformance":       {"internal/daemon", "internal/vectors", "spec"},
 	"internal/interop":           {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/wire", "internal/wire"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
+	"cmd/confd-conformance":      {"internal/conformance", "spec/vectors"},
 	"fuzz":                       {},
 }
 

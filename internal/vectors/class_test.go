@@ -24,16 +24,19 @@ var refusals = map[wire.Refusal]Outcome{
 // still for it.
 func TestClasses(t *testing.T) {
 	key := readKey(t)
-	codec := wire.NewCodec(wire.NewKeyring(key))
 	now := time.Unix(1700000000, 999999999)
 	for _, file := range load(t) {
 		respond := responders[file.Dialect]
 		for _, v := range file.Vectors {
+			key := key
+			if v.Key != nil {
+				key = v.Key
+			}
 			datagram, err := v.Build(key, now)
 			if err != nil {
 				t.Fatalf("%s: %v", v.ID, err)
 			}
-			outcome, reply := respond(codec, snapshot(t, v.Config), datagram, now)
+			outcome, reply := respond(wire.NewCodec(wire.NewKeyring(key)), snapshot(t, v.Config), datagram, now)
 			if outcome != v.Outcome {
 				t.Errorf("%s: %s, want %s (%s)", v.ID, outcome, v.Outcome, v.Note)
 				continue

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -132,15 +133,40 @@ func spoil(how string, key []byte, salt, inner string) (string, error) {
 		return strings.Repeat("g", len(good)), nil
 	case "other-key":
 		return sign([]byte("not the key"), salt, inner), nil
-	case "msg-first":
-		return sign(key, inner, salt), nil
+	case "half":
+		return good[:len(good)/2], nil
+	case "first-digit":
+		return changed(good[0]) + good[1:], nil
+	case "last-digit":
+		return good[:len(good)-1] + changed(good[len(good)-1]), nil
+	case "trimmed-key":
+		return sign(bytes.TrimRight(key, "\n"), salt, inner), nil
 	case "without-salt":
 		return sign(key, "", inner), nil
+	case "msg-first":
+		return sign(key, inner, salt), nil
+	case "separated":
+		return sign(key, salt+" ", inner), nil
+	case "sha-1":
+		sum := sha1.Sum([]byte(string(key) + salt + inner))
+		return hex.EncodeToString(sum[:]), nil
+	case "hmac-sha-256":
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(salt + inner))
+		return hex.EncodeToString(mac.Sum(nil)), nil
 	case "latin-1":
 		text, err := latin1(salt + inner)
 		return sign(key, "", string(text)), err
 	}
 	return "", fmt.Errorf("unknown mac %q", how)
+}
+
+// changed is a hexadecimal digit that is another one.
+func changed(digit byte) string {
+	if digit == '0' {
+		return "1"
+	}
+	return "0"
 }
 
 // textForm returns how a text becomes a JSON string and how the envelope becomes

@@ -56,6 +56,19 @@ func (o Outcome) Visible() Outcome {
 // runs without a config.data.
 const MissingConfig = "missing"
 
+// ReadConfig returns the text of a configuration from the folder of vectors: nil
+// for MissingConfig, and not nil for one that is empty.
+func ReadConfig(vectors fs.FS, name string) ([]byte, error) {
+	if name == MissingConfig {
+		return nil, nil
+	}
+	text, err := fs.ReadFile(vectors, "configs/"+name+".json")
+	if text == nil {
+		text = []byte{}
+	}
+	return text, err
+}
+
 // File is one file of vectors: an area of the protocol.
 type File struct {
 	Dialect     string   `json:"-"` // the folder that the file is in
@@ -70,7 +83,8 @@ type Vector struct {
 	ID     string   `json:"id"`
 	Note   string   `json:"note"`
 	Tags   []string `json:"tags,omitempty"`
-	Config string   `json:"config"` // name of a file in configs, without extension, or MissingConfig
+	Config string   `json:"config"`       // name of a file in configs, without extension, or MissingConfig
+	Key    []byte   `json:"key,omitzero"` // all bytes of hmac.key, when it is another one; base64 in the file
 	Message
 	Outcome   Outcome `json:"outcome"`
 	Reply     *Reply  `json:"reply,omitempty"` // nil when there is none

@@ -32,23 +32,34 @@ var counts = map[string]int{
 	"classic-size":      5,
 
 	"addresses":          48,
-	"clock":              42,
+	"canonical-integers": 39,
+	"canonical-objects":  91,
+	"canonical-times":    21,
+	"canonical-values":   39,
+	"clock":              54,
 	"cluster":            15,
+	"collectors":         8,
 	"config-pointer":     62,
 	"config-query":       123,
-	"envelope":           73,
+	"drbd":               15,
+	"envelope":           108,
 	"error-texts":        41,
 	"incomplete-config":  37,
 	"instance":           35,
+	"ipv6":               19,
+	"keys":               23,
 	"lenient-config":     28,
+	"names":              52,
 	"node":               110,
+	"orders":             25,
 	"parameters":         73,
 	"query-shapes":       180,
 	"request":            119,
-	"size":               22,
-	"text":               31,
+	"size":               26,
+	"text":               32,
 	"unavailable-config": 42,
 	"watcher":            20,
+	"signing":            75,
 }
 
 // recorded is the number of vectors with the tag of that name.
@@ -80,10 +91,7 @@ func readKey(t *testing.T) []byte {
 // readConfig returns the text of a configuration, nil for MissingConfig.
 func readConfig(t *testing.T, name string) []byte {
 	t.Helper()
-	if name == MissingConfig {
-		return nil
-	}
-	config, err := vectors.Files.ReadFile("configs/" + name + ".json")
+	config, err := ReadConfig(vectors.Files, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +103,7 @@ func TestVectorsAreCounted(t *testing.T) {
 	for _, file := range load(t) {
 		got[file.Area] = len(file.Vectors)
 	}
+	got["signing"] = len(loadSigning(t))
 	if diff := cmp.Diff(counts, got); diff != "" {
 		t.Errorf("number of vectors by area (-want +got):\n%s", diff)
 	}
@@ -124,14 +133,22 @@ func TestFilesMatchSchema(t *testing.T) {
 		}
 		return value
 	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("vectors.schema.json", read("vectors.schema.json")); err != nil {
-		t.Fatal(err)
+	compile := func(name string) *jsonschema.Schema {
+		t.Helper()
+		compiler := jsonschema.NewCompiler()
+		if err := compiler.AddResource(name, read(name)); err != nil {
+			t.Fatal(err)
+		}
+		schema, err := compiler.Compile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema
 	}
-	schema, err := compiler.Compile("vectors.schema.json")
-	if err != nil {
-		t.Fatal(err)
+	if err := compile("signing.schema.json").Validate(read("signing.json")); err != nil {
+		t.Errorf("signing.json: %v", err)
 	}
+	schema := compile("vectors.schema.json")
 	for _, file := range load(t) {
 		name := file.Dialect + "/" + file.Area + ".json"
 		if err := schema.Validate(read(name)); err != nil {
@@ -174,7 +191,7 @@ func TestVectorsAreUnique(t *testing.T) {
 				t.Errorf("%s: same note as %s", v.ID, other)
 			}
 			notes[v.Note] = v.ID
-			question := v.Config + string(compact(v.Message))
+			question := v.Config + "/" + string(v.Key) + "/" + string(compact(v.Message))
 			if other, ok := questions[question]; ok {
 				t.Errorf("%s: same datagram as %s", v.ID, other)
 			}

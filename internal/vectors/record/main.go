@@ -17,14 +17,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"gntconfd/internal/conformance"
 	"gntconfd/internal/vectors"
 )
 
@@ -47,56 +50,100 @@ func run(args []string, stderr io.Writer) int {
 	return 0
 }
 
-// parallel is how many vectors are under way at a time.
-const parallel = 16
+// parallel is how many daemons run at a time, and batch how many vectors are under
+// way against each.
+const (
+	parallel = 8
+	batch    = 100
+)
 
 // wait is how long after the answer to a later ping an answer may come.
-const wait = 200 * time.Millisecond
+const wait = 300 * time.Millisecond
 
 // keptAnswer is the length, in bytes, up to which an answer that the project does
 // not give is worth keeping.
 const keptAnswer = 16 << 10
 
+// setup is what a daemon is started with.
+type setup struct {
+	config string
+	key    string // all bytes of it
+}
+
+// seen is what came of a message, and from which daemon.
+type seen struct {
+	vectors.Result
+	from vectors.Target
+}
+
 // recordAll asks all vectors and writes the files, or none of them when any vector
 // cannot be recorded.
-func recordAll(ctx context.Context, dir, program string) (err error) {
-	files, err := vectors.Load(os.DirFS(dir), vectors.Dialect)
+func recordAll(ctx context.Context, dir, program string) error {
+	folder := os.DirFS(dir)
+	files, err := vectors.Load(folder, vectors.Dialect)
 	if err != nil {
 		return err
 	}
-	if program, err = exec.LookPath(program); err != nil {
+	key, err := fs.ReadFile(folder, "hmac.key")
+	if err != nil {
 		return err
 	}
-	daemons, stop, err := startDaemons(ctx, files, dir, program)
+	start, err := conformance.Command(program, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", "{port}")
 	if err != nil {
 		return err
 	}
 	var all []*vectors.Vector
+	probes := make(map[setup][]vectors.Probe)
 	for _, file := range files {
 		for i := range file.Vectors {
-			all = append(all, &file.Vectors[i])
+			v := &file.Vectors[i]
+			all = append(all, v)
+			s := setup{v.Config, string(key)}
+			if v.Key != nil {
+				s.key = string(v.Key)
+			}
+			probes[s] = append(probes[s], vectors.Probe{Message: &v.Message, Wanted: v.Deviation == "" && v.Outcome.Visible() != vectors.Silent})
+			if v.Twin != nil {
+				if v.Twin.Config != "" {
+					s.config = v.Twin.Config
+				}
+				probes[s] = append(probes[s], vectors.Probe{Message: &v.Twin.Message, Wanted: true})
+			}
 		}
 	}
-	var (
-		group sync.WaitGroup
-		mu    sync.Mutex
-		bad   []error
-	)
-	// Neighbours are asked one after the other: a receive buffer does not hold
-	// many of the largest datagrams.
-	for part := range slices.Chunk(all, len(all)/parallel+1) {
-		group.Go(func() {
-			for _, v := range part {
-				if err := record(ctx, v, daemons); err != nil {
-					mu.Lock()
-					bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
-					mu.Unlock()
-				}
+
+	results := make(map[*vectors.Message]seen)
+	var mu sync.Mutex
+	group, askCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for s, probes := range probes {
+		group.Go(func() error {
+			config, err := vectors.ReadConfig(folder, s.config)
+			if err != nil {
+				return err
 			}
+			answers, err := ask(askCtx, start, conformance.Setup{Dialect: vectors.Dialect, Name: s.config, Config: config, Key: []byte(s.key)}, probes)
+			if err != nil {
+				return fmt.Errorf("configuration %s: %w", s.config, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i, probe := range probes {
+				results[probe.Message] = answers[i]
+			}
+			return nil
 		})
 	}
-	group.Wait()
-	if err := errors.Join(append(bad, stop())...); err != nil {
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	var bad []error
+	for _, v := range all {
+		if err := record(v, results); err != nil {
+			bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
 		return err
 	}
 	for _, file := range files {
@@ -111,124 +158,80 @@ func recordAll(ctx context.Context, dir, program string) (err error) {
 	return nil
 }
 
-// startDaemons starts a daemon for every configuration that the vectors name. The
-// function it returns stops them and removes what they wrote.
-func startDaemons(ctx context.Context, files []vectors.File, dir, program string) (map[string]*vectors.Daemon, func() error, error) {
-	root, err := os.MkdirTemp("", "vectors")
+// ask sends all that one daemon is asked.
+func ask(ctx context.Context, start conformance.Start, s conformance.Setup, probes []vectors.Probe) (all []seen, err error) {
+	server, err := start(ctx, s)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	daemons := make(map[string]*vectors.Daemon)
-	stop := func() error {
-		var bad []error
-		for _, d := range daemons {
-			bad = append(bad, d.Stop())
-		}
-		return errors.Join(append(bad, os.RemoveAll(root))...)
-	}
-	key, err := os.ReadFile(filepath.Join(dir, "hmac.key"))
-	if err != nil {
-		return nil, nil, errors.Join(err, stop())
-	}
-	for _, name := range configs(files) {
-		var config []byte
-		if name != vectors.MissingConfig {
-			if config, err = os.ReadFile(filepath.Join(dir, "configs", name+".json")); err != nil {
-				return nil, nil, errors.Join(err, stop())
-			}
-		}
-		d, err := vectors.StartDaemon(ctx, program, filepath.Join(root, name), key, config)
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	for some := range slices.Chunk(probes, batch) {
+		results, err := server.Target.Exchange(server.Context, some, wait, false)
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("configuration %s: %w", name, err), stop())
+			return nil, err
 		}
-		daemons[name] = d
+		for _, result := range results {
+			all = append(all, seen{result, server.Target})
+		}
 	}
-	return daemons, stop, nil
+	return all, nil
 }
 
-// configs names the configurations that vectors and their twins ask, each once.
-func configs(files []vectors.File) []string {
-	var names []string
-	seen := map[string]bool{"": true}
-	add := func(name string) {
-		if !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	for _, file := range files {
-		for _, v := range file.Vectors {
-			add(v.Config)
-			if v.Twin != nil {
-				add(v.Twin.Config)
-			}
-		}
-	}
-	return names
-}
-
-// record asks one vector and brings it up to date.
-func record(ctx context.Context, v *vectors.Vector, daemons map[string]*vectors.Daemon) error {
-	seen, err := daemons[v.Config].Ask(ctx, &v.Message, wait)
-	if err != nil {
-		return err
+// record brings a vector up to date with what was seen of it and of its twin.
+func record(v *vectors.Vector, results map[*vectors.Message]seen) error {
+	got := results[&v.Message]
+	if got.Err != nil && got.Outcome != vectors.Garbled {
+		return got.Err
 	}
 	if v.Deviation == "" {
-		return recordPlain(v, seen)
+		return recordPlain(v, got)
 	}
 	former := v.Real
-	v.Real = &vectors.Real{Outcome: seen.Outcome}
-	if seen.Reply != nil && len(seen.Reply.Answer) <= keptAnswer {
-		v.Real.Reply = seen.Reply
+	v.Real = &vectors.Real{Outcome: got.Outcome}
+	if got.Reply != nil && len(got.Reply.Answer) <= keptAnswer {
+		v.Real.Reply = got.Reply
 		if former != nil {
-			v.Real.Reply = keep(former.Reply, seen.Reply)
+			v.Real.Reply = keep(former.Reply, got.Reply)
 		}
 	}
 	if v.Outcome.Visible() == vectors.Silent {
 		v.Reply = nil
-	} else if err := recordOurs(ctx, v, seen, daemons); err != nil {
+	} else if err := recordOurs(v, got, results); err != nil {
 		return err
 	}
-	if same(v, seen) {
+	if same(v, got) {
 		return errors.New("the real daemon does the same: no deviation")
 	}
 	return nil
 }
 
 // recordPlain takes over what was seen of a vector that both daemons answer alike.
-func recordPlain(v *vectors.Vector, seen vectors.Result) error {
-	if v.Outcome.Visible() != seen.Outcome {
-		return fmt.Errorf("%s, expected %s: mark a deviation or change the outcome", seen.Outcome, v.Outcome)
+func recordPlain(v *vectors.Vector, got seen) error {
+	if v.Outcome.Visible() != got.Outcome {
+		return fmt.Errorf("%s, expected %s: mark a deviation or change the outcome", got.Outcome, v.Outcome)
 	}
-	v.Real, v.Reply = nil, keep(v.Reply, seen.Reply)
+	v.Real, v.Reply = nil, keep(v.Reply, got.Reply)
 	return nil
 }
 
 // recordOurs finds the reply that the project's daemon must give where the real
 // one gives another or none.
-func recordOurs(ctx context.Context, v *vectors.Vector, seen vectors.Result, daemons map[string]*vectors.Daemon) error {
+func recordOurs(v *vectors.Vector, got seen, results map[*vectors.Message]seen) error {
 	var reply *vectors.Reply
 	switch {
 	case v.Twin != nil:
-		config := v.Config
-		if v.Twin.Config != "" {
-			config = v.Twin.Config
-		}
-		twin, err := daemons[config].Ask(ctx, &v.Twin.Message, wait)
-		if err != nil {
-			return fmt.Errorf("twin: %w", err)
-		}
+		twin := results[&v.Twin.Message]
 		if twin.Outcome != v.Outcome {
 			return fmt.Errorf("twin: %s, expected %s", twin.Outcome, v.Outcome)
 		}
 		reply = twin.Reply
+		var err error
 		if reply.Salt, err = rsalt(&v.Message); err != nil {
 			return err
 		}
-	case seen.Outcome == vectors.Garbled:
-		d := daemons[v.Config]
+	case got.Outcome == vectors.Garbled:
 		var err error
-		if reply, err = vectors.ParseReply(fromLatin1(seen.Datagram), d.Key, d.Config); err != nil {
+		if reply, err = vectors.ParseReply(fromLatin1(got.Datagram), got.from.Key, got.from.Config); err != nil {
 			return fmt.Errorf("not to be read as Latin-1 either, give it a twin: %w", err)
 		}
 	default:
@@ -250,9 +253,9 @@ func keep(former, seen *vectors.Reply) *vectors.Reply {
 }
 
 // same reports whether the real daemon did what the project's must do.
-func same(v *vectors.Vector, seen vectors.Result) bool {
-	return v.Outcome.Visible() == seen.Outcome &&
-		(v.Reply == nil || vectors.Compare(v.Reply, seen.Reply) == nil)
+func same(v *vectors.Vector, got seen) bool {
+	return v.Outcome.Visible() == got.Outcome &&
+		(v.Reply == nil || vectors.Compare(v.Reply, got.Reply) == nil)
 }
 
 // rsalt is the one that the message asks its reply to be tied with.

@@ -2,10 +2,13 @@ package vectors
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // serve runs a daemon that answers the fence, and every other datagram with
@@ -38,7 +41,7 @@ func serve(t *testing.T, answers ...[]byte) Target {
 			}
 		}
 	}()
-	return Target{Addr: conn.LocalAddr().String(), Key: testKey, Config: "config.data"}
+	return Target{Addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), Key: testKey, Config: "config.data"}
 }
 
 // reply is the datagram of a reply whose answer is true.
@@ -47,24 +50,7 @@ func reply(salt string, status int64) []byte {
 	return append([]byte(magic), compact(map[string]string{"msg": msg, "salt": salt, "hmac": sign(testKey, salt, msg)})...)
 }
 
-// A daemon without a configuration may be mute: then silence has no fence.
-func TestRunDisabled(t *testing.T) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	target := Target{Addr: conn.LocalAddr().String(), Key: testKey}
-	v := Vector{Message: Message{Raw: []byte("x")}, Outcome: DroppedDisabled}
-	if err := target.Run(t.Context(), &v, false); err != nil {
-		t.Error(err)
-	}
-	if err := serve(t, reply("rs", 0)).Run(t.Context(), &v, false); err == nil {
-		t.Error("an answer is taken for silence")
-	}
-}
-
-func TestRun(t *testing.T) {
+func TestJudge(t *testing.T) {
 	wanted := &Reply{Salt: "rs", Protocol: 1, Serial: number(0), Answer: json.RawMessage(`true`)}
 	for name, test := range map[string]struct {
 		answers [][]byte
@@ -79,13 +65,19 @@ func TestRun(t *testing.T) {
 		"other salt":            {vector: Vector{Outcome: Answered, Reply: wanted}, answers: [][]byte{reply("xy", 0)}, problem: "salt"},
 		"other status":          {vector: Vector{Outcome: Answered, Reply: wanted}, answers: [][]byte{reply("rs", 1)}, problem: "answered_error (true), want answered"},
 		"answer instead":        {vector: Vector{Outcome: DroppedClock}, answers: [][]byte{reply("rs", 0)}, problem: "want silent"},
-		"garbled instead":       {vector: Vector{Outcome: Answered}, answers: [][]byte{{'x'}}, problem: "garbled reply: no magic"},
+		"garbled instead":       {vector: Vector{Outcome: Answered}, answers: [][]byte{{'x'}}, problem: "garbled, want answered: garbled reply: no magic"},
 		"two answers":           {vector: Vector{Outcome: Answered}, answers: [][]byte{reply("rs", 0), reply("rs", 0)}, problem: "more than one answer"},
 		"silent only when real": {vector: Vector{Outcome: Answered, Real: &Real{Outcome: Silent}}, real: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.vector.Raw = []byte("x")
-			err := serve(t, test.answers...).Run(t.Context(), &test.vector, test.real)
+			want, _ := test.vector.Expected(test.real)
+			probes := []Probe{{Message: &test.vector.Message, Wanted: want != Silent}}
+			results, err := serve(t, test.answers...).Exchange(t.Context(), probes, time.Minute, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = test.vector.Judge(results[0], test.real)
 			switch {
 			case err == nil && test.problem != "":
 				t.Errorf("no error, want one about %q", test.problem)
@@ -93,5 +85,43 @@ func TestRun(t *testing.T) {
 				t.Errorf("error %q, want one about %q", err, test.problem)
 			}
 		})
+	}
+}
+
+// A daemon that falls silent is told from one that means its silence.
+func TestExchangeWithTheDeaf(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	target := Target{Addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), Key: testKey}
+	probes := []Probe{{Message: &fence}}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := errors.New("it has ended")
+	cancel(ended)
+	if results, err := target.Exchange(ctx, probes, time.Second, false); !errors.Is(err, ended) || len(results) != 0 {
+		t.Errorf("Exchange = %v, %v, want no results and %v", results, err, ended)
+	}
+	if err := target.Ready(ctx); !errors.Is(err, ended) {
+		t.Errorf("Ready = %v, want %v", err, ended)
+	}
+	results, err := target.Exchange(t.Context(), probes, time.Second, true)
+	if err != nil || len(results) != 1 || results[0].Outcome != Silent {
+		t.Errorf("Exchange with a mute daemon = %v, %v, want silence", results, err)
+	}
+}
+
+// The clock of a daemon that stands still is the one that datagrams are made with.
+func TestExchangeWithAClock(t *testing.T) {
+	target := serve(t)
+	target.Clock = 1700000000
+	salt := &Recipe{Inner: "x", Salt: "{now}", Skew: 300, Align: true}
+	results, err := target.Exchange(t.Context(), []Probe{{Message: &Message{Datagram: salt}}}, time.Second, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(results[0].Sent, []byte("1700000300")) {
+		t.Errorf("sent %q, want the salt 1700000300 in it", results[0].Sent)
 	}
 }

@@ -1,0 +1,89 @@
+// Command confd-conformance certifies implementations of the confd protocol, in any
+// language, with the vectors of spec/vectors.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"gntconfd/internal/conformance"
+)
+
+// Exit codes. They are part of the help text below.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitError  = 2
+)
+
+// errFailed means that the suite ran, and that its report says what failed.
+var errFailed = errors.New("not everything is as it must be")
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run executes the command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	reporting := new(reporting)
+	own := serverOptions{reporting: reporting}
+	root := &cobra.Command{
+		Use:   "confd-conformance [flags]",
+		Short: "Certify an implementation of the confd protocol",
+		Long: `confd-conformance certifies implementations of the confd protocol, in any
+language: it holds them against the vectors of spec/vectors, which are part of
+this program. Each vector is a datagram and what must come of it, recorded from
+Ganeti's own ganeti-confd.
+
+"confd-conformance server" tests a daemon. Without a command, this project's own
+daemon is tested, within the process.
+
+The report is a table by area, and after it, in detail, all that failed.
+
+A list of known failures (--known-failing FILE) has on each line the id of a test,
+or a pattern of ids in which * stands for anything but a slash, or "deviation:NAME"
+for all tests that are about a deviation in spec/deviations.json; and the reason
+behind a #. Tests on the list must fail, and each line must match some test.
+
+Exit codes: 0 when everything is as it must be, 1 when something is not, 2 when the
+tests could not be run.`,
+		Example: `  confd-conformance
+  confd-conformance --list --run clock
+  confd-conformance server --dialect 3.0 -- ./my-confd --config {config} --key {key} --port {port}
+  confd-conformance server --dialect 3.0 --known-failing spec/vectors/known-failing/ganeti-3.0.2.txt \
+    -- ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			own.Subject, own.Start = "this project's daemon", conformance.Own
+			return own.run(command)
+		},
+	}
+	reporting.register(root.PersistentFlags())
+	own.register(root.Flags())
+	root.AddCommand(serverCommand(reporting))
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintf(stderr, "confd-conformance: %v\n", err)
+	return exitError
+}

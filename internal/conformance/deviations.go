@@ -1,0 +1,35 @@
+package conformance
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"gntconfd/spec"
+)
+
+// deviation is an entry of spec/deviations.json.
+type deviation struct{ ID, Scope, Title, Reason, Real, Ours string }
+
+func readDeviations() ([]deviation, error) {
+	text, err := spec.Files.ReadFile("deviations.json")
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Deviations []deviation }
+	err = json.Unmarshal(text, &list)
+	return list.Deviations, err
+}
+
+// deviations returns what either daemon does, by the ids of the deviations.
+var deviations = sync.OnceValue(func() map[string]string {
+	list, err := readDeviations()
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
+	texts := make(map[string]string)
+	for _, d := range list {
+		texts[d.ID] = fmt.Sprintf("Ganeti's: %s This project's: %s", d.Real, d.Ours)
+	}
+	return texts
+})

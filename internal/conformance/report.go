@@ -1,0 +1,138 @@
+// Package conformance runs tests of the confd protocol against any implementation
+// and reports what came of them. RunServer holds the vectors of spec/vectors
+// against a daemon; the reports, the choice of tests and the lists of known
+// failures serve tests of every kind.
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"sync"
+)
+
+// Case is one test.
+type Case struct {
+	ID        string `json:"id"` // its area, a slash, and its name in it
+	Note      string `json:"note"`
+	Deviation string `json:"deviation,omitempty"` // the id in spec/deviations.json, where one is the subject
+}
+
+// Area is what the test belongs to: its ID up to the last slash.
+func (c Case) Area() string { return path.Dir(c.ID) }
+
+// Verdict is how a test ended.
+type Verdict string
+
+const (
+	Passed  Verdict = "passed"
+	Failed  Verdict = "failed"
+	Known   Verdict = "known"   // failed, as it was known to
+	Skipped Verdict = "skipped" // not run: there is no way to
+)
+
+// Result is what came of a test.
+type Result struct {
+	Case
+	Verdict Verdict  `json:"verdict"`
+	Problem string   `json:"problem,omitempty"` // what is wrong, or why it was skipped
+	Reason  string   `json:"reason,omitempty"`  // why it is known to fail
+	Details []Detail `json:"details,omitempty"` // what was done, and what came of it; kept for failures
+}
+
+// Detail is a part of what happened in a test.
+type Detail struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// End sets the verdict: passed without an error, skipped with ErrSkip, and failed
+// with any other.
+func (r *Result) End(err error) {
+	switch {
+	case err == nil:
+		r.Verdict, r.Problem, r.Details = Passed, "", nil
+	case errors.Is(err, ErrSkip):
+		r.Verdict, r.Problem = Skipped, err.Error()
+	default:
+		r.Verdict, r.Problem = Failed, err.Error()
+	}
+}
+
+// Report is what came of all tests.
+type Report struct {
+	Subject string    `json:"subject"` // what was tested
+	Results []*Result `json:"results"`
+	// Problems are what is wrong beyond single tests: with the list of known
+	// failures, which is to be kept true.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Failed says whether anything is not as it must be.
+func (r *Report) Failed() bool {
+	return len(r.Problems) > 0 || r.Count()[Failed] > 0
+}
+
+// Count returns the number of tests by verdict.
+func (r *Report) Count() map[Verdict]int {
+	counts := make(map[Verdict]int)
+	for _, result := range r.Results {
+		counts[result.Verdict]++
+	}
+	return counts
+}
+
+// Choice says which tests to run, and what to expect of them.
+type Choice struct {
+	Run   *regexp.Regexp // matches a part of the ids of the tests to run; nil for all
+	Known *KnownFailing  // nil for none
+	// Progress, if any, is told how many of the tests have ended. Calls do not
+	// overlap.
+	Progress func(ended, all int)
+}
+
+func (c *Choice) chosen(test Case) bool {
+	return c.Run == nil || c.Run.MatchString(test.ID)
+}
+
+// Select returns those of the tests that are to be run.
+func (c *Choice) Select(all []Case) []Case {
+	return slices.DeleteFunc(slices.Clone(all), func(test Case) bool { return !c.chosen(test) })
+}
+
+// Counting returns what to call with the number of tests that have ended since the
+// last call, of as many as there are.
+func (c *Choice) Counting(all int) func(more int) {
+	var (
+		mu    sync.Mutex
+		ended int
+	)
+	return func(more int) {
+		mu.Lock()
+		defer mu.Unlock()
+		ended += more
+		if c.Progress != nil {
+			c.Progress(ended, all)
+		}
+	}
+}
+
+// Finish holds a report against the list of known failures. Tests on it get their
+// verdicts: they must fail. Entries must match some test, of all that there are.
+func (c *Choice) Finish(report *Report, all []Case) {
+	for _, result := range report.Results {
+		entry := c.Known.find(result.Case)
+		switch {
+		case entry == nil:
+		case result.Verdict == Failed:
+			result.Verdict, result.Reason = Known, entry.reason
+		case result.Verdict == Passed:
+			result.End(fmt.Errorf("it passes, but is known to fail by line %d of %s: take it off the list", entry.line, c.Known.name))
+		}
+	}
+	for _, entry := range c.Known.unmatched(all) {
+		report.Problems = append(report.Problems, fmt.Sprintf("%s:%d: no test matches %s: take it off the list", c.Known.name, entry.line, entry.pattern))
+	}
+}
