@@ -6,7 +6,8 @@ package vectors
 import "embed"
 
 // Files holds the vectors by dialect, their configurations and key, those of
-// signatures, the schemas, and lists of what daemons are known to fail.
+// signatures, the scenarios for clients, the schemas, and lists of what daemons are
+// known to fail.
 //
-//go:embed 2.6 3.0 configs known-failing *.json hmac.key
+//go:embed 2.6 3.0 clients/*.json configs known-failing *.json hmac.key
 var Files embed.FS
