@@ -46,6 +46,8 @@ Ganeti's own ganeti-confd.
 "confd-conformance server" tests a daemon. Without a command, this project's own
 daemon is tested, within the process.
 
+"confd-conformance client" tests a client: it plays the servers that the client asks.
+
 The report is a table by area, and after it, in detail, all that failed.
 
 A list of known failures (--known-failing FILE) has on each line the id of a test,
@@ -59,7 +61,8 @@ tests could not be run.`,
   confd-conformance --list --run clock
   confd-conformance server --dialect 3.0 -- ./my-confd --config {config} --key {key} --port {port}
   confd-conformance server --dialect 3.0 --known-failing spec/vectors/known-failing/ganeti-3.0.2.txt \
-    -- ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}`,
+    -- ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}
+  confd-conformance client -- ./my-client`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -70,7 +73,7 @@ tests could not be run.`,
 	}
 	reporting.register(root.PersistentFlags())
 	own.register(root.Flags())
-	root.AddCommand(serverCommand(reporting))
+	root.AddCommand(serverCommand(reporting), clientCommand(reporting))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -166,12 +166,13 @@ func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, er
 }
 
 // SealRequest appends to dst the datagram of a request with now as its timestamp.
-// It panics when the keyring has no key. The error is ErrTooLarge, in which case
+// It is ASCII, as Ganeti's own daemon does not read UTF-8 but Latin-1. SealRequest panics when the keyring has no key. The error is ErrTooLarge, in which case
 // dst is returned as it was.
 func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([]byte, error) {
 	c.encoder.Reset()
 	request.Encode(c.encoder)
-	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), c.encoder.Bytes(), nil)
+	text := c.encoder.Bytes()
+	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, quoteASCII(text))
 }
 
 // OpenReply takes the datagram of a reply apart: the reply, and the salt that

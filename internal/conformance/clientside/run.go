@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gntconfd/internal/conformance"
 	"gntconfd/internal/vectors"
@@ -20,6 +22,16 @@ type Options struct {
 	conformance.Choice
 }
 
+// Cases lists all scenarios, in the order of the report.
+func (o *Options) Cases() ([]conformance.Case, error) {
+	scenarios, err := Load(o.Files)
+	cases := make([]conformance.Case, len(scenarios))
+	for i, s := range scenarios {
+		cases[i] = conformance.Case{ID: s.ID, Note: s.Note}
+	}
+	return cases, err
+}
+
 // Run runs the scenarios, one after the other. The client runs as long as it keeps
 // to the contract, and is started anew for the next scenario when it does not. The
 // error is about the suite's own means, or a client that cannot be started: what is
@@ -29,14 +41,16 @@ func Run(ctx context.Context, o Options) (*conformance.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]conformance.Case, len(scenarios))
 	byID := make(map[string]*Scenario)
 	for i := range scenarios {
-		all[i] = conformance.Case{ID: scenarios[i].ID, Note: scenarios[i].Note}
 		byID[scenarios[i].ID] = &scenarios[i]
 	}
+	all, err := o.Cases()
+	if err != nil {
+		return nil, err
+	}
 	chosen := o.Select(all)
-	report := &conformance.Report{Subject: fmt.Sprintf("%q", o.Command)}
+	report := &conformance.Report{Subject: strings.Join(o.Command, " ")}
 	ended := o.Counting(len(chosen))
 	var p *process
 	for _, c := range chosen {
@@ -268,7 +282,7 @@ func (r *Report) String() string {
 	if r.Error != "" {
 		return r.Error
 	}
-	return fmt.Sprintf("status %d, serial %d, answer %s", r.Status, r.Serial, conformance.Readable(r.Answer))
+	return fmt.Sprintf("status %d, serial %d, answer %s", r.Status, r.Serial, readable(r.Answer))
 }
 
 // details tells what happened.
@@ -277,11 +291,11 @@ func (e *exchange) details() []conformance.Detail {
 	if err != nil { // its parts come from JSON
 		panic(err)
 	}
-	details := []conformance.Detail{{Name: "told", Text: conformance.Readable(order)}}
+	details := []conformance.Detail{{Name: "told", Text: readable(order)}}
 	add := func(name, text string) { details = append(details, conformance.Detail{Name: name, Text: text}) }
 	for i, requests := range e.requests {
 		for _, r := range requests {
-			add("sent", fmt.Sprintf("to server %d: %s", i, conformance.Readable(r.datagram)))
+			add("sent", fmt.Sprintf("to server %d: %s", i, readable(r.datagram)))
 		}
 	}
 	for _, s := range e.replies {
@@ -289,11 +303,27 @@ func (e *exchange) details() []conformance.Detail {
 		if s.Via != "" {
 			from = s.Via
 		}
-		add("received", fmt.Sprintf("from %s: %s", from, conformance.Readable(s.datagram)))
+		add("received", fmt.Sprintf("from %s: %s", from, readable(s.datagram)))
 	}
 	add("expected", e.question.Want.String())
 	if e.report != nil {
 		add("reported", e.report.String())
 	}
 	return details
+}
+
+// readable is the beginning of a text of which nobody knows what it holds.
+func readable(text []byte) string {
+	const shown = 1000 // bytes
+	rest := ""
+	if len(text) > shown {
+		text, rest = text[:shown], fmt.Sprintf("... (%d bytes)", len(text))
+	}
+	visible := func(c rune) rune {
+		if c < ' ' {
+			return utf8.RuneError
+		}
+		return c
+	}
+	return strings.Map(visible, string(text)) + rest
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"gntconfd/internal/conformance"
+	"gntconfd/internal/conformance/clientside"
+	"gntconfd/spec/vectors"
+)
+
+// clientVariable, in the environment of the test's own program, makes it goclient.
+const clientVariable = "CONFD_TEST_GOCLIENT"
+
+func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv(clientVariable); ok {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestLibrary runs the project's client library through all scenarios. It asks one
+// server at a time; those for clients that ask several are skipped.
+func TestLibrary(t *testing.T) {
+	report, err := clientside.Run(t.Context(), clientside.Options{
+		Command: []string{"env", clientVariable + "=", os.Args[0]},
+		Files:   vectors.Files,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Failed() {
+		var text strings.Builder
+		if err := report.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		t.Error(text.String())
+	}
+	for _, result := range report.Results {
+		several := strings.HasPrefix(result.ID, "several/")
+		if skipped := result.Verdict == conformance.Skipped; skipped != several && !strings.HasSuffix(result.ID, "/ipv6") {
+			t.Errorf("%s: %s", result.ID, result.Verdict)
+		}
+	}
+}
