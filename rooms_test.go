@@ -38,6 +38,9 @@ var rooms = map[string][]string{
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "spec/vectors"},
 	"fuzz":                       {},
+
+	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
+	"internal/conformance/clientside/goclient": {"gen/wire", "internal/wire", "client"},
 }
 
 // generated lists which modules generated code may import beside the standard

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"gntconfd/gen/wire"
 )
@@ -182,6 +183,29 @@ func TestOpenForgetsTheLastRequest(t *testing.T) {
 	request, refusal := codec.Open(datagram(t, `{"protocol":1,"type":1,"rsalt":"b"}`, nil), testNow)
 	if refusal != Accepted || request.Query.Set {
 		t.Errorf("refusal %d, query %v", refusal, request.Query)
+	}
+}
+
+func TestSealRequestIsASCII(t *testing.T) {
+	codec := NewCodec(NewKeyring([]byte(testKey)))
+	const name = "knöten-日本-😀 \"\\\x7f\n"
+	sealed, err := codec.SealRequest(nil, &wire.Request{
+		Protocol: 1,
+		Type:     wire.RequestNodeRoleByName,
+		Rsalt:    "ö",
+		Query:    wire.NewOptQuery(wire.NewStringQuery(name)),
+	}, testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range sealed {
+		if b >= utf8.RuneSelf {
+			t.Fatalf("byte %d of %q is not ASCII", i, sealed)
+		}
+	}
+	request, refusal := codec.Open(sealed, testNow)
+	if refusal != Accepted || request.Query.Value.String != name || request.Rsalt != "ö" {
+		t.Errorf("refusal %d, request %+v", refusal, request)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +27,7 @@ const clientVariable = "CONFD_TEST_CLIENT"
 func TestMain(m *testing.M) {
 	defect, ok := os.LookupEnv(clientVariable)
 	if !ok {
+		flag.Set("test.parallel", "16") // the tests wait more than they compute
 		os.Exit(m.Run())
 	}
 	if err := serve(defect, os.Stdin, os.Stdout); err != nil {
