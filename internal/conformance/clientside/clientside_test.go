@@ -29,10 +29,16 @@ func run(t *testing.T, command []string, matching string, known *conformance.Kno
 	return report
 }
 
-// pass fails the test unless all is as it must be and nothing was skipped.
+// pass fails the test unless all is as it must be and nothing was skipped, but for what
+// needs an address that not every machine has.
 func pass(t *testing.T, report *conformance.Report) {
 	t.Helper()
-	if report.Failed() || report.Count()[conformance.Skipped] > 0 {
+	for _, result := range report.Results {
+		if result.Verdict == conformance.Skipped && result.ID != "request/ipv6" {
+			t.Errorf("%s: %s", result.ID, result.Problem)
+		}
+	}
+	if report.Failed() {
 		var text strings.Builder
 		if err := report.WriteText(&text); err != nil {
 			t.Fatal(err)
@@ -55,6 +61,7 @@ func TestHonest(t *testing.T) {
 // TestMutants runs clients with one defect each: the scenario that is about it has
 // to fail.
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	for defect, scenario := range map[string]string{
 		"other magic":          "request/magic",
 		"more in the envelope": "request/envelope",
@@ -295,6 +302,7 @@ func TestREADME(t *testing.T) {
 
 // TestExample runs the client in the README.
 func TestExample(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../../spec/vectors/clients/README.md")
 	if err != nil {
 		t.Fatal(err)
