@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"client":                     {"gen/wire", "internal/wire"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
-	"cmd/confd-conformance":      {"internal/conformance", "spec/vectors"},
+	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
 	"fuzz":                       {},
 
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},

@@ -269,7 +269,7 @@ func compare(want, got *Report) error {
 		return nil
 	}
 	reply := func(r *Report) *vectors.Reply {
-		return &vectors.Reply{Status: r.Status, Answer: r.Answer, Serial: r.Serial}
+		return &vectors.Reply{Status: r.Status, Answer: r.Answer, Serial: &r.Serial}
 	}
 	if err := vectors.Compare(reply(want), reply(got)); err != nil {
 		return fmt.Errorf("it reports %w", err)
