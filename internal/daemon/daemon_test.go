@@ -148,7 +148,6 @@ func TestLastGoodConfiguration(t *testing.T) {
 	for _, broken := range []string{"", "{", "[]", `{"version":3000009}`, "\xff"} {
 		n.replace(t, n.config(), []byte(broken))
 		n.Reload()
-		time.Sleep(20 * time.Millisecond)
 		if got := n.ping(t, sample.Key); got != "3000001" {
 			t.Errorf("with %q in the file a ping is answered with %q", broken, got)
 		}
@@ -177,7 +176,6 @@ func TestKeyIsReplaced(t *testing.T) {
 	}
 	n.replace(t, n.key(), nil)
 	n.Reload()
-	time.Sleep(20 * time.Millisecond)
 	if got := n.ping(t, key); got != "3000001" {
 		t.Errorf("with an empty key file a ping is answered with %q", got)
 	}
@@ -274,6 +272,8 @@ func TestNodePaths(t *testing.T) {
 		Config: "/some/root/var/lib/ganeti/config.data",
 		Key:    "/some/root/var/lib/ganeti/hmac.key",
 		Log:    "/some/root/var/log/ganeti/conf-daemon.log",
+		PID:    "/some/root/var/run/ganeti/ganeti-confd.pid",
+		Family: "/some/root/var/lib/ganeti/ssconf_primary_ip_family",
 	}
 	if got := NodePaths(); got != want {
 		t.Errorf("%+v", got)
