@@ -72,11 +72,11 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 		return fmt.Sprintf("Error while parsing command line arguments:\n%v\n", err), exitFailure
 	case errors.As(err, &missing):
 		placeholder, _ := pflag.UnquoteUsage(missing.GetFlag())
-		text = fmt.Sprintf("option `%s' requires an argument %s", dashed(missing.GetSpecifiedName()), strings.ToUpper(placeholder))
+		text = fmt.Sprintf("option `%s' requires an argument %s", written(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(placeholder))
 	case errors.As(err, &unknown):
-		name := unknown.GetSpecifiedName()
-		text = fmt.Sprintf("unrecognized option `%s'", dashed(name))
-		if candidates := meanings(flags, name); len(name) > 1 && len(candidates) > 1 {
+		name, short := unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()
+		text = fmt.Sprintf("unrecognized option `%s'", written(name, short))
+		if candidates := meanings(flags, name); short == "" && len(candidates) > 1 {
 			text = fmt.Sprintf("option `--%s' is ambiguous; could be one of: --%s", name, strings.Join(candidates, ", --"))
 		}
 	default:
@@ -85,9 +85,9 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	return fmt.Sprintf("Command line error: %s\n\n%s", text, usage(flags)), exitUsage
 }
 
-// dashed returns an option as it is written.
-func dashed(name string) string {
-	if len(name) == 1 {
+// written returns an option as it was written, alone or among short ones.
+func written(name, short string) string {
+	if short != "" {
 		return "-" + name
 	}
 	return "--" + name
