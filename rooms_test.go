@@ -41,6 +41,10 @@ var rooms = map[string][]string{
 
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"gen/wire", "internal/wire", "client"},
+	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process"},
+	"cmd/confdctl":               {"gen/wire", "client", "internal/daemon", "internal/sample"},
+	"fuzz":                       {},
+	"packaging":                  {},
 }
 
 // generated lists which modules generated code may import beside the standard

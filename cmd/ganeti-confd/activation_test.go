@@ -86,8 +86,16 @@ func (m *manager) messages() string {
 // start starts the daemon and waits until it is ready.
 func (m *manager) start() {
 	m.t.Helper()
+	m.launch()
+	m.await("READY=1")
+}
+
+// launch starts the daemon with options.
+func (m *manager) launch(options ...string) {
+	m.t.Helper()
 	// The daemon has to know its own number, which only it can tell itself.
-	m.daemon = exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, m.program, "-f", "--no-user-checks")
+	options = append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, m.program, "-f", "--no-user-checks"}, options...)
+	m.daemon = exec.Command("/bin/sh", options...)
 	m.daemon.Env = append(os.Environ(), "LISTEN_FDS=1", "GANETI_ROOTDIR="+m.root,
 		"NOTIFY_SOCKET="+m.notify.LocalAddr().String(), "WATCHDOG_USEC=100000", "GORACE=atexit_sleep_ms=0")
 	m.daemon.ExtraFiles = []*os.File{m.socket}
@@ -102,7 +110,6 @@ func (m *manager) start() {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { m.daemon.Process.Kill() })
-	m.await("READY=1")
 }
 
 // stop stops the daemon, which is to succeed.
@@ -152,6 +159,26 @@ func TestServiceManager(t *testing.T) {
 		if !strings.Contains("\n"+m.messages(), "\n"+line) {
 			t.Errorf("the journal lacks %q:\n%s", line, m.messages())
 		}
+	}
+}
+
+// The socket is not used for an address that nobody asked for.
+func TestSocketAndOptionsAgree(t *testing.T) {
+	m, addr := newManager(t)
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.launch("-b", "127.0.0.1", "-p", port)
+	m.await("READY=1")
+	m.stop()
+	for _, options := range [][]string{{"-p", "1"}, {"-b", "0.0.0.0"}} {
+		m.launch(options...)
+		err := m.daemon.Wait()
+		if err == nil || !strings.Contains(m.messages(), "the service manager's socket is bound to "+addr.String()) {
+			t.Errorf("%v: %v\n%s", options, err, m.messages())
+		}
+		m.journal.Truncate(0)
 	}
 }
 

@@ -34,10 +34,8 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if settings.Socket, err = process.InheritedSocket(); err != nil {
 		return err
 	}
-	if settings.Socket == nil {
-		if settings.Addr, err = address(o, paths); err != nil {
-			return err
-		}
+	if settings.Addr, err = address(o, paths); err != nil {
+		return err
 	}
 	if launch == nil {
 		logOptions.Terminal = stderr
@@ -69,11 +67,15 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 		return err
 	}
 	log.Info("listening", "address", d.Addr())
-	if launch != nil {
-		if err := errors.Join(log.RedirectOutput(), launch.Ready()); err != nil {
-			stop()
-			return errors.Join(err, d.Wait())
-		}
+	if settings.Socket != nil {
+		err = agree(o, settings.Addr, d.Addr())
+	}
+	if err == nil && launch != nil {
+		err = errors.Join(log.RedirectOutput(), launch.Ready())
+	}
+	if err != nil {
+		stop()
+		return errors.Join(err, d.Wait())
 	}
 	process.NotifyReady()
 	ended := make(chan error)
@@ -141,12 +143,22 @@ func address(o *options, paths daemon.Paths) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, port), nil
 }
 
+// agree returns an error if the address of an inherited socket is another than the
+// one that the options ask for.
+func agree(o *options, asked, inherited netip.AddrPort) error {
+	if o.bind != "" && asked.Addr().Unmap() != inherited.Addr().Unmap() || o.port != 0 && asked.Port() != inherited.Port() {
+		return fmt.Errorf("the service manager's socket is bound to %v, --bind and --port ask for %v: "+
+			"change the socket unit or the options", inherited, asked)
+	}
+	return nil
+}
+
 // sandbox returns what the daemon does with files: it follows key and
 // configuration, opens its log anew, and removes its pid file.
 func sandbox(paths daemon.Paths, logs bool) process.Sandbox {
 	box := process.Sandbox{
-		// Beside them what an error is explained with, and the process's own figures.
-		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self"},
+		// Beside them what errors are explained with, and figures of the process.
+		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self", "/proc/stat"},
 		Remove: []string{filepath.Dir(paths.PID)},
 	}
 	for _, path := range []string{paths.Config, paths.Key} {
