@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"internal/udp":               {"gen/wire"},
 	"internal/server":            {"gen/wire", "internal/wire", "internal/answer", "internal/udp"},
 	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server"},
+	"internal/daemon/process":    {},
 	"internal/sample":            {},
 	"internal/vectors":           {},
 	"internal/vectors/record":    {"internal/conformance", "internal/vectors"},
