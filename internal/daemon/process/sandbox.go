@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	llsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
@@ -69,29 +70,22 @@ func noNewPrivileges() error {
 
 func dropCapabilities() error {
 	have, keep := cap.GetProc(), cap.NewSet()
-	may := func(v cap.Value) bool {
-		permitted, _ := have.GetFlag(cap.Permitted, v)
-		return permitted
+	permitted := func(v cap.Value) bool {
+		yes, err := have.GetFlag(cap.Permitted, v)
+		return yes && err == nil
 	}
 	var kept []cap.Value
-	if os.Geteuid() == 0 && may(cap.DAC_OVERRIDE) {
+	if os.Geteuid() == 0 && permitted(cap.DAC_OVERRIDE) {
 		kept = append(kept, cap.DAC_OVERRIDE)
 	}
-	if may(cap.SETPCAP) {
+	if permitted(cap.SETPCAP) {
 		// Others cannot, and need not: the bounding set is about new privileges.
 		for v := range cap.MaxBits() {
-			if bound, err := cap.GetBound(v); err != nil || !bound || len(kept) > 0 && v == kept[0] {
+			if slices.Contains(kept, v) {
 				continue
 			}
 			if err := cap.DropBound(v); err != nil {
 				return fmt.Errorf("dropping capability %v: %w", v, err)
-			}
-		}
-	}
-	for v := range cap.MaxBits() {
-		if ambient, err := cap.GetAmbient(v); err == nil && ambient {
-			if err := cap.ResetAmbient(); err != nil {
-				return fmt.Errorf("dropping ambient capabilities: %w", err)
 			}
 		}
 	}
@@ -100,9 +94,10 @@ func dropCapabilities() error {
 			return fmt.Errorf("keeping capabilities: %w", err)
 		}
 	}
-	if same, err := have.Cf(keep); err == nil && same == 0 {
+	if difference, err := have.Cf(keep); err == nil && difference == 0 {
 		return nil
 	}
+	// The ambient capabilities go with the permitted ones.
 	if err := keep.SetProc(); err != nil {
 		return fmt.Errorf("dropping capabilities: %w", err)
 	}
