@@ -71,8 +71,8 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	case errors.As(err, &invalid):
 		return fmt.Sprintf("Error while parsing command line arguments:\n%v\n", err), exitFailure
 	case errors.As(err, &missing):
-		placeholder, _ := pflag.UnquoteUsage(missing.GetFlag())
-		text = fmt.Sprintf("option `%s' requires an argument %s", written(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(placeholder))
+		value, _ := pflag.UnquoteUsage(missing.GetFlag())
+		text = fmt.Sprintf("option `%s' requires an argument %s", written(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(value))
 	case errors.As(err, &unknown):
 		name, short := unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()
 		text = fmt.Sprintf("unrecognized option `%s'", written(name, short))
