@@ -35,17 +35,14 @@ var rooms = map[string][]string{
 	"internal/interop":           {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/wire", "internal/wire"},
-	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon"},
+	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "spec/vectors"},
 	"fuzz":                       {},
+	"packaging":                  {},
 
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"gen/wire", "internal/wire", "client"},
-	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process"},
-	"cmd/confdctl":               {"gen/wire", "client", "internal/daemon", "internal/sample"},
-	"fuzz":                       {},
-	"packaging":                  {},
 }
 
 // generated lists which modules generated code may import beside the standard
