@@ -3,26 +3,22 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
-	"os/signal"
-	"os/user"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
-	"strconv"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/process"
 )
 
-// daemonUser is the user that Ganeti's packages make for the daemon.
+// daemonUser is the user, and the group, that Ganeti's packages make for the daemon.
 const daemonUser = "gnt-confd"
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -36,11 +32,12 @@ const (
 
 // options are the command line.
 type options struct {
-	foreground, debug, noUserChecks, version, help bool
-	port                                           uint16
-	bind                                           string
-	dialect                                        string
-	syslog                                         string
+	foreground, debug, noUserChecks bool
+	port                            uint16
+	bind                            string
+	dialect                         string
+	syslog, logFormat               string
+	version, help, helpCompletion   bool
 }
 
 func newFlags(o *options) *pflag.FlagSet {
@@ -51,26 +48,29 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.BoolVar(&o.noUserChecks, "no-user-checks", false, "run as any user")
 	flags.BoolVarP(&o.debug, "debug", "d", false, "log debug messages")
 	flags.Uint16VarP(&o.port, "port", "p", 0, "UDP `port`; 0 stands for that of the services database, else 1814")
-	flags.StringVarP(&o.bind, "bind", "b", "", "IP `address` to listen on (default: every address of the host)")
+	flags.StringVarP(&o.bind, "bind", "b", "", "IP `address` to listen on (default: every IPv4 address of the host, in an IPv6 cluster every address)")
 	flags.StringVar(&o.dialect, "dialect", string(daemon.DialectAuto), "`release` of Ganeti to answer like: 2.6, 3.0 or auto, which answers a configuration of 2.6 or before like 2.6 and any other like 3.0")
-	flags.StringVar(&o.syslog, "syslog", "no", "send messages to syslog: no, yes (as well as to the log file) or only `(instead of it)`")
+	flags.StringVar(&o.syslog, "syslog", "no", "syslog `mode`: no, yes (as well as to the log file) or only (instead of it)")
 	flags.Lookup("syslog").NoOptDefVal = "yes"
+	flags.StringVar(&o.logFormat, "log-format", string(daemon.GanetiFormat), "`format` of log lines: ganeti, text or json")
 	flags.BoolVarP(&o.help, "help", "h", false, "show this help")
 	flags.BoolVarP(&o.version, "version", "V", false, "show the version")
+	flags.BoolVar(&o.helpCompletion, "help-completion", false, "show what shells need to complete options")
+	complete(flags, "bind", "inetaddr")
+	complete(flags, "dialect", "choices=auto,2.6,3.0")
+	complete(flags, "syslog", "choices=yes,no,only")
+	complete(flags, "log-format", "choices=ganeti,text,json")
+	flags.SetNormalizeFunc(expandPrefix)
 	return flags
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := newFlags(&o)
-	if err := flags.Parse(args); err != nil {
-		var invalid *pflag.InvalidValueError
-		if errors.As(err, &invalid) {
-			fmt.Fprintf(stderr, "Error while parsing command line arguments:\n%v\n", err)
-			return exitFailure
-		}
-		fmt.Fprintf(stderr, "Command line error: %v\n\n%s", err, usage(flags))
-		return exitUsage
+	if err := flags.Parse(joinSyslog(args)); err != nil {
+		text, code := parseError(flags, err)
+		fmt.Fprint(stderr, text)
+		return code
 	}
 	switch {
 	case o.help:
@@ -79,11 +79,31 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case o.version:
 		fmt.Fprint(stdout, version())
 		return exitOK
+	case o.helpCompletion:
+		fmt.Fprint(stdout, completion(flags))
+		return exitOK
 	case flags.NArg() > 0:
 		fmt.Fprintln(stderr, "Error: This program doesn't take any arguments")
 		return exitFailure
 	}
-	if err := serve(&o, stderr); err != nil {
+	if !o.noUserChecks {
+		if err := process.CheckUser(wire.ServiceName, daemonUser); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitFailure
+		}
+	}
+	launch, err := process.Detached()
+	if err == nil {
+		if !o.foreground && launch == nil {
+			err = process.Detach(args)
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
+				return exit.ExitCode() // having said why
+			}
+		} else {
+			err = serve(&o, launch, stderr)
+		}
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "Error when starting the daemon process: %v\n", err)
 		return exitFailure
 	}
@@ -101,89 +121,4 @@ func version() string {
 	}
 	return fmt.Sprintf("%s (gntconfd) version %s\ncompiled with %s\nrunning on %s %s\n",
 		wire.ServiceName, release, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// serve runs the daemon until it is told to stop.
-func serve(o *options, stderr io.Writer) error {
-	if !o.foreground {
-		return errors.New("only the foreground is supported: add -f")
-	}
-	if !o.noUserChecks {
-		if err := checkUser(); err != nil {
-			return err
-		}
-	}
-	addr, err := address(o)
-	if err != nil {
-		return err
-	}
-	paths := daemon.NodePaths()
-	log := daemon.LogOptions{File: paths.Log, Terminal: stderr, Debug: o.debug}
-	switch o.syslog {
-	case "no":
-	case "yes":
-		log.Syslog = true
-	case "only":
-		log.Syslog, log.File = true, ""
-	default:
-		return fmt.Errorf("--syslog takes no, yes or only, not %q", o.syslog)
-	}
-	logger, err := daemon.OpenLog(log)
-	if err != nil {
-		return err
-	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-
-	logger.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
-	d, err := daemon.Start(ctx, daemon.Options{
-		Config:  paths.Config,
-		Key:     paths.Key,
-		Dialect: daemon.Dialect(o.dialect),
-		Addr:    addr,
-		Logger:  logger,
-	})
-	if err != nil {
-		return err
-	}
-	logger.Info("listening", "address", d.Addr())
-	go func() {
-		for range hangup {
-			d.Reload()
-		}
-	}()
-	err = d.Wait()
-	logger.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
-	return err
-}
-
-// address returns where to listen.
-func address(o *options) (netip.AddrPort, error) {
-	port := o.port
-	if port == 0 {
-		port = daemon.DefaultPort()
-	}
-	if o.bind == "" {
-		return netip.AddrPortFrom(netip.Addr{}, port), nil
-	}
-	ip, err := netip.ParseAddr(o.bind)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("--bind takes an IP address, not %q", o.bind)
-	}
-	return netip.AddrPortFrom(ip, port), nil
-}
-
-// checkUser refuses to run as anybody but the user made for the daemon.
-func checkUser() error {
-	u, err := user.Lookup(daemonUser)
-	if err != nil {
-		return fmt.Errorf("%w: make it, or give --no-user-checks", err)
-	}
-	if expected, err := strconv.Atoi(u.Uid); err != nil || os.Getuid() != expected {
-		return fmt.Errorf("%s started using wrong user ID (%d), expected %s", wire.ServiceName, os.Getuid(), u.Uid)
-	}
-	return nil
 }

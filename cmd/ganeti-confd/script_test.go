@@ -1,15 +1,20 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
+	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/sample"
 )
 
@@ -29,7 +34,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GANETI_ROOTDIR", env.WorkDir)
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector waits a second at the end
 			env.Setenv("PORT", freePort(t))
-			for _, dir := range []string{"var/lib/ganeti", "var/log/ganeti"} {
+			for _, dir := range []string{"var/lib/ganeti", "var/log/ganeti", "var/run/ganeti"} {
 				if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
 					return err
 				}
@@ -42,10 +47,31 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			env.Defer(func() {
+				if pid, err := pidOf(filepath.Join(env.WorkDir, pidFile)); err == nil {
+					syscall.Kill(pid, syscall.SIGKILL)
+				}
+			})
 			return nil
 		},
+		Condition: func(condition string) (bool, error) {
+			switch condition {
+			case "landlock":
+				_, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+				return errno == 0, nil
+			case "ipv6":
+				_, err := os.Stat("/proc/net/if_inet6")
+				return err == nil, nil
+			case "gnt-confd":
+				return process.CheckUser("", daemonUser) == nil, nil
+			}
+			return false, fmt.Errorf("no such condition: %s", condition)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await,
+			"await":     await,
+			"detached":  detached,
+			"signal":    sendSignal,
+			"terminate": terminate,
 		},
 	})
 }
@@ -61,6 +87,88 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not contain %q", args[0], args[1])
+}
+
+// pidFile is where a script's root directory has the daemon's pid file.
+const pidFile = "var/run/ganeti/ganeti-confd.pid"
+
+func pidOf(path string) (int, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	line, ok := strings.CutSuffix(string(data), "\n")
+	if !ok {
+		return 0, fmt.Errorf("%s has no newline: %q", path, data)
+	}
+	return strconv.Atoi(line)
+}
+
+func daemonPID(ts *testscript.TestScript) int {
+	pid, err := pidOf(ts.MkAbs(pidFile))
+	ts.Check(err)
+	return pid
+}
+
+// detached checks that the process of the pid file is as those that find it by name
+// expect it to be.
+func detached(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: detached")
+	}
+	pid := daemonPID(ts)
+	proc := fmt.Sprintf("/proc/%d", pid)
+	status, err := os.ReadFile(proc + "/status")
+	ts.Check(err)
+	got := make(map[string]string)
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		got[name] = strings.TrimSpace(value)
+	}
+	for name, fd := range map[string]string{"cwd": "cwd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"} {
+		got[name], err = os.Readlink(filepath.Join(proc, fd))
+		ts.Check(err)
+	}
+	session, err := unix.Getsid(pid)
+	ts.Check(err)
+	got["session"] = strconv.Itoa(session)
+	info, err := os.Stat(ts.MkAbs(pidFile))
+	ts.Check(err)
+	got["pid file"] = info.Mode().String()
+	log := ts.MkAbs("var/log/ganeti/conf-daemon.log")
+	for name, want := range map[string]string{
+		"Name": "ganeti-confd", "Umask": "0077", "NoNewPrivs": "1", "session": strconv.Itoa(pid),
+		"cwd": "/", "stdin": os.DevNull, "stdout": log, "stderr": log, "pid file": "-rw-------",
+	} {
+		if got[name] != want {
+			ts.Fatalf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+}
+
+// signal NAME... sends signals to the process of the pid file.
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		number := unix.SignalNum("SIG" + name)
+		if neg || number == 0 {
+			ts.Fatalf("usage: signal NAME...")
+		}
+		ts.Check(syscall.Kill(daemonPID(ts), number))
+	}
+}
+
+// terminate NAME sends a signal to the process of the pid file and waits until it
+// has ended.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	pid := daemonPID(ts)
+	sendSignal(ts, neg, args)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+	}
+	ts.Fatalf("process %d goes on", pid)
 }
 
 func freePort(t *testing.T) string {

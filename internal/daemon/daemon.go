@@ -4,10 +4,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	genwire "gntconfd/gen/wire"
@@ -26,6 +29,15 @@ type Options struct {
 	// Addr is where it listens: the zero address stands for every address of
 	// the host, port 0 for any free one.
 	Addr netip.AddrPort
+	// Socket is a bound UDP socket to serve on instead, which the daemon takes
+	// over; nil for none.
+	Socket *os.File
+	// Bound, unless nil, is called when the sockets are bound, before anything
+	// is read from them or from the files.
+	Bound func()
+	// Status, unless nil, gets a line on what the daemon answers from, at the
+	// start and whenever that changes.
+	Status func(string)
 	// Logger gets the daemon's messages.
 	Logger *slog.Logger
 }
@@ -53,18 +65,27 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, fmt.Errorf("there is no dialect %q: choose %s, %s or %s", o.Dialect, DialectAuto, Dialect26, Dialect30)
 	}
 	keys := new(wire.Keyring)
-	s, err := server.Listen(server.Options{Addr: o.Addr, Keys: keys, Logger: o.Logger})
+	s, err := server.Listen(server.Options{Addr: o.Addr, Socket: o.Socket, Keys: keys, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
+	if o.Bound != nil {
+		o.Bound()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	d := &Daemon{server: s, cancel: cancel, done: make(chan struct{})}
+	speaker := newSpeaker(s, o.Dialect, o.Logger)
 	d.reloader, err = reload.Start(ctx, reload.Options{
 		ConfigPath: o.Config,
 		KeyPath:    o.Key,
-		OnConfig:   newSpeaker(s, o.Dialect, o.Logger).setState,
-		OnKey:      func(key []byte) { keys.Replace(key, time.Now()) },
-		Logger:     o.Logger,
+		OnConfig: func(state reload.State) {
+			speaker.setState(state)
+			if o.Status != nil {
+				o.Status(statusLine(state))
+			}
+		},
+		OnKey:  func(key []byte) { keys.Replace(key, time.Now()) },
+		Logger: o.Logger,
 	})
 	if err != nil {
 		cancel()
@@ -80,13 +101,31 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	return d, nil
 }
 
+// statusLine tells what a state makes the daemon answer from.
+func statusLine(state reload.State) string {
+	switch {
+	case errors.Is(state.Err, fs.ErrNotExist):
+		return "no configuration file: this node is no master candidate"
+	case state.Snapshot == nil:
+		return "no configuration: " + state.Err.Error()
+	case state.Err != nil:
+		return fmt.Sprintf("serving serial %d, as the file is broken: %v", state.Snapshot.Serial, state.Err)
+	}
+	return fmt.Sprintf("serving serial %d", state.Snapshot.Serial)
+}
+
 // Addr returns the address that the daemon listens on.
 func (d *Daemon) Addr() netip.AddrPort { return d.server.Addr() }
 
 // Counts returns what became of the datagrams so far.
 func (d *Daemon) Counts() server.Counts { return d.server.Counts() }
 
-// Reload makes the daemon look at its files at once.
+// Stuck returns for how long the datagrams that have waited the longest for
+// their replies have been read; 0 when there are none.
+func (d *Daemon) Stuck() time.Duration { return d.server.Stuck() }
+
+// Reload makes the daemon look at its files at once, and returns when that is
+// done.
 func (d *Daemon) Reload() { d.reloader.Reload() }
 
 // Wait returns when the daemon has stopped: nil after ctx has ended, and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -148,7 +149,6 @@ func TestLastGoodConfiguration(t *testing.T) {
 	for _, broken := range []string{"", "{", "[]", `{"version":3000009}`, "\xff"} {
 		n.replace(t, n.config(), []byte(broken))
 		n.Reload()
-		time.Sleep(20 * time.Millisecond)
 		if got := n.ping(t, sample.Key); got != "3000001" {
 			t.Errorf("with %q in the file a ping is answered with %q", broken, got)
 		}
@@ -177,7 +177,6 @@ func TestKeyIsReplaced(t *testing.T) {
 	}
 	n.replace(t, n.key(), nil)
 	n.Reload()
-	time.Sleep(20 * time.Millisecond)
 	if got := n.ping(t, key); got != "3000001" {
 		t.Errorf("with an empty key file a ping is answered with %q", got)
 	}
@@ -274,8 +273,118 @@ func TestNodePaths(t *testing.T) {
 		Config: "/some/root/var/lib/ganeti/config.data",
 		Key:    "/some/root/var/lib/ganeti/hmac.key",
 		Log:    "/some/root/var/log/ganeti/conf-daemon.log",
+		PID:    "/some/root/var/run/ganeti/ganeti-confd.pid",
+		Family: "/some/root/var/lib/ganeti/ssconf_primary_ip_family",
 	}
 	if got := NodePaths(); got != want {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestDefaultAddr(t *testing.T) {
+	dir := t.TempDir()
+	for content, test := range map[string]struct {
+		want string
+		err  string
+	}{
+		"missing": {want: "0.0.0.0"},
+		"2\n":     {want: "0.0.0.0"},
+		" 2 ":     {want: "0.0.0.0"},
+		"10\n":    {want: "invalid IP"}, // the zero address: both families
+		"7\n":     {err: `address family "7" is neither`},
+		"":        {err: `address family "" is neither`},
+	} {
+		p := Paths{Family: filepath.Join(dir, "family")}
+		if content == "missing" {
+			os.Remove(p.Family)
+		} else if err := os.WriteFile(p.Family, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		addr, err := p.DefaultAddr()
+		switch {
+		case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
+			t.Errorf("%q: error %v", content, err)
+		case test.err == "" && (err != nil || addr.String() != test.want):
+			t.Errorf("%q: %v, %v", content, addr, err)
+		}
+	}
+}
+
+// The journal gets each line with its priority, in every format, and no time.
+func TestJournal(t *testing.T) {
+	for format, want := range map[LogFormat]string{
+		GanetiFormat: "<6>loaded serial=7\n<4>odd from=x g.empty=\"\"\n",
+		TextFormat:   "<6>msg=loaded serial=7\n<4>msg=odd from=x g.empty=\"\"\n",
+		JSONFormat:   `<6>{"msg":"loaded","serial":7}` + "\n" + `<4>{"msg":"odd","from":"x","g":{"empty":""}}` + "\n",
+	} {
+		journal, err := os.Create(filepath.Join(t.TempDir(), "journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := journal.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", stat.Dev, stat.Ino))
+		log, err := OpenLog(LogOptions{Terminal: journal, Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Debug("not shown")
+		log.Info("loaded", "serial", 7)
+		log.With("from", "x").WithGroup("g").Warn("odd", "empty", "")
+		if got, err := os.ReadFile(journal.Name()); err != nil || string(got) != want {
+			t.Errorf("%s:\n%s%v", format, got, err)
+		}
+		journal.Close()
+	}
+}
+
+// Status lines follow what is served.
+func TestStatus(t *testing.T) {
+	n := &node{dir: t.TempDir()}
+	n.replace(t, n.key(), sample.Key)
+	n.replace(t, n.config(), []byte("{"))
+	status := make(chan string, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	bound := false
+	d, err := Start(ctx, Options{
+		Config: n.config(),
+		Key:    n.key(),
+		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
+		Logger: slog.New(slog.DiscardHandler),
+		Bound:  func() { bound = len(status) == 0 },
+		Status: func(line string) { status <- line },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want string) {
+		t.Helper()
+		select {
+		case got := <-status:
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("%q, not %q", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("nothing, not %q", want)
+		}
+	}
+	if !bound {
+		t.Error("the files were read before the sockets were bound")
+	}
+	expect("no configuration: ")
+	n.replace(t, n.config(), sample.Config)
+	expect("serving serial 73")
+	n.replace(t, n.config(), []byte("[]"))
+	expect("serving serial 73, as the file is broken: ")
+	if err := os.Remove(n.config()); err != nil {
+		t.Fatal(err)
+	}
+	expect("no configuration file: this node is no master candidate")
+	cancel()
+	if err := d.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -162,6 +164,10 @@ func explain(path string, err error) error {
 	}
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
+	}
+	if unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS) == nil {
+		return fmt.Errorf("%w: not by its mode, but by a security policy; the daemon's own closes "+
+			"directories that were not there when it started, so restart it", err)
 	}
 	me := userName(os.Geteuid())
 	info, statErr := os.Stat(path)

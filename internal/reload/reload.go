@@ -89,7 +89,7 @@ type Reloader struct {
 	poll  time.Duration // from poll to poll where the directory is watched
 	state atomic.Pointer[State]
 
-	forced chan struct{}
+	forced chan chan struct{}
 	done   chan struct{}
 }
 
@@ -115,7 +115,7 @@ func newReloader(o Options) *Reloader {
 		log:      o.Logger,
 		pace:     pace{patience: patience, pause: wire.ReloadInterval * time.Second},
 		poll:     wire.PollInterval * time.Second,
-		forced:   make(chan struct{}, 1),
+		forced:   make(chan chan struct{}),
 		done:     make(chan struct{}),
 	}
 	if r.onKey == nil {
@@ -148,11 +148,18 @@ func (r *Reloader) start(ctx context.Context) error {
 // State returns the present state.
 func (r *Reloader) State() State { return *r.state.Load() }
 
-// Reload has the files looked at now, whatever the watch and the clock say.
+// Reload has the files looked at now, whatever the watch and the clock say, and
+// returns when that is done or the reloader has ended.
 func (r *Reloader) Reload() {
+	looked := make(chan struct{})
 	select {
-	case r.forced <- struct{}{}:
-	default: // one is under way already
+	case r.forced <- looked:
+	case <-r.done:
+		return
+	}
+	select {
+	case <-looked:
+	case <-r.done:
 	}
 }
 
@@ -184,8 +191,9 @@ func (r *Reloader) run(ctx context.Context) {
 		case err := <-failures:
 			r.log.Debug("file events lost", "directory", r.dir.path, "error", err)
 			r.pace.change(time.Now(), quiet)
-		case <-r.forced:
+		case looked := <-r.forced:
 			r.look(true)
+			close(looked)
 		case <-timer.C:
 			r.look(r.pace.pending())
 		}

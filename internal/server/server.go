@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,9 @@ type Options struct {
 	// Addr is where it listens: the zero address stands for every address of
 	// the host, port 0 for any free one.
 	Addr netip.AddrPort
+	// Socket is a bound UDP socket to serve on instead, which the server takes
+	// over; nil for none. The workers share it.
+	Socket *os.File
 	// Workers is the number of sockets, each with a goroutine of its own; 0
 	// stands for as many as there are processors.
 	Workers int
@@ -47,7 +51,13 @@ func Listen(options Options) (*Server, error) {
 	if options.Workers == 0 {
 		options.Workers = runtime.GOMAXPROCS(0)
 	}
-	sockets, err := udp.Listen(options.Addr, options.Workers)
+	var sockets []*udp.Socket
+	var err error
+	if options.Socket != nil {
+		sockets, err = udp.Share(options.Socket, options.Workers)
+	} else {
+		sockets, err = udp.Listen(options.Addr, options.Workers)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +96,13 @@ func (s *Server) Counts() Counts {
 	return sum
 }
 
-// Serve answers datagrams until ctx ends and closes the sockets then. The error
-// is nil when ctx ended, and otherwise what keeps a socket from being read.
+// Serve answers datagrams until ctx ends and closes the sockets then, after the
+// datagrams that were read are answered. The error is nil when ctx ended, and
+// otherwise what keeps a socket from being read.
 func (s *Server) Serve(ctx context.Context) error {
+	defer s.Close()
 	group, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, s.Close)
+	stop := context.AfterFunc(ctx, s.stop)
 	defer stop()
 	for _, w := range s.workers {
 		group.Go(w.serve)
@@ -98,7 +110,26 @@ func (s *Server) Serve(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Close closes the sockets, which ends Serve.
+// Stuck returns for how long the worker has been at it that has been busy with
+// one batch of datagrams for the longest time; 0 when none is busy.
+func (s *Server) Stuck() time.Duration {
+	var longest time.Duration
+	for _, w := range s.workers {
+		if since := w.busySince.Load(); since != 0 {
+			longest = max(longest, s.now().Sub(time.Unix(0, since)))
+		}
+	}
+	return longest
+}
+
+func (s *Server) stop() {
+	for _, w := range s.workers {
+		w.socket.Stop()
+	}
+}
+
+// Close closes the sockets, which ends Serve without regard to what is being
+// answered.
 func (s *Server) Close() {
 	for _, w := range s.workers {
 		w.socket.Close()

@@ -212,3 +212,20 @@ func await(t *testing.T, condition func() bool, got func() any) {
 		}
 	}
 }
+
+// A worker that makes no headway is noticed.
+func TestStuck(t *testing.T) {
+	s := start(t, slog.New(slog.DiscardHandler))
+	if stuck := s.Stuck(); stuck != 0 {
+		t.Errorf("without a question for %v", stuck)
+	}
+	began := time.Now().Add(-time.Hour)
+	s.workers[0].busySince.Store(began.UnixNano())
+	if stuck := s.Stuck(); stuck < time.Hour {
+		t.Errorf("after an hour for %v", stuck)
+	}
+	s.SetBook(sampleBook(t))
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	ask(t, dial(t, s), question{"", `"type":0`}.datagram(t, codec, time.Now()))
+	await(t, func() bool { return s.Stuck() == 0 }, func() any { return s.Stuck() })
+}

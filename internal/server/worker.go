@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	genwire "gntconfd/gen/wire"
@@ -23,6 +24,8 @@ type worker struct {
 	codec    *wire.Codec
 	scratch  answer.Scratch
 	counters counters
+
+	busySince atomic.Int64 // when the batch at hand was read, Unix time in ns; 0 while there is none
 
 	verbose    bool // whether anybody reads debug messages
 	ended      [udp.BatchSize]Disposition
@@ -60,6 +63,8 @@ func (w *worker) serve() error {
 
 // work deals with the datagrams of one read.
 func (w *worker) work(now time.Time) {
+	w.busySince.Store(now.UnixNano())
+	defer w.busySince.Store(0)
 	w.verbose = w.server.options.Logger.Enabled(context.Background(), slog.LevelDebug)
 	for i := range w.batch.Len() {
 		if w.batch.IPv4(i) {

@@ -2,10 +2,12 @@ package udp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +32,8 @@ const (
 type Socket struct {
 	conn net.PacketConn
 	raw  syscall.RawConn
+
+	stopped atomic.Bool
 
 	// The callbacks of raw are made once, and get at their arguments
 	// here: a closure made for every call would be allocated every time.
@@ -111,6 +115,58 @@ func bind(network, address string, wildcard, reuse bool) (*Socket, error) {
 	return newSocket(conn.(*net.UDPConn))
 }
 
+// Share makes n Sockets, at least one, of a bound UDP socket that came from
+// elsewhere, and takes file over. They read in turns: while one waits for
+// datagrams the others wait for it to have some, so that each datagram wakes one
+// goroutine. What has arrived and was not read stays in the socket for those who
+// also have it, or have it next.
+func Share(file *os.File, n int) ([]*Socket, error) {
+	conn, err := net.FilePacketConn(file)
+	file.Close()
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", file.Name(), err)
+	}
+	udp, ok := conn.(*net.UDPConn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("socket %s is not a UDP socket", file.Name())
+	}
+	raw, err := udp.SyscallConn()
+	if err == nil {
+		err = prepareShared(raw, udp.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
+	}
+	var sockets []*Socket
+	for err == nil && len(sockets) < n {
+		var s *Socket
+		if s, err = newSocket(udp); err == nil {
+			sockets = append(sockets, s)
+		}
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return sockets, nil
+}
+
+// prepareShared gives a socket bound to ip the options that bind gives.
+func prepareShared(raw syscall.RawConn, ip netip.Addr) error {
+	var family int
+	var err error
+	if controlErr := raw.Control(func(fd uintptr) {
+		family, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+	}); controlErr != nil || err != nil {
+		return errors.Join(controlErr, os.NewSyscallError("getsockopt", err))
+	}
+	switch {
+	case !ip.IsUnspecified():
+		return nil
+	case family == unix.AF_INET:
+		return setOptions(raw, option{unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
+	}
+	return setOptions(raw, option{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
+}
+
 // newSocket takes over conn.
 func newSocket(conn interface {
 	net.PacketConn
@@ -142,13 +198,16 @@ func newSocket(conn interface {
 }
 
 // Read waits for at least one datagram and fills b with all that have
-// arrived, as far as b has room. Whatever b held before is lost. After Close
-// the error is [net.ErrClosed]; any other comes from the kernel and may pass
+// arrived, as far as b has room. Whatever b held before is lost. After Stop or
+// Close the error is [net.ErrClosed]; any other comes from the kernel and may pass
 // (ENOMEM).
 func (s *Socket) Read(b *Batch) error {
 	b.clear()
 	s.batch = b
 	if err := s.raw.Read(s.receive); err != nil {
+		if s.stopped.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			return net.ErrClosed
+		}
 		return err
 	}
 	if s.errno != 0 {
@@ -181,7 +240,15 @@ func (s *Socket) Addr() netip.AddrPort {
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Close makes a read or write that is going on return.
+// Stop ends reading: a Read that is going on returns, unless it already has
+// datagrams. These can still be answered, unlike after Close.
+func (s *Socket) Stop() error {
+	s.stopped.Store(true)
+	return s.conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Close makes a read or write that is going on return. For sockets made by Share
+// the first Close closes all.
 func (s *Socket) Close() error {
 	return s.conn.Close()
 }

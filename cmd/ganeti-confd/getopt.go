@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// original are the long options of Ganeti's own daemon. An abbreviation that is
+// unique among them keeps its meaning whatever options there are beside them.
+var original = []string{"foreground", "no-user-checks", "debug", "port", "bind", "syslog", "help", "version", "help-completion"}
+
+// expandPrefix makes of the beginning of a long option's name the name, if there is
+// one option only that it can stand for.
+func expandPrefix(flags *pflag.FlagSet, name string) pflag.NormalizedName {
+	if candidates := meanings(flags, name); len(candidates) == 1 {
+		name = candidates[0]
+	}
+	return pflag.NormalizedName(name)
+}
+
+// meanings returns the names of the options that a long option can stand for.
+func meanings(flags *pflag.FlagSet, name string) []string {
+	var all, first []string
+	exact := false
+	flags.VisitAll(func(flag *pflag.Flag) {
+		exact = exact || flag.Name == name
+		if strings.HasPrefix(flag.Name, name) {
+			all = append(all, flag.Name)
+			if slices.Contains(original, flag.Name) {
+				first = append(first, flag.Name)
+			}
+		}
+	})
+	switch {
+	case exact:
+		return []string{name}
+	case len(first) > 0:
+		return first
+	}
+	return all
+}
+
+// joinSyslog lets --syslog have its value in the next argument, as well as none.
+func joinSyslog(args []string) []string {
+	var joined []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if len(arg) > len("--") && strings.HasPrefix("--syslog", arg) && i+1 < len(args) &&
+			slices.Contains([]string{"no", "yes", "only"}, args[i+1]) {
+			i++
+			arg += "=" + args[i]
+		}
+		joined = append(joined, arg)
+	}
+	return joined
+}
+
+// parseError words an error of parsing as Ganeti's daemon does, and returns the
+// exit code that goes with it.
+func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
+	var invalid *pflag.InvalidValueError
+	var missing *pflag.ValueRequiredError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool":
+		text = fmt.Sprintf("option `--%s' doesn't allow an argument", invalid.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return fmt.Sprintf("Error while parsing command line arguments:\n%v\n", err), exitFailure
+	case errors.As(err, &missing):
+		value, _ := pflag.UnquoteUsage(missing.GetFlag())
+		text = fmt.Sprintf("option `%s' requires an argument %s", written(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(value))
+	case errors.As(err, &unknown):
+		name, short := unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()
+		text = fmt.Sprintf("unrecognized option `%s'", written(name, short))
+		if candidates := meanings(flags, name); short == "" && len(candidates) > 1 {
+			text = fmt.Sprintf("option `--%s' is ambiguous; could be one of: --%s", name, strings.Join(candidates, ", --"))
+		}
+	default:
+		text = err.Error()
+	}
+	return fmt.Sprintf("Command line error: %s\n\n%s", text, usage(flags)), exitUsage
+}
+
+// written returns an option as it was written, alone or among short ones.
+func written(name, short string) string {
+	if short != "" {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// completionType is the annotation of an option with what its value is, in the
+// words of Ganeti's --help-completion.
+const completionType = "completion"
+
+// complete says what the value of an option is.
+func complete(flags *pflag.FlagSet, name, what string) {
+	flags.Lookup(name).Annotations = map[string][]string{completionType: {what}}
+}
+
+// completion returns the options in the format of Ganeti's --help-completion.
+func completion(flags *pflag.FlagSet) string {
+	var text strings.Builder
+	flags.VisitAll(func(flag *pflag.Flag) {
+		what := "string"
+		switch flag.Value.Type() {
+		case "bool":
+			what = "none"
+		case "uint16":
+			what = "integer"
+		}
+		if known := flag.Annotations[completionType]; len(known) > 0 {
+			what = known[0]
+		}
+		if flag.Shorthand != "" {
+			fmt.Fprintf(&text, "-%s,", flag.Shorthand)
+		}
+		fmt.Fprintf(&text, "--%s %s\n", flag.Name, what)
+	})
+	return text.String()
+}

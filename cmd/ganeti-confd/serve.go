@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/process"
+)
+
+// serve runs the daemon until it is told to stop. It was started by launch, unless
+// that is nil.
+func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
+
+	paths := daemon.NodePaths()
+	logOptions, err := logging(o, paths)
+	if err != nil {
+		return err
+	}
+	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), Status: process.NotifyStatus}
+	if settings.Socket, err = process.InheritedSocket(); err != nil {
+		return err
+	}
+	if settings.Addr, err = address(o, paths); err != nil {
+		return err
+	}
+	if launch == nil {
+		logOptions.Terminal = stderr
+	}
+	log, err := daemon.OpenLog(logOptions)
+	if err != nil {
+		return err
+	}
+	settings.Logger = log.Logger
+	defer func() {
+		if err != nil {
+			log.Error("ganeti-confd ends", "error", err)
+		}
+	}()
+	pidFile, err := process.CreatePIDFile(paths.PID)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pidFile.Remove()) }()
+
+	log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
+	settings.Bound = func() {
+		if err := sandbox(paths, logOptions.File != "").Enter(); err != nil {
+			log.Warn("the daemon has more rights than it needs", "error", err)
+		}
+	}
+	d, err := daemon.Start(ctx, settings)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "address", d.Addr())
+	if settings.Socket != nil {
+		err = agree(o, settings.Addr, d.Addr())
+	}
+	if err == nil && launch != nil {
+		err = errors.Join(log.RedirectOutput(), launch.Ready())
+	}
+	if err != nil {
+		stop()
+		return errors.Join(err, d.Wait())
+	}
+	process.NotifyReady()
+	ended := make(chan error)
+	go func() { ended <- d.Wait() }()
+	go func() {
+		if err := process.FeedWatchdog(ctx, d.Stuck); err != nil {
+			log.Warn("the watchdog gets no sign of life", "error", err)
+		}
+	}()
+	for {
+		select {
+		case <-hangup:
+			process.NotifyReloading()
+			if err := log.Reopen(); err != nil {
+				log.Error("the log file stays the former one", "error", err)
+			}
+			log.Info("hangup: looking at the files")
+			d.Reload()
+			process.NotifyReady()
+		case <-ctx.Done():
+			process.NotifyStopping()
+			err := <-ended
+			log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
+			return err
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
+// logging returns where messages go, but for the terminal.
+func logging(o *options, paths daemon.Paths) (daemon.LogOptions, error) {
+	log := daemon.LogOptions{File: paths.Log, Debug: o.debug, Format: daemon.LogFormat(o.logFormat)}
+	switch log.Format {
+	case daemon.GanetiFormat, daemon.TextFormat, daemon.JSONFormat:
+	default:
+		return log, fmt.Errorf("--log-format takes ganeti, text or json, not %q", o.logFormat)
+	}
+	switch o.syslog {
+	case "no":
+	case "yes":
+		log.Syslog = true
+	case "only":
+		log.Syslog, log.File = true, ""
+	default:
+		return log, fmt.Errorf("--syslog takes no, yes or only, not %q", o.syslog)
+	}
+	return log, nil
+}
+
+// address returns where to listen.
+func address(o *options, paths daemon.Paths) (netip.AddrPort, error) {
+	port := o.port
+	if port == 0 {
+		port = daemon.DefaultPort()
+	}
+	if o.bind == "" {
+		ip, err := paths.DefaultAddr()
+		return netip.AddrPortFrom(ip, port), err
+	}
+	ip, err := netip.ParseAddr(o.bind)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("--bind takes an IP address, not %q", o.bind)
+	}
+	return netip.AddrPortFrom(ip, port), nil
+}
+
+// agree returns an error if the address of an inherited socket is another than the
+// one that the options ask for.
+func agree(o *options, asked, inherited netip.AddrPort) error {
+	if o.bind != "" && asked.Addr().Unmap() != inherited.Addr().Unmap() || o.port != 0 && asked.Port() != inherited.Port() {
+		return fmt.Errorf("the service manager's socket is bound to %v, --bind and --port ask for %v: "+
+			"change the socket unit or the options", inherited, asked)
+	}
+	return nil
+}
+
+// sandbox returns what the daemon does with files: it follows key and
+// configuration, opens its log anew, and removes its pid file.
+func sandbox(paths daemon.Paths, logs bool) process.Sandbox {
+	box := process.Sandbox{
+		// Beside them what errors are explained with, and figures of the process.
+		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self", "/proc/stat"},
+		Remove: []string{filepath.Dir(paths.PID)},
+	}
+	for _, path := range []string{paths.Config, paths.Key} {
+		box.Read = append(box.Read, filepath.Dir(path))
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			box.Read = append(box.Read, filepath.Dir(target))
+		}
+	}
+	if logs {
+		box.Append = []string{filepath.Dir(paths.Log)}
+	}
+	return box
+}

@@ -1,0 +1,78 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrRunning says that another process holds the pid file.
+var ErrRunning = errors.New("another process holds it")
+
+// A PIDFile holds the process's number while it runs. A lock on it, which ends
+// with the process in any case, tells it from one that was left behind.
+type PIDFile struct{ file *os.File }
+
+// CreatePIDFile makes the file with mode 0600, or takes over one that was left
+// behind, locks it, and writes the number of this process and a newline. The
+// error wraps ErrRunning when another process has it locked. The process must not
+// open the file again: closing it would end the lock.
+func CreatePIDFile(path string) (*PIDFile, error) {
+	for {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("pid file: %w", err)
+		}
+		err = lock(file)
+		if err == nil && !current(file, path) {
+			file.Close() // its former owner removed it just now
+			continue
+		}
+		if err == nil {
+			err = fill(file, fmt.Sprintf("%d\n", os.Getpid()))
+		}
+		if err != nil {
+			file.Close()
+			return nil, fmt.Errorf("pid file %s: %w", path, err)
+		}
+		return &PIDFile{file}, nil
+	}
+}
+
+func lock(file *os.File) error {
+	err := unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart})
+	if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	holder := make([]byte, 20)
+	n, _ := file.Read(holder)
+	return fmt.Errorf("%w: process %s; stop it first", ErrRunning, strings.TrimSpace(string(holder[:n])))
+}
+
+// current reports whether the path still leads to the file.
+func current(file *os.File, path string) bool {
+	held, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(held, named)
+}
+
+func fill(file *os.File, text string) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := file.WriteAt([]byte(text), 0)
+	return err
+}
+
+// Remove removes the file and then gives up the lock.
+func (p *PIDFile) Remove() error {
+	defer p.file.Close()
+	return os.Remove(p.file.Name())
+}

@@ -1,0 +1,43 @@
+package packaging
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// analyze runs systemd-analyze and fails the test if it finds fault.
+func analyze(t *testing.T, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		if os.Getenv("CONFD_INTEROP") == "require" {
+			t.Fatal("systemd is not installed, which CONFD_INTEROP=require asks for: apt-get install systemd")
+		}
+		t.Skip("systemd is not installed")
+	}
+	cmd := exec.Command("systemd-analyze", args...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_PAGER=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %v\n%s", cmd, err, out)
+	}
+	// It succeeds in spite of what it only warns of.
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "ganeti-confd.s") && strings.Contains(line, ", ignoring") {
+			t.Error(line)
+		}
+	}
+}
+
+// The exposure is counted in tenths: 15 stands for 1.5.
+func TestServiceIsConfined(t *testing.T) {
+	analyze(t, "security", "--offline=true", "--threshold=15", "systemd/ganeti-confd.service")
+}
+
+func TestUnitsAreUnderstood(t *testing.T) {
+	if _, err := os.Stat("/usr/sbin/ganeti-confd"); err != nil && os.Getenv("CONFD_INTEROP") != "require" {
+		t.Skip("the units name /usr/sbin/ganeti-confd, which is not installed")
+	}
+	analyze(t, "verify", "--man=no", "systemd/ganeti-confd.service", "systemd/ganeti-confd.socket")
+}
