@@ -118,7 +118,7 @@ func (t Target) Exchange(ctx context.Context, probes []Probe, timeout time.Durat
 	group.Wait()
 	results := make([]Result, len(open))
 	for i, x := range open {
-		results[i] = x.result()
+		results[i] = x.result(probes[i].Wanted)
 	}
 	return results, first
 }
@@ -159,6 +159,10 @@ type exchange struct {
 	sent    []byte
 	fenced  bool     // whether the ping behind the datagram was answered
 	answers []Result // to the datagram, and those that nobody can tell
+	// elsewhere is the last thing that came from another address than the
+	// daemon's. It may be a stranger's, as ports are used again and again, and
+	// counts only where there is no answer.
+	elsewhere *Result
 }
 
 // listen opens the socket of a datagram. It is not connected, so that answers from
@@ -224,24 +228,29 @@ func (x *exchange) read(ctx context.Context, t Target, wait time.Duration, enoug
 // take sorts a datagram that came.
 func (x *exchange) take(t Target, datagram []byte, from netip.AddrPort) {
 	reply, err := ParseReply(datagram, t.Key, t.Config)
-	if from != t.Addr {
-		reply, err = nil, fmt.Errorf("%w: it comes from %s, and %s was asked", ErrGarbled, from, t.Addr)
-	}
-	if reply == nil && bytes.Contains(datagram, []byte(`"fence"`)) || reply != nil && reply.Salt == "fence" {
+	there := from == t.Addr
+	switch {
+	case reply != nil && reply.Salt == "fence", reply == nil && there && bytes.Contains(datagram, []byte(`"fence"`)):
 		x.fenced = true
-		return
+	case !there:
+		err = fmt.Errorf("%w: it comes from %s, and %s was asked", ErrGarbled, from, t.Addr)
+		x.elsewhere = &Result{Outcome: Garbled, Datagram: datagram, Err: err}
+	default:
+		x.answers = append(x.answers, Result{Outcome: outcome(reply), Reply: reply, Datagram: datagram, Err: err})
 	}
-	x.answers = append(x.answers, Result{Outcome: outcome(reply), Reply: reply, Datagram: datagram, Err: err})
 }
 
 // result sums up what came.
-func (x *exchange) result() Result {
+func (x *exchange) result(wanted bool) Result {
 	result := Result{Outcome: Silent}
-	if len(x.answers) > 0 {
+	switch {
+	case len(x.answers) > 0:
 		result = x.answers[0]
+	case wanted && x.elsewhere != nil:
+		result = *x.elsewhere
 	}
 	if len(x.answers) > 1 && x.fenced {
-		result.Err = ErrTwice
+		result.Err = fmt.Errorf("%w, the second is %.200q", ErrTwice, x.answers[1].Datagram)
 	}
 	result.Sent = x.sent
 	return result

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -123,5 +124,26 @@ func TestExchangeWithAClock(t *testing.T) {
 	}
 	if !bytes.Contains(results[0].Sent, []byte("1700000300")) {
 		t.Errorf("sent %q, want the salt 1700000300 in it", results[0].Sent)
+	}
+}
+
+// What a stranger sends is nobody's answer, but may explain why there is none.
+func TestExchangeWithStrangers(t *testing.T) {
+	from := netip.MustParseAddrPort("127.0.0.1:2")
+	target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:1"), Key: testKey}
+	var silent, answered exchange
+	answered.take(target, reply("rs", 0), target.Addr)
+	for _, x := range []*exchange{&silent, &answered} {
+		x.take(target, reply("rs", 0), from)
+		x.take(target, reply("fence", 0), target.Addr)
+	}
+	if got := silent.result(false); got.Outcome != Silent || got.Err != nil {
+		t.Errorf("silence becomes %s, %v", got.Outcome, got.Err)
+	}
+	if got := silent.result(true); got.Outcome != Garbled || !errors.Is(got.Err, ErrGarbled) {
+		t.Errorf("a missing answer becomes %s, %v, want it %s", got.Outcome, got.Err, Garbled)
+	}
+	if got := answered.result(true); got.Outcome != Answered || got.Err != nil {
+		t.Errorf("an answer becomes %s, %v", got.Outcome, got.Err)
 	}
 }
