@@ -20,6 +20,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/web"
 )
 
 // daemonUser is the user that Ganeti's packages make for the daemon.
@@ -41,6 +42,7 @@ type options struct {
 	bind                                           string
 	dialect                                        string
 	syslog                                         string
+	web                                            web.Options
 }
 
 func newFlags(o *options) *pflag.FlagSet {
@@ -55,6 +57,11 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.StringVar(&o.dialect, "dialect", string(daemon.DialectAuto), "`release` of Ganeti to answer like: 2.6, 3.0 or auto, which answers a configuration of 2.6 or before like 2.6 and any other like 3.0")
 	flags.StringVar(&o.syslog, "syslog", "no", "send messages to syslog: no, yes (as well as to the log file) or only `(instead of it)`")
 	flags.Lookup("syslog").NoOptDefVal = "yes"
+	flags.StringVar(&o.web.Addr, "web.listen-address", "",
+		"`host:port` to show metrics and a status page on over HTTP, 127.0.0.1:9814 say (default: nowhere)")
+	flags.StringVar(&o.web.ConfigFile, "web.config.file", "",
+		"`file` with TLS certificates and passwords for it, as Prometheus exporters have them")
+	flags.BoolVar(&o.web.Pprof, "web.enable-pprof", false, "show profiles of the program there as well")
 	flags.BoolVarP(&o.help, "help", "h", false, "show this help")
 	flags.BoolVarP(&o.version, "version", "V", false, "show the version")
 	return flags
@@ -144,6 +151,7 @@ func serve(o *options, stderr io.Writer) error {
 		Key:     paths.Key,
 		Dialect: daemon.Dialect(o.dialect),
 		Addr:    addr,
+		Web:     o.web,
 		Logger:  logger,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
 	"gntconfd/internal/wire"
@@ -26,6 +27,8 @@ type Options struct {
 	// Addr is where it listens: the zero address stands for every address of
 	// the host, port 0 for any free one.
 	Addr netip.AddrPort
+	// Web says whether and where it shows metrics and its status.
+	Web web.Options
 	// Logger gets the daemon's messages.
 	Logger *slog.Logger
 }
@@ -34,6 +37,7 @@ type Options struct {
 type Daemon struct {
 	server   *server.Server
 	reloader *reload.Reloader
+	site     *web.Site // nil when there is none
 	cancel   context.CancelFunc
 	done     chan struct{}
 	err      error
@@ -42,8 +46,9 @@ type Daemon struct {
 // Start binds the sockets, reads key and configuration, and answers questions
 // from then on until ctx ends. A configuration that is missing or broken does not
 // keep it from starting: it answers with an error until there is a good one. A
-// key that cannot be read does, as does an address that cannot be had or a dialect
-// that there is not; the error says which file, address or dialect it is.
+// key that cannot be read does, as do an address that cannot be had, a dialect that
+// there is not and a file for the status page that cannot be used; the error says
+// which file, address or dialect it is.
 func Start(ctx context.Context, o Options) (*Daemon, error) {
 	switch o.Dialect {
 	case "":
@@ -71,11 +76,23 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		s.Close()
 		return nil, err
 	}
+	if o.Web.Addr != "" {
+		d.site, err = web.Start(ctx, o.Web, web.Source{Server: s, State: d.reloader.State, Logger: o.Logger})
+		if err != nil {
+			cancel()
+			s.Close()
+			d.reloader.Wait()
+			return nil, err
+		}
+	}
 	go func() {
 		defer close(d.done)
 		d.err = s.Serve(ctx)
 		cancel()
 		d.reloader.Wait()
+		if d.site != nil {
+			d.site.Wait()
+		}
 	}()
 	return d, nil
 }
