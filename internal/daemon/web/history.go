@@ -17,8 +17,8 @@ const (
 	maxCallers     = 16  // of whom the last answer is remembered
 )
 
-// sample is the counts at one time.
-type sample struct {
+// moment is the counts at one time.
+type moment struct {
 	at     time.Time
 	counts server.Counts
 }
@@ -28,7 +28,7 @@ type sample struct {
 // use.
 type history struct {
 	mutex   sync.Mutex
-	samples [remembered + 1]sample // a ring
+	samples [remembered + 1]moment // a ring
 	taken   int                    // so many samples so far
 	callers map[netip.Addr]time.Time
 }
@@ -37,7 +37,7 @@ type history struct {
 func (h *history) add(at time.Time, counts server.Counts, callers []netip.Addr) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	h.samples[h.taken%len(h.samples)] = sample{at, counts}
+	h.samples[h.taken%len(h.samples)] = moment{at, counts}
 	h.taken++
 	if h.callers == nil {
 		h.callers = make(map[netip.Addr]time.Time)
@@ -59,7 +59,7 @@ func (h *history) add(at time.Time, counts server.Counts, callers []netip.Addr) 
 }
 
 // window returns the samples, the oldest first.
-func (h *history) window() []sample {
+func (h *history) window() []moment {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	if h.taken <= len(h.samples) {
@@ -88,7 +88,7 @@ func (h *history) recent() []caller {
 }
 
 // rates returns by how much a counter grew from sample to sample, per second.
-func rates(samples []sample, counter func(*server.Counts) uint64) []float64 {
+func rates(samples []moment, counter func(*server.Counts) uint64) []float64 {
 	var list []float64
 	for i := 1; i < len(samples); i++ {
 		grown := counter(&samples[i].counts) - counter(&samples[i-1].counts)

@@ -155,7 +155,7 @@ func (s *Site) page(at time.Time) *page {
 }
 
 // traffic fills in the charts and tables of p.
-func (p *page) traffic(samples []sample) {
+func (p *page) traffic(samples []moment) {
 	replied := func(c *server.Counts) uint64 {
 		return c.Dispositions[server.Answered] + c.Dispositions[server.AnsweredError]
 	}
@@ -188,7 +188,7 @@ func (p *page) traffic(samples []sample) {
 }
 
 // makeRow completes a row with the rate at which a counter has grown.
-func makeRow(samples []sample, r row, counter func(*server.Counts) uint64) row {
+func makeRow(samples []moment, r row, counter func(*server.Counts) uint64) row {
 	list := rates(samples, counter)
 	r.Rate = lately(list)
 	r.Chart = draw(list, remembered, slices.Max(append(list, 0)), 120, 24)
@@ -206,7 +206,7 @@ func lately(rates []float64) float64 {
 }
 
 // latency fills in how long replies took.
-func (p *page) latency(samples []sample) {
+func (p *page) latency(samples []moment) {
 	if len(samples) == 0 {
 		return
 	}
