@@ -277,7 +277,7 @@ func perSecond(rate float64) string {
 	case rate == 0:
 		return "0"
 	case rate < 10:
-		return strconv.FormatFloat(max(rate, 0.1), 'f', 1, 64)
+		return strings.TrimSuffix(strconv.FormatFloat(max(rate, 0.1), 'f', 1, 64), ".0")
 	}
 	return count(int64(rate + 0.5))
 }
