@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/web"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"fuzz":                       {},
+	"packaging/prometheus":       {},
 }
 
 // generated lists which modules generated code may import beside the standard

@@ -196,21 +196,22 @@ func file(contentType string, data []byte) http.HandlerFunc {
 
 // healthy is for whoever restarts daemons that hang.
 func (s *Site) healthy(w http.ResponseWriter, _ *http.Request) {
-	if busy := s.source.Server.Busy(); busy > stuck {
-		http.Error(w, fmt.Sprintf("a worker has not read its socket for %v", busy.Round(time.Second)), http.StatusServiceUnavailable)
-		return
+	report(w, "healthy", unhealthy(s.source.Server.Busy()))
+}
+
+// unhealthy tells why workers of which one has been busy for so long are not
+// good to go on, "" when they are.
+func unhealthy(busy time.Duration) string {
+	if busy > stuck {
+		return fmt.Sprintf("a worker has not read its socket for %v", busy.Round(time.Second))
 	}
-	fmt.Fprintln(w, "healthy")
+	return ""
 }
 
 // ready is for whoever sends callers here: only when the configuration file as it
 // is now is in service.
 func (s *Site) ready(w http.ResponseWriter, _ *http.Request) {
-	if problem := unready(s.source.State()); problem != "" {
-		http.Error(w, problem, http.StatusServiceUnavailable)
-		return
-	}
-	fmt.Fprintln(w, "ready")
+	report(w, "ready", unready(s.source.State()))
 }
 
 // unready tells why a configuration is not good to serve, "" when it is.
@@ -224,4 +225,13 @@ func unready(state reload.State) string {
 		return "no configuration has been loaded yet"
 	}
 	return ""
+}
+
+// report answers a probe: with the problem, or with the word for none.
+func report(w http.ResponseWriter, good, problem string) {
+	if problem != "" {
+		http.Error(w, problem, http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, good)
 }

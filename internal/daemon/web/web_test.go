@@ -2,10 +2,17 @@ package web
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
@@ -130,6 +137,13 @@ func TestHealthy(t *testing.T) {
 	if response, body := f.get(t, "/-/healthy"); response.StatusCode != http.StatusOK || body != "healthy\n" {
 		t.Errorf("%s: %q", response.Status, body)
 	}
+	for busy, want := range map[time.Duration]string{
+		0: "", 9 * time.Second: "", 61 * time.Second: "a worker has not read its socket for 1m1s",
+	} {
+		if got := unhealthy(busy); got != want {
+			t.Errorf("busy for %v: %q", busy, got)
+		}
+	}
 }
 
 func TestReady(t *testing.T) {
@@ -241,6 +255,56 @@ func TestPassword(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("with the password: %s", response.Status)
+	}
+}
+
+// The file of --web.config.file has certificates.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"cert.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
+		"key.pem":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+		"web.yml":  []byte("tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := start(t, Options{ConfigFile: filepath.Join(dir, "web.yml")})
+	trusted, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(trusted)
+	f.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	response, err := f.client.Get("https://" + f.Addr().String() + "/-/ready")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("with TLS: %s", response.Status)
+	}
+	if response, _ := f.get(t, "/-/ready"); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("without TLS: %s", response.Status)
 	}
 }
 
