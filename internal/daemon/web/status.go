@@ -22,8 +22,8 @@ import (
 // refresh is how often the page loads itself anew, in seconds.
 const refresh = 5
 
-// now is over how many of the last samples present rates are averaged.
-const now = 10
+// recently is how many of the last samples make the present rate.
+const recently = 10
 
 // page is what the status page shows.
 type page struct {
@@ -195,9 +195,9 @@ func makeRow(samples []moment, r row, counter func(*server.Counts) uint64) row {
 	return r
 }
 
-// lately returns the present rate of the rates that there were.
-func lately(rates []float64) float64 {
-	last := rates[max(0, len(rates)-now):]
+// lately returns the present rate of those that there were.
+func lately(list []float64) float64 {
+	last := list[max(0, len(list)-recently):]
 	var sum float64
 	for _, rate := range last {
 		sum += rate
