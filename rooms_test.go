@@ -26,7 +26,8 @@ var rooms = map[string][]string{
 	"internal/reload":            {"gen/wire", "internal/cluster"},
 	"internal/udp":               {"gen/wire"},
 	"internal/server":            {"gen/wire", "internal/wire", "internal/answer", "internal/udp"},
-	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server"},
+	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server", "internal/daemon/web"},
+	"internal/daemon/web":        {"gen/wire", "internal/cluster", "internal/reload", "internal/server"},
 	"internal/daemon/process":    {},
 	"internal/sample":            {},
 	"internal/vectors":           {},
@@ -35,7 +36,7 @@ var rooms = map[string][]string{
 	"internal/interop":           {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/wire", "internal/wire"},
-	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process"},
+	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
 	"fuzz":                       {},
@@ -43,6 +44,7 @@ var rooms = map[string][]string{
 
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"gen/wire", "internal/wire", "client"},
+	"packaging/prometheus":                     {},
 }
 
 // generated lists which modules generated code may import beside the standard

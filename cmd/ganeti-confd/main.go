@@ -16,6 +16,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/process"
+	"gntconfd/internal/daemon/web"
 )
 
 // daemonUser is the user, and the group, that Ganeti's packages make for the daemon.
@@ -38,6 +39,7 @@ type options struct {
 	dialect                         string
 	syslog, logFormat               string
 	version, help, helpCompletion   bool
+	web                             web.Options
 }
 
 func newFlags(o *options) *pflag.FlagSet {
@@ -53,6 +55,11 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.StringVar(&o.syslog, "syslog", "no", "syslog `mode`: no, yes (as well as to the log file) or only (instead of it)")
 	flags.Lookup("syslog").NoOptDefVal = "yes"
 	flags.StringVar(&o.logFormat, "log-format", string(daemon.GanetiFormat), "`format` of log lines: ganeti, text or json")
+	flags.StringVar(&o.web.Addr, "web.listen-address", "",
+		"`host:port` to show metrics and a status page on over HTTP, 127.0.0.1:9814 say (default: nowhere)")
+	flags.StringVar(&o.web.ConfigFile, "web.config.file", "",
+		"`file` with TLS certificates and passwords for it, as Prometheus exporters have them")
+	flags.BoolVar(&o.web.Pprof, "web.enable-pprof", false, "show profiles of the program there as well")
 	flags.BoolVarP(&o.help, "help", "h", false, "show this help")
 	flags.BoolVarP(&o.version, "version", "V", false, "show the version")
 	flags.BoolVar(&o.helpCompletion, "help-completion", false, "show what shells need to complete options")

@@ -30,7 +30,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), Status: process.NotifyStatus}
+	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), Web: o.web, Status: process.NotifyStatus}
 	if settings.Socket, err = process.InheritedSocket(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 
 	log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
 	settings.Bound = func() {
-		if err := sandbox(paths, logOptions.File != "").Enter(); err != nil {
+		if err := sandbox(o, paths).Enter(); err != nil {
 			log.Warn("the daemon has more rights than it needs", "error", err)
 		}
 	}
@@ -81,7 +81,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	ended := make(chan error)
 	go func() { ended <- d.Wait() }()
 	go func() {
-		if err := process.FeedWatchdog(ctx, d.Stuck); err != nil {
+		if err := process.FeedWatchdog(ctx, d.Busy); err != nil {
 			log.Warn("the watchdog gets no sign of life", "error", err)
 		}
 	}()
@@ -154,8 +154,9 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 }
 
 // sandbox returns what the daemon does with files: it follows key and
-// configuration, opens its log anew, and removes its pid file.
-func sandbox(paths daemon.Paths, logs bool) process.Sandbox {
+// configuration, opens its log anew, and removes its pid file. The file about the
+// web and the certificates beside it are read again whenever they change.
+func sandbox(o *options, paths daemon.Paths) process.Sandbox {
 	box := process.Sandbox{
 		// Beside them what errors are explained with, and figures of the process.
 		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self", "/proc/stat"},
@@ -167,7 +168,13 @@ func sandbox(paths daemon.Paths, logs bool) process.Sandbox {
 			box.Read = append(box.Read, filepath.Dir(target))
 		}
 	}
-	if logs {
+	if o.web.ConfigFile != "" {
+		box.Read = append(box.Read, filepath.Dir(o.web.ConfigFile))
+	}
+	if o.web.Addr != "" {
+		box.Read = append(box.Read, "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
+	}
+	if o.syslog != "only" {
 		box.Append = []string{filepath.Dir(paths.Log)}
 	}
 	return box

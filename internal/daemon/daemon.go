@@ -14,6 +14,7 @@ import (
 	"time"
 
 	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
 	"gntconfd/internal/wire"
@@ -38,6 +39,8 @@ type Options struct {
 	// Status, unless nil, gets a line on what the daemon answers from, at the
 	// start and whenever that changes.
 	Status func(string)
+	// Web says whether and where it shows metrics and its status.
+	Web web.Options
 	// Logger gets the daemon's messages.
 	Logger *slog.Logger
 }
@@ -46,6 +49,7 @@ type Options struct {
 type Daemon struct {
 	server   *server.Server
 	reloader *reload.Reloader
+	site     *web.Site // nil when there is none
 	cancel   context.CancelFunc
 	done     chan struct{}
 	err      error
@@ -54,8 +58,9 @@ type Daemon struct {
 // Start binds the sockets, reads key and configuration, and answers questions
 // from then on until ctx ends. A configuration that is missing or broken does not
 // keep it from starting: it answers with an error until there is a good one. A
-// key that cannot be read does, as does an address that cannot be had or a dialect
-// that there is not; the error says which file, address or dialect it is.
+// key that cannot be read does, as do an address that cannot be had, a dialect that
+// there is not and a file for the status page that cannot be used; the error says
+// which file, address or dialect it is.
 func Start(ctx context.Context, o Options) (*Daemon, error) {
 	switch o.Dialect {
 	case "":
@@ -92,11 +97,23 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		s.Close()
 		return nil, err
 	}
+	if o.Web.Addr != "" {
+		d.site, err = web.Start(ctx, o.Web, web.Source{Server: s, State: d.reloader.State, Logger: o.Logger})
+		if err != nil {
+			cancel()
+			s.Close()
+			d.reloader.Wait()
+			return nil, err
+		}
+	}
 	go func() {
 		defer close(d.done)
 		d.err = s.Serve(ctx)
 		cancel()
 		d.reloader.Wait()
+		if d.site != nil {
+			d.site.Wait()
+		}
 	}()
 	return d, nil
 }
@@ -120,9 +137,9 @@ func (d *Daemon) Addr() netip.AddrPort { return d.server.Addr() }
 // Counts returns what became of the datagrams so far.
 func (d *Daemon) Counts() server.Counts { return d.server.Counts() }
 
-// Stuck returns for how long the datagrams that have waited the longest for
-// their replies have been read; 0 when there are none.
-func (d *Daemon) Stuck() time.Duration { return d.server.Stuck() }
+// Busy returns for how long the worker that has not been waiting for datagrams
+// for longest has not been; 0 when all of them wait.
+func (d *Daemon) Busy() time.Duration { return d.server.Busy() }
 
 // Reload makes the daemon look at its files at once, and returns when that is
 // done.

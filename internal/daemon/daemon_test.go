@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/wire"
 )
@@ -61,6 +63,7 @@ func start(t *testing.T, config []byte) *node {
 		Config: n.config(),
 		Key:    n.key(),
 		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
+		Web:    web.Options{Addr: "127.0.0.1:0"},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -182,6 +185,29 @@ func TestKeyIsReplaced(t *testing.T) {
 	}
 }
 
+// With an address for it, the daemon shows whether it is ready.
+func TestWeb(t *testing.T) {
+	n := start(t, nil)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	status := func() int {
+		response, err := client.Get("http://" + n.site.Addr().String() + "/-/ready")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	if got := status(); got != http.StatusServiceUnavailable {
+		t.Errorf("status %d without a configuration", got)
+	}
+	n.replace(t, n.config(), sample.Config)
+	for deadline := time.Now().Add(patience); status() != http.StatusOK; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still status %d", status())
+		}
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	options := func(change func(*Options)) Options {
 		dir := t.TempDir()
@@ -207,6 +233,7 @@ func TestStartErrors(t *testing.T) {
 		"empty key":       {options(func(o *Options) { o.Key = os.DevNull }), nil, os.DevNull},
 		"port taken":      {options(func(o *Options) { o.Addr = taken.Addr() }), syscall.EADDRINUSE, taken.Addr().String()},
 		"foreign address": {options(func(o *Options) { o.Addr = netip.MustParseAddrPort("192.0.2.1:0") }), syscall.EADDRNOTAVAIL, "192.0.2.1"},
+		"web port taken":  {options(func(o *Options) { o.Web.Addr = taken.site.Addr().String() }), syscall.EADDRINUSE, "--web.listen-address"},
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
 		_, err := Start(ctx, test.options)

@@ -1,7 +1,5 @@
 package server
 
-import "sync/atomic"
-
 // Disposition is how a datagram ended.
 type Disposition uint8
 
@@ -48,35 +46,3 @@ var dispositionNames = [dispositions]string{
 
 // String returns the disposition's name in metrics and logs.
 func (d Disposition) String() string { return dispositionNames[d] }
-
-// Counts tells what became of the datagrams so far.
-type Counts struct {
-	// IPv4 and IPv6 are the datagrams received by address family. Their sum is
-	// that of Dispositions, except for the moment in which a datagram is dealt
-	// with.
-	IPv4, IPv6 uint64
-	// Dispositions has the number of datagrams by how they ended.
-	Dispositions [dispositions]uint64
-	// TooLarge is the number of replies that did not fit into a datagram, so that
-	// an error was sent in their place.
-	TooLarge uint64
-	// Panics is the number of datagrams whose handling was broken off by a fault
-	// in the program.
-	Panics uint64
-}
-
-// counters are the Counts of one worker, in memory that no other writes to.
-type counters struct {
-	ipv4, ipv6, tooLarge, panics atomic.Uint64
-	dispositions                 [dispositions]atomic.Uint64
-}
-
-func (c *counters) addTo(sum *Counts) {
-	sum.IPv4 += c.ipv4.Load()
-	sum.IPv6 += c.ipv6.Load()
-	sum.TooLarge += c.tooLarge.Load()
-	sum.Panics += c.panics.Load()
-	for d := range c.dispositions {
-		sum.Dispositions[d] += c.dispositions[d].Load()
-	}
-}

@@ -92,8 +92,22 @@ func (s *Server) Counts() Counts {
 	var sum Counts
 	for _, w := range s.workers {
 		w.counters.addTo(&sum)
+		sum.Lost += uint64(w.socket.Lost())
 	}
 	return sum
+}
+
+// Busy returns for how long the worker that has not been waiting for datagrams
+// for longest has not been, be it that it works or that it does not serve: 0 when
+// all of them wait.
+func (s *Server) Busy() time.Duration {
+	var longest time.Duration
+	for _, w := range s.workers {
+		if since := w.busySince.Load(); since != 0 {
+			longest = max(longest, s.now().Sub(time.Unix(0, since)))
+		}
+	}
+	return longest
 }
 
 // Serve answers datagrams until ctx ends and closes the sockets then, after the
@@ -108,18 +122,6 @@ func (s *Server) Serve(ctx context.Context) error {
 		group.Go(w.serve)
 	}
 	return group.Wait()
-}
-
-// Stuck returns for how long the worker has been at it that has been busy with
-// one batch of datagrams for the longest time; 0 when none is busy.
-func (s *Server) Stuck() time.Duration {
-	var longest time.Duration
-	for _, w := range s.workers {
-		if since := w.busySince.Load(); since != 0 {
-			longest = max(longest, s.now().Sub(time.Unix(0, since)))
-		}
-	}
-	return longest
 }
 
 func (s *Server) stop() {

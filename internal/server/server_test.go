@@ -117,6 +117,12 @@ func TestDispositions(t *testing.T) {
 
 	conn := dial(t, s)
 	var want Counts
+	// counts are those of which it is known what they must be.
+	counts := func() Counts {
+		c := s.Counts()
+		c.Durations, c.Sizes = Histogram{}, Histogram{}
+		return c
+	}
 	send := func(disposition Disposition, datagram []byte) {
 		t.Helper()
 		if _, err := conn.Write(datagram); err != nil {
@@ -124,13 +130,16 @@ func TestDispositions(t *testing.T) {
 		}
 		want.Dispositions[disposition]++
 		want.IPv4++
-		await(t, func() bool { return s.Counts() == want }, func() any { return s.Counts() })
+		await(t, func() bool { return counts() == want }, func() any { return counts() })
 	}
 	send(DroppedDisabled, ping)
 	s.SetBook(answer.Unavailable("no configuration"))
+	want.Queries[genwire.RequestPing][genwire.StatusError]++
 	send(AnsweredError, ping)
 	s.SetBook(sampleBook(t))
+	want.Queries[genwire.RequestPing][genwire.StatusOK]++
 	send(Answered, ping)
+	want.Queries[genwire.RequestNodeRoleByName][genwire.StatusError]++
 	send(AnsweredError, question{"", `"type":1`}.datagram(t, codec, now))
 	send(DroppedSize, nil)
 	send(DroppedSize, make([]byte, genwire.MaxDatagramSize+1))
@@ -149,9 +158,14 @@ func TestDispositions(t *testing.T) {
 	}
 	want.IPv4 += 60
 	want.Dispositions[Answered] += 20
+	want.Queries[genwire.RequestPing][genwire.StatusOK] += 20
 	want.Dispositions[DroppedJSON] += 20
 	want.Dispositions[DroppedMagic] += 20
-	await(t, func() bool { return s.Counts() == want }, func() any { return s.Counts() })
+	await(t, func() bool { return counts() == want }, func() any { return counts() })
+	sums(t, s)
+	if s.Counts().Durations.Sum == 0 {
+		t.Error("replies take no time")
+	}
 
 	if strings.Contains(log.String(), strings.TrimSpace(string(sample.Key))) {
 		t.Error("the key is in the log")
@@ -198,8 +212,39 @@ func TestClassicDispositions(t *testing.T) {
 			t.Fatal(err)
 		}
 		want.Dispositions[test.disposition]++
-		want.IPv4++
-		await(t, func() bool { return s.Counts() == want }, func() any { return []any{test, s.Counts()} })
+		await(t, func() bool { return s.Counts().Dispositions == want.Dispositions }, func() any { return []any{test, s.Counts()} })
+	}
+	sums(t, s)
+	if got := s.Counts().Queries[genwire.RequestInstanceDisks][genwire.StatusNotImplemented]; got != 1 {
+		t.Errorf("%d queries are not implemented", got)
+	}
+}
+
+// sums checks the identities that hold between the counts of a server at rest.
+func sums(t *testing.T, s *Server) {
+	t.Helper()
+	var c Counts
+	var replies uint64
+	// What a reply took is counted last, after its client can have it.
+	await(t, func() bool {
+		c = s.Counts()
+		replies = c.Dispositions[Answered] + c.Dispositions[AnsweredError] + c.Dispositions[WriteError]
+		return c.Durations.Count() == replies
+	}, func() any { return c })
+	var all, queries uint64
+	for _, n := range c.Dispositions {
+		all += n
+	}
+	for _, statuses := range c.Queries {
+		for _, n := range statuses {
+			queries += n
+		}
+	}
+	if c.IPv4+c.IPv6 != all || queries != replies || c.Sizes.Count() != replies {
+		t.Errorf("%d datagrams, %d of them replied to, but %+v", all, replies, c)
+	}
+	if c.Sizes.Sum < replies*100 {
+		t.Errorf("%d replies have %d bytes", replies, c.Sizes.Sum)
 	}
 }
 
@@ -211,21 +256,4 @@ func await(t *testing.T, condition func() bool, got func() any) {
 			t.Fatalf("still %+v", got())
 		}
 	}
-}
-
-// A worker that makes no headway is noticed.
-func TestStuck(t *testing.T) {
-	s := start(t, slog.New(slog.DiscardHandler))
-	if stuck := s.Stuck(); stuck != 0 {
-		t.Errorf("without a question for %v", stuck)
-	}
-	began := time.Now().Add(-time.Hour)
-	s.workers[0].busySince.Store(began.UnixNano())
-	if stuck := s.Stuck(); stuck < time.Hour {
-		t.Errorf("after an hour for %v", stuck)
-	}
-	s.SetBook(sampleBook(t))
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
-	ask(t, dial(t, s), question{"", `"type":0`}.datagram(t, codec, time.Now()))
-	await(t, func() bool { return s.Stuck() == 0 }, func() any { return s.Stuck() })
 }

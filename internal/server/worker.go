@@ -25,15 +25,20 @@ type worker struct {
 	scratch  answer.Scratch
 	counters counters
 
-	busySince atomic.Int64 // when the batch at hand was read, Unix time in ns; 0 while there is none
-
 	verbose    bool // whether anybody reads debug messages
 	ended      [udp.BatchSize]Disposition
 	complained *dialect // the last one whose replies were too large
+
+	// busySince is the time in Unix nanoseconds since when it has not been
+	// waiting for datagrams, and 0 while it is.
+	busySince atomic.Int64
+	callers   callers
 }
 
 func newWorker(s *Server, socket *udp.Socket) *worker {
-	return &worker{server: s, socket: socket, codec: wire.NewCodec(s.options.Keys)}
+	w := &worker{server: s, socket: socket, codec: wire.NewCodec(s.options.Keys)}
+	w.busySince.Store(s.now().UnixNano())
+	return w
 }
 
 // readPause is how long a worker waits after a failed read: the kernel was short
@@ -47,7 +52,9 @@ func (w *worker) serve() error {
 		return fmt.Errorf("memory for datagrams: %w", err)
 	}
 	defer w.batch.Free()
+	defer func() { w.busySince.Store(w.server.now().UnixNano()) }()
 	for {
+		w.busySince.Store(0)
 		err := w.socket.Read(w.batch)
 		switch {
 		case errors.Is(err, net.ErrClosed):
@@ -57,14 +64,14 @@ func (w *worker) serve() error {
 			time.Sleep(readPause)
 			continue
 		}
-		w.work(w.server.now())
+		now := w.server.now()
+		w.busySince.Store(now.UnixNano())
+		w.work(now)
 	}
 }
 
 // work deals with the datagrams of one read.
 func (w *worker) work(now time.Time) {
-	w.busySince.Store(now.UnixNano())
-	defer w.busySince.Store(0)
 	w.verbose = w.server.options.Logger.Enabled(context.Background(), slog.LevelDebug)
 	for i := range w.batch.Len() {
 		if w.batch.IPv4(i) {
@@ -75,7 +82,11 @@ func (w *worker) work(now time.Time) {
 		w.ended[i] = w.guardedAnswer(i, now)
 	}
 	w.socket.Write(w.batch)
+	replies := uint64(0)
 	for i := range w.batch.Len() {
+		if w.replied(i) {
+			replies++
+		}
 		if err := w.batch.SendError(i); err != nil {
 			w.ended[i] = WriteError
 			w.server.options.Logger.Debug("reply not sent", "to", w.batch.From(i), "error", err)
@@ -86,7 +97,12 @@ func (w *worker) work(now time.Time) {
 				"size", len(w.batch.Datagram(i)), "disposition", w.ended[i])
 		}
 	}
+	w.counters.took(w.server.now().Sub(now), replies)
+	w.callers.note(w)
 }
+
+// replied reports whether there is a reply to datagram i.
+func (w *worker) replied(i int) bool { return w.ended[i] == Answered || w.ended[i] == AnsweredError }
 
 // guardedAnswer is answer, with a fault in the program costing the one datagram
 // and nothing else.
@@ -127,6 +143,7 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 		w.complain(dialect, response.kind)
 	}
 	w.batch.Reply(i, datagram)
+	w.counters.replied(response.kind, reply.Status, len(datagram))
 	if reply.Status != genwire.StatusOK {
 		return AnsweredError
 	}
@@ -154,7 +171,7 @@ var refusals = [...]Disposition{
 // complain counts a reply that is too large, and logs the first one for each
 // configuration.
 func (w *worker) complain(dialect *dialect, request genwire.RequestType) {
-	w.counters.tooLarge.Add(1)
+	w.counters.tooLarge[request].Add(1)
 	if w.complained != dialect {
 		w.complained = dialect
 		w.server.options.Logger.Warn("a reply does not fit into a datagram; an error was sent instead",

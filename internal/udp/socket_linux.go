@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -233,6 +234,20 @@ func (s *Socket) Write(b *Batch) (failed int) {
 		b.fail(err)
 	}
 	return b.failed
+}
+
+// Lost is how many datagrams the kernel has thrown away instead of keeping them
+// for a Read, as a rule for want of room. It wraps around, and is 0 where the
+// kernel does not tell (before Linux 4.12, and after Close).
+func (s *Socket) Lost() uint32 {
+	var info [unix.SK_MEMINFO_VARS]uint32
+	size := uint32(unsafe.Sizeof(info))
+	// A failure leaves the zeros.
+	_ = s.raw.Control(func(fd uintptr) {
+		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	})
+	return info[unix.SK_MEMINFO_DROPS]
 }
 
 // Addr is the bound address and port.

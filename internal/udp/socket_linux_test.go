@@ -792,3 +792,34 @@ func cpuTime(b *testing.B) int64 {
 	}
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
+
+// What no longer fits into a socket's buffer is counted.
+func TestLost(t *testing.T) {
+	s := listenOn(t, "127.0.0.1", 1)[0]
+	if lost := s.Lost(); lost != 0 {
+		t.Fatalf("%d datagrams are lost before one was sent", lost)
+	}
+	client := dial(t, "127.0.0.1", s.Addr().Port())
+	large := make([]byte, genwire.MaxDatagramSize)
+	const sent = 100 // six times the buffer that is asked for, which the kernel doubles
+	for range sent {
+		if _, err := client.Write(large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	received, b := 0, makeBatch(t)
+	lost := int(s.Lost())
+	for received+lost < sent {
+		if err := s.Read(b); err != nil {
+			t.Fatal(err)
+		}
+		received += b.Len()
+	}
+	if lost == 0 || received+lost != sent {
+		t.Errorf("%d sent, %d received, %d lost", sent, received, lost)
+	}
+	s.Close()
+	if lost := s.Lost(); lost != 0 {
+		t.Errorf("a closed socket lost %d datagrams", lost)
+	}
+}

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+)
+
+const (
+	requestTypes = genwire.RequestDataCollectors + 1
+	statuses     = genwire.StatusNotImplemented + 1
+)
+
+// Counts tells what became of the datagrams so far.
+type Counts struct {
+	// IPv4 and IPv6 are the datagrams received by address family. Their sum is
+	// that of Dispositions, except for the moment in which a datagram is dealt
+	// with.
+	IPv4, IPv6 uint64
+	// Dispositions has the number of datagrams by how they ended.
+	Dispositions [dispositions]uint64
+	// Queries has the number of replies made by request type and status. Their
+	// sum is that of the dispositions Answered, AnsweredError and WriteError.
+	Queries [requestTypes][statuses]uint64
+	// TooLarge is the number of replies, by request type, that did not fit into a
+	// datagram, so that an error was sent in their place.
+	TooLarge [requestTypes]uint64
+	// Durations tells how long replies took, from reading their datagrams to
+	// handing them to the kernel, in nanoseconds; the bounds are DurationBounds.
+	// The replies to datagrams that were read together leave together, and each
+	// took the time that all of them took.
+	Durations Histogram
+	// Sizes tells how large replies were as datagrams, in bytes; the bounds are
+	// SizeBounds.
+	Sizes Histogram
+	// Panics is the number of datagrams whose handling was broken off by a fault
+	// in the program.
+	Panics uint64
+	// Lost is the number of datagrams that the kernel threw away before they were
+	// received, as a rule because a socket's buffer was full.
+	Lost uint64
+}
+
+// Histogram counts values by size.
+type Histogram struct {
+	// Buckets has the number of values up to each bound that are above the bound
+	// before, and last those above all bounds.
+	Buckets [buckets]uint64
+	// Sum is the sum of all values.
+	Sum uint64
+}
+
+// Count returns the number of values.
+func (h *Histogram) Count() uint64 {
+	var n uint64
+	for _, bucket := range h.Buckets {
+		n += bucket
+	}
+	return n
+}
+
+const (
+	bounds  = 15
+	buckets = bounds + 1
+)
+
+// DurationBounds are the bounds of Counts.Durations: nanoseconds.
+var DurationBounds = [bounds]uint64{
+	5e3, 10e3, 25e3, 50e3, 100e3, 250e3, 500e3, 1e6, 2500e3, 5e6, 10e6, 25e6, 50e6, 100e6, 1e9,
+}
+
+// SizeBounds are the bounds of Counts.Sizes: bytes, with the limit of a datagram
+// as the last.
+var SizeBounds = [bounds]uint64{
+	192, 256, 384, 512, 768, 1 << 10, 1536, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10,
+	genwire.MaxDatagramSize,
+}
+
+// counters are the Counts of one worker, in memory that no other writes to.
+type counters struct {
+	ipv4, ipv6, panics atomic.Uint64
+	dispositions       [dispositions]atomic.Uint64
+	queries            [requestTypes][statuses]atomic.Uint64
+	tooLarge           [requestTypes]atomic.Uint64
+	durations, sizes   histogram
+}
+
+// replied counts a reply.
+func (c *counters) replied(request genwire.RequestType, status genwire.Status, size int) {
+	c.queries[request][status].Add(1)
+	c.sizes.add(&SizeBounds, uint64(size), 1)
+}
+
+// took counts how long a number of replies took.
+func (c *counters) took(duration time.Duration, replies uint64) {
+	if replies > 0 {
+		c.durations.add(&DurationBounds, uint64(max(duration, 0)), replies)
+	}
+}
+
+func (c *counters) addTo(sum *Counts) {
+	sum.IPv4 += c.ipv4.Load()
+	sum.IPv6 += c.ipv6.Load()
+	sum.Panics += c.panics.Load()
+	for d := range c.dispositions {
+		sum.Dispositions[d] += c.dispositions[d].Load()
+	}
+	for t := range c.queries {
+		for s := range c.queries[t] {
+			sum.Queries[t][s] += c.queries[t][s].Load()
+		}
+		sum.TooLarge[t] += c.tooLarge[t].Load()
+	}
+	c.durations.addTo(&sum.Durations)
+	c.sizes.addTo(&sum.Sizes)
+}
+
+// histogram is a Histogram that grows. Readers need no lock, for which they may
+// find a value in one of its parts and not yet in the other.
+type histogram struct {
+	buckets [buckets]atomic.Uint64
+	sum     atomic.Uint64
+}
+
+// add adds a value a number of times.
+func (h *histogram) add(bounds *[bounds]uint64, value, times uint64) {
+	i, _ := slices.BinarySearch(bounds[:], value)
+	h.buckets[i].Add(times)
+	h.sum.Add(value * times)
+}
+
+func (h *histogram) addTo(sum *Histogram) {
+	for i := range h.buckets {
+		sum.Buckets[i] += h.buckets[i].Load()
+	}
+	sum.Sum += h.sum.Load()
+}

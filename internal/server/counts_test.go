@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"gntconfd/internal/sample"
+	"gntconfd/internal/wire"
+)
+
+func TestHistogram(t *testing.T) {
+	if !slices.IsSorted(DurationBounds[:]) || !slices.IsSorted(SizeBounds[:]) {
+		t.Error("bounds that do not ascend")
+	}
+	var h histogram
+	for _, value := range []uint64{0, 192, 193, 61440, 61441} {
+		h.add(&SizeBounds, value, 2)
+	}
+	var got Histogram
+	h.addTo(&got)
+	want := Histogram{Sum: 2 * (192 + 193 + 61440 + 61441)}
+	want.Buckets[0], want.Buckets[1], want.Buckets[14], want.Buckets[15] = 4, 2, 2, 2
+	if got != want || got.Count() != 10 {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Counting what a reply was about, how large it was and how long it took
+// allocates nothing.
+func TestCountingAllocatesNothing(t *testing.T) {
+	w := &worker{}
+	if n := testing.AllocsPerRun(100, func() {
+		w.counters.replied(3, 1, 500)
+		w.counters.took(time.Millisecond, 7)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCounting(b *testing.B) {
+	w := &worker{}
+	for i := 0; b.Loop(); i++ {
+		w.counters.replied(3, 0, 500)
+		if i%8 == 0 {
+			w.counters.took(20*time.Microsecond, 8)
+		}
+	}
+}
+
+func TestBusy(t *testing.T) {
+	now := time.Now()
+	s := &Server{now: func() time.Time { return now }}
+	working, waiting := newWorker(s, nil), newWorker(s, nil)
+	s.workers = []*worker{working, waiting}
+	waiting.busySince.Store(0)
+	now = now.Add(time.Minute)
+	if got := s.Busy(); got != time.Minute {
+		t.Errorf("busy for %v", got)
+	}
+	working.busySince.Store(0)
+	if got := s.Busy(); got != 0 {
+		t.Errorf("waiting, but busy for %v", got)
+	}
+}
+
+func TestBusyWhileNotServing(t *testing.T) {
+	s, err := Listen(Options{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Busy() == 0 {
+		t.Error("it serves before Serve")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx) }()
+	await(t, func() bool { return s.Busy() == 0 }, func() any { return s.Busy() })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if s.Busy() == 0 {
+		t.Error("it serves after Serve")
+	}
+}
+
+// Only callers who were answered become known, and only when asked for.
+func TestCallers(t *testing.T) {
+	s := start(t, slog.New(slog.DiscardHandler))
+	s.SetBook(sampleBook(t))
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	ping := question{"", `"type":0`}.datagram(t, codec, time.Now())
+	conn := dial(t, s)
+	ask(t, conn, ping)
+	if got := s.AppendCallers(nil); len(got) != 0 {
+		t.Errorf("callers %v before anybody asked for them", got)
+	}
+	if _, err := conn.Write([]byte("plj0 who is there?")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return s.Counts().Dispositions[DroppedJSON] == 1 }, func() any { return s.Counts() })
+	if got := s.AppendCallers(nil); len(got) != 0 {
+		t.Errorf("a stranger is a caller: %v", got)
+	}
+	var got []netip.Addr
+	ask(t, conn, ping)
+	await(t, func() bool { got = s.AppendCallers(got); return len(got) > 0 }, func() any { return got })
+	if want := []netip.Addr{netip.MustParseAddr("127.0.0.1")}; !slices.Equal(got, want) {
+		t.Errorf("callers %v", got)
+	}
+}
