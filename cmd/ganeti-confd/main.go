@@ -64,6 +64,7 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.BoolVarP(&o.version, "version", "V", false, "show the version")
 	flags.BoolVar(&o.helpCompletion, "help-completion", false, "show what shells need to complete options")
 	complete(flags, "bind", "inetaddr")
+	complete(flags, "web.config.file", "file")
 	complete(flags, "dialect", "choices=auto,2.6,3.0")
 	complete(flags, "syslog", "choices=yes,no,only")
 	complete(flags, "log-format", "choices=ganeti,text,json")
