@@ -215,7 +215,7 @@ func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []by
 	if escaped != nil {
 		out.Raw(escaped)
 	} else {
-		out.ByteStr(plain)
+		out.Buf = appendQuoted(out.Buf, plain)
 	}
 	out.Raw(envelopeFrame[1])
 	out.Str(salt)
