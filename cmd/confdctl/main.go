@@ -47,7 +47,7 @@ To see what can be asked, without any cluster:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(askCommand(), demoCommand(), genClusterCommand(), benchCommand())
+	root.AddCommand(askCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand())
 	root.SetFlagErrorFunc(usageError)
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -56,6 +56,10 @@ To see what can be asked, without any cluster:
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if f := (*finding)(nil); errors.As(err, &f) {
+		fmt.Fprintln(stdout, f)
+		return int(f.health)
 	}
 	fmt.Fprintf(stderr, "confdctl: %v\n", err)
 	var advised *advisedError

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -38,6 +39,7 @@ type options struct {
 	bind                            string
 	dialect                         string
 	syslog, logFormat               string
+	checkConfig                     bool
 	version, help, helpCompletion   bool
 	web                             web.Options
 }
@@ -60,6 +62,7 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.StringVar(&o.web.ConfigFile, "web.config.file", "",
 		"`file` with TLS certificates and passwords for it, as Prometheus exporters have them")
 	flags.BoolVar(&o.web.Pprof, "web.enable-pprof", false, "show profiles of the program there as well")
+	flags.BoolVar(&o.checkConfig, "check-config", false, "report on the node's configuration and key, as user gnt-confd would find them, and exit with 0 if they can be served, else 1")
 	flags.BoolVarP(&o.help, "help", "h", false, "show this help")
 	flags.BoolVarP(&o.version, "version", "V", false, "show the version")
 	flags.BoolVar(&o.helpCompletion, "help-completion", false, "show what shells need to complete options")
@@ -95,10 +98,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	if !o.noUserChecks {
-		if err := process.CheckUser(wire.ServiceName, daemonUser); err != nil {
+		if err := assumeUser(&o); err != nil {
 			fmt.Fprintln(stderr, err)
 			return exitFailure
 		}
+	}
+	if o.checkConfig {
+		return check(&o, stdout, stderr)
 	}
 	launch, err := process.Detached()
 	if err == nil {
@@ -116,6 +122,48 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return exitOK
+}
+
+// assumeUser returns an error unless the user is the daemon's. A check by root goes
+// on as that user, who may not read all that root may.
+func assumeUser(o *options) error {
+	if o.checkConfig && os.Getuid() == 0 {
+		return process.BecomeUser(daemonUser)
+	}
+	return process.CheckUser(wire.ServiceName, daemonUser)
+}
+
+// check reports on the files of the node: on stdout what there is, on stderr what is
+// wrong with it.
+func check(o *options, stdout, stderr io.Writer) int {
+	paths := daemon.NodePaths()
+	report := daemon.Check(daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect)})
+	if addr, err := address(o, paths); err != nil {
+		report.Errors = append(report.Errors, err.Error())
+	} else {
+		report.Facts = append(report.Facts, "address: "+listens(addr))
+	}
+	for _, fact := range report.Facts {
+		fmt.Fprintln(stdout, fact)
+	}
+	for _, warning := range report.Warnings {
+		fmt.Fprintln(stderr, "warning:", warning)
+	}
+	for _, problem := range report.Errors {
+		fmt.Fprintln(stderr, "error:", problem)
+	}
+	if len(report.Errors) > 0 {
+		return exitFailure
+	}
+	return exitOK
+}
+
+// listens tells an address to listen on, of which the zero address is every one.
+func listens(addr netip.AddrPort) string {
+	if !addr.Addr().IsValid() {
+		return fmt.Sprintf("every one, port %d", addr.Port())
+	}
+	return addr.String()
 }
 
 func usage(flags *pflag.FlagSet) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -61,6 +62,11 @@ func TestScripts(t *testing.T) {
 				return errno == 0, nil
 			case "ipv6":
 				_, err := os.Stat("/proc/net/if_inet6")
+				return err == nil, nil
+			case "root":
+				return os.Getuid() == 0, nil
+			case "user":
+				_, err := user.Lookup(daemonUser)
 				return err == nil, nil
 			case "gnt-confd":
 				return process.CheckUser("", daemonUser) == nil, nil

@@ -307,12 +307,12 @@ func (x *indexer) addNodes(i int32) {
 
 // disk returns the DRBD devices of the disk with a key, and whether there is such
 // a disk.
-func (x *indexer) disk(key string) (drbdTree, bool) {
-	i, ok := x.document.containers["disks"].find(key)
+func (s *Snapshot) disk(key string) (drbdTree, bool) {
+	i, ok := s.document.containers["disks"].find(key)
 	if !ok {
 		return drbdTree{}, false
 	}
-	return x.disks[i], true
+	return s.disks[i], true
 }
 
 // addMinors enters the DRBD minors of an instance with both their nodes; none of

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,12 +63,9 @@ type Daemon struct {
 // there is not and a file for the status page that cannot be used; the error says
 // which file, address or dialect it is.
 func Start(ctx context.Context, o Options) (*Daemon, error) {
-	switch o.Dialect {
-	case "":
-		o.Dialect = DialectAuto
-	case DialectAuto, Dialect26, Dialect30:
-	default:
-		return nil, fmt.Errorf("there is no dialect %q: choose %s, %s or %s", o.Dialect, DialectAuto, Dialect26, Dialect30)
+	o.Dialect = cmp.Or(o.Dialect, DialectAuto)
+	if err := o.Dialect.check(); err != nil {
+		return nil, err
 	}
 	keys := new(wire.Keyring)
 	s, err := server.Listen(server.Options{Addr: o.Addr, Socket: o.Socket, Keys: keys, Logger: o.Logger})

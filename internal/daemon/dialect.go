@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"log/slog"
 
 	"gntconfd/gen/wire"
@@ -26,6 +27,20 @@ const (
 	Dialect30 Dialect = "3.0"
 )
 
+// check returns an error unless there is the dialect.
+func (d Dialect) check() error {
+	switch d {
+	case DialectAuto, Dialect26, Dialect30:
+		return nil
+	}
+	return fmt.Errorf("there is no dialect %q: choose %s, %s or %s", d, DialectAuto, Dialect26, Dialect30)
+}
+
+// classic reports whether a configuration is answered in the dialect of Ganeti 2.6.
+func (d Dialect) classic(s *cluster.Snapshot) bool {
+	return d == Dialect26 || d == DialectAuto && s.Version < wire.ModernVersion
+}
+
 // speaker makes the server answer from the configuration in one dialect.
 type speaker struct {
 	server  *server.Server
@@ -45,8 +60,8 @@ func (p *speaker) setState(state reload.State) {
 		return
 	}
 	p.serving = state.Snapshot
-	if p.dialect == DialectAuto && state.Snapshot != nil {
-		p.classic = state.Snapshot.Version < wire.ModernVersion
+	if state.Snapshot != nil {
+		p.classic = p.dialect.classic(state.Snapshot)
 	}
 	switch {
 	case !p.classic && state.Snapshot == nil:

@@ -95,6 +95,23 @@ func (f *file) read(force bool) ([]byte, error) {
 	return data, nil
 }
 
+// ReadKey returns what a Reloader would take for the key, or the error that Start
+// would return.
+func ReadKey(path string) ([]byte, error) {
+	key, _, err := readSteady(path, maxKeySize)
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// ReadConfig returns the text of a configuration as a Reloader would read it, or
+// the error that its State.Err would be.
+func ReadConfig(path string) ([]byte, error) {
+	data, _, err := readSteady(path, maxConfigSize)
+	return data, err
+}
+
 // readSteady reads a regular file of 1 to limit bytes that does not change in
 // the meantime. It never waits for a writer, as opening a named pipe might.
 func readSteady(path string, limit int64) ([]byte, stamp, error) {

@@ -5,18 +5,61 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"syscall"
 )
+
+// BecomeUser makes the process one of the user and the group of a name, with the
+// other groups that the user is in, for good. Only root can.
+func BecomeUser(name string) error {
+	u, g, err := lookup(name)
+	if err != nil {
+		return err
+	}
+	others, err := u.GroupIds()
+	if err != nil {
+		return fmt.Errorf("groups of user %s: %w", name, err)
+	}
+	ids := make([]int, 0, 2+len(others)) // user, group, and all groups
+	for _, text := range append([]string{u.Uid, g.Gid}, others...) {
+		id, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("IDs of user %s: %w", name, err)
+		}
+		ids = append(ids, id)
+	}
+	// The right to change the others goes with the user.
+	err = syscall.Setgroups(ids[2:])
+	if err == nil {
+		err = syscall.Setgid(ids[1])
+	}
+	if err == nil {
+		err = syscall.Setuid(ids[0])
+	}
+	if err != nil {
+		return fmt.Errorf("becoming user %s: %w", name, err)
+	}
+	return nil
+}
+
+// lookup returns the user and the group of a name.
+func lookup(name string) (*user.User, *user.Group, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: make it, or give --no-user-checks", err)
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: make it, or give --no-user-checks", err)
+	}
+	return u, g, nil
+}
 
 // CheckUser returns an error unless the process runs as the user and the group of
 // a name.
 func CheckUser(program, name string) error {
-	u, err := user.Lookup(name)
+	u, g, err := lookup(name)
 	if err != nil {
-		return fmt.Errorf("%w: make it, or give --no-user-checks", err)
-	}
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return fmt.Errorf("%w: make it, or give --no-user-checks", err)
+		return err
 	}
 	if id := strconv.Itoa(os.Getuid()); id != u.Uid {
 		return fmt.Errorf("%s started using wrong user ID (%s), expected %s", program, id, u.Uid)

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gntconfd/gen/wire"
+)
+
+// health is what a monitoring plugin finds, by its exit code.
+type health int
+
+const (
+	healthOK health = iota
+	healthWarning
+	healthCritical
+	healthUnknown
+)
+
+func (h health) String() string {
+	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[h]
+}
+
+// finding is the outcome of a check, which is an error even if all is well: its
+// code and its one line are all that the command shows.
+type finding struct {
+	health health
+	text   string
+	data   string // performance data, if any
+}
+
+// Error returns the line of the finding.
+func (f *finding) Error() string {
+	line := "CONFD " + f.health.String() + " - " + plain(f.text)
+	if f.data != "" {
+		line += " | " + f.data
+	}
+	return line
+}
+
+// unknown makes the finding of an error on this side.
+func unknown(err error) *finding { return &finding{health: healthUnknown, text: advice(err)} }
+
+// advice returns an error with what to do about it.
+func advice(err error) string {
+	text := err.Error()
+	if advised := (*advisedError)(nil); errors.As(err, &advised) {
+		text += ". " + strings.ReplaceAll(advised.advice, "\n- ", " ")
+	}
+	return text
+}
+
+// plain makes one line of a text, without the character before performance data.
+func plain(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "/")
+}
+
+// limits are round-trip times, in milliseconds, above which a check is not content.
+type limits struct{ warning, critical float64 }
+
+// checkCommand asks a running daemon how it is, for a monitoring system.
+func checkCommand() *cobra.Command {
+	var (
+		conn  connection
+		limit limits
+	)
+	command := &cobra.Command{
+		Use:   "check",
+		Short: "Check a running daemon, as a plugin of Nagios and its kin",
+		Long: `check asks a daemon which version of the configuration it serves and who is master,
+and prints one line, with the round-trip time in seconds and the serial number of
+the cluster as performance data:
+
+  CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
+
+The slower of the two answers counts. An answer that came only after the request was
+sent again, as UDP may lose it, has taken the whole time since it was sent first.
+--timeout bounds both questions together; it should be more than --critical.
+
+The daemon's port, the key and the clock are as for confdctl ask.
+
+Exit status: 0 OK; 1 WARNING, slow; 2 CRITICAL, very slow, no reply, or an error in
+reply, as from a daemon that has no configuration; 3 UNKNOWN, wrong usage or an
+error on this machine, such as a key file that cannot be read.`,
+		Example: `  confdctl check
+  confdctl check --server node1.example.org --key-file /etc/nagios/hmac.key -w 50 -c 500`,
+		Args: func(command *cobra.Command, args []string) error {
+			if err := usage(cobra.NoArgs)(command, args); err != nil {
+				return unknown(err)
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return check(command.Context(), &conn, limit)
+		},
+	}
+	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return unknown(usageError(command, err))
+	})
+	conn.addFlags(command)
+	flags := command.Flags()
+	flags.Float64VarP(&limit.warning, "warning", "w", 100, "round-trip time above which to warn, in `ms`")
+	flags.Float64VarP(&limit.critical, "critical", "c", 1000, "round-trip time above which the state is critical, in `ms`")
+	return command
+}
+
+// check asks a daemon and returns what it found.
+func check(ctx context.Context, conn *connection, limit limits) *finding {
+	c, err := conn.client()
+	if err != nil {
+		return unknown(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, conn.timeout)
+	defer cancel()
+	var (
+		answers [2]string
+		slowest time.Duration
+		serial  int64
+	)
+	for i, typ := range []wire.RequestType{wire.RequestPing, wire.RequestClusterMaster} {
+		reply, err := c.Ask(ctx, typ, wire.Query{})
+		if errors.Is(err, context.Canceled) {
+			return unknown(err)
+		} else if err != nil {
+			return &finding{health: healthCritical, text: advice(conn.advise(err))}
+		}
+		answers[i] = strings.Join(answerLines(typ, wire.Query{}, reply, 0), " ")
+		if reply.Status != wire.StatusOK {
+			return &finding{health: healthCritical, text: fmt.Sprintf("%s answers %s with an error: %s",
+				conn.server, requests[typ].name, answers[i])}
+		}
+		slowest, serial = max(slowest, reply.RoundTrip), reply.Serial
+	}
+	return judge(limit, slowest, serial, answers[0], answers[1])
+}
+
+// judge returns the finding about a daemon that has answered.
+func judge(limit limits, roundTrip time.Duration, serial int64, version, master string) *finding {
+	f := &finding{
+		text: fmt.Sprintf("version %s, serial %d, master %s", version, serial, master),
+		data: fmt.Sprintf("rtt=%.6fs;%s;%s;0 serial=%d", roundTrip.Seconds(),
+			seconds(limit.warning), seconds(limit.critical), serial),
+	}
+	ms := roundTrip.Seconds() * 1000
+	switch {
+	case ms > limit.critical:
+		f.health = healthCritical
+	case ms > limit.warning:
+		f.health = healthWarning
+	default:
+		return f
+	}
+	f.text = fmt.Sprintf("slow, %.1f ms, %s", ms, f.text)
+	return f
+}
+
+// seconds writes milliseconds as seconds.
+func seconds(ms float64) string { return strconv.FormatFloat(ms/1000, 'f', -1, 64) }

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestJudge(t *testing.T) {
+	limit := limits{warning: 100, critical: 1500}
+	for roundTrip, want := range map[time.Duration]struct {
+		health health
+		line   string
+	}{
+		312 * time.Microsecond:  {healthOK, "CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1.5;0 serial=73"},
+		100 * time.Millisecond:  {healthOK, "CONFD OK - version 3000000, serial 73, master node1 | rtt=0.100000s;0.1;1.5;0 serial=73"},
+		101 * time.Millisecond:  {healthWarning, "CONFD WARNING - slow, 101.0 ms, version 3000000, serial 73, master node1 | rtt=0.101000s;0.1;1.5;0 serial=73"},
+		1500 * time.Millisecond: {healthWarning, "CONFD WARNING - slow, 1500.0 ms, version 3000000, serial 73, master node1 | rtt=1.500000s;0.1;1.5;0 serial=73"},
+		2 * time.Second:         {healthCritical, "CONFD CRITICAL - slow, 2000.0 ms, version 3000000, serial 73, master node1 | rtt=2.000000s;0.1;1.5;0 serial=73"},
+	} {
+		f := judge(limit, roundTrip, 73, "3000000", "node1")
+		if f.health != want.health || f.Error() != want.line {
+			t.Errorf("%v: %d, %s\nwant %d, %s", roundTrip, f.health, f, want.health, want.line)
+		}
+	}
+}
+
+// What a monitoring system reads is one line, and only what follows the one bar in
+// it is performance data.
+func TestFindingLine(t *testing.T) {
+	f := unknown(&advisedError{errors.New("a | b\nc"), "Check that\n- d;\n- e."})
+	if want := "CONFD UNKNOWN - a / b c. Check that d; e."; f.Error() != want {
+		t.Errorf("%s\nwant %s", f, want)
+	}
+}

@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// NumDisks returns how many disks there are.
+func (s *Snapshot) NumDisks() int { return len(s.disks) }
+
+// Problems tells what makes answers poorer than they ought to be: references that
+// lead nowhere, and names and addresses that are there twice. Each begins with a
+// JSON pointer to the place in the present layout and says what comes of it. A sound
+// configuration has none.
+func (s *Snapshot) Problems() []string {
+	var p problems
+	if _, match := s.FindNode(s.MasterNode); match != Found {
+		p.add("/cluster/master_node", "there is no node %q, so that questions about the master get an error", s.MasterNode)
+	}
+	if !s.HasDefaultLink {
+		p.add("/cluster/nicparams/default", "is missing, so that no address of an instance is known")
+	}
+	p.addNodes(s)
+	p.addDisks(s)
+	p.addInstances(s)
+	return p
+}
+
+type problems []string
+
+func (p *problems) add(place, format string, args ...any) {
+	*p = append(*p, place+": "+fmt.Sprintf(format, args...))
+}
+
+// place returns the pointer to a member of an object.
+func place(container, key, member string) string {
+	return "/" + container + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key) + "/" + member
+}
+
+func (p *problems) addNodes(s *Snapshot) {
+	names, addresses := make(holders), make(holders)
+	for _, n := range s.Nodes {
+		if other, taken := names.enter(n.Name, n.Key); taken {
+			p.add(place("nodes", n.Key, "name"), "node %s is also called %q, which leads to one of them only", other, n.Name)
+		}
+		if other, taken := addresses.enter(n.PrimaryIP, n.Name); taken {
+			p.add(place("nodes", n.Key, "primary_ip"), "node %s also has the address %s", other, n.PrimaryIP)
+		}
+	}
+}
+
+func (p *problems) addDisks(s *Snapshot) {
+	for i, object := range s.document.objects("disks") {
+		var missing []string
+		for _, device := range s.disks[i].devices {
+			for _, node := range device.nodes {
+				if _, match := s.FindNode(node); match != Found && !slices.Contains(missing, node) {
+					missing = append(missing, node)
+					p.add(place("disks", object.key, "logical_id"), "there is no node %q, which is to have one end of it", node)
+				}
+			}
+		}
+	}
+}
+
+func (p *problems) addInstances(s *Snapshot) {
+	names, addresses := make(holders), make(holders)
+	for i, object := range s.document.objects("instances") {
+		in := &s.Instances[i]
+		if other, taken := names.enter(in.Name, object.key); taken {
+			p.add(place("instances", object.key, "name"), "instance %s is also called %q, which leads to one of them only", other, in.Name)
+		}
+		if _, match := s.FindNode(in.PrimaryNode); in.Placed && match != Found {
+			p.add(place("instances", object.key, "primary_node"), "there is no node %q, so that the instance's addresses lead nowhere", in.PrimaryNode)
+		}
+		for position, key := range in.Disks {
+			if _, ok := s.disk(key); !ok {
+				p.add(place("instances", object.key, fmt.Sprintf("disks/%d", position)),
+					"there is no disk %q, so that a question for the disks gets an error, and DRBD minors are left out", key)
+			}
+		}
+		for _, a := range in.Addresses {
+			link := a.Link
+			if !a.Linked {
+				link = s.DefaultLink
+			}
+			// With the default link missing there are no links at all.
+			if other, taken := addresses.enter(a.IP, in.Name, link); taken && s.HasDefaultLink {
+				p.add(place("instances", object.key, "nics"), "instance %s also has the address %s on link %s; the last of them counts", other, a.IP, link)
+			}
+		}
+	}
+}
+
+// holders tells who has a name or an address.
+type holders map[string]string
+
+// enter gives a text, which may be within a scope, to holder if nobody has it yet,
+// and otherwise returns who has. Nobody has the empty text.
+func (h holders) enter(text, holder string, scope ...string) (other string, taken bool) {
+	if text == "" {
+		return "", false
+	}
+	key := strings.Join(append(scope, text), "\x00")
+	if other, taken = h[key]; !taken {
+		h[key] = holder
+	}
+	return other, taken
+}

@@ -1,0 +1,101 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gntconfd/internal/sample"
+)
+
+// A sound configuration has no problems, whichever release wrote it.
+func TestNoProblems(t *testing.T) {
+	configs := map[string][]byte{"sample": sample.Config, "root": []byte(root(`,"nodes":{` + node("n1", "a") + `}`))}
+	files, err := filepath.Glob("classic/testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if configs[file], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, data := range configs {
+		s, err := Load(data)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, problem := range s.Problems() {
+			t.Errorf("%s: %s", name, problem)
+		}
+	}
+}
+
+func TestProblems(t *testing.T) {
+	nodes := func(more string) string {
+		return `,"nodes":{` + node("n1", "a") + more + `}`
+	}
+	instance := func(key, members string) string {
+		return `"` + key + `":{"uuid":"` + key + `","serial_no":1,"name":"www","primary_node":"n1"` + members + `}`
+	}
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"no master": {
+			root(``),
+			[]string{`/cluster/master_node: there is no node "n1", so that questions about the master get an error`},
+		},
+		"no default link": {
+			strings.Replace(root(nodes(``)+`,"instances":{`+instance("i1", `,"nics":[{"ip":"192.0.2.7","nicparams":{}},{"ip":"192.0.2.7","nicparams":{}}]`)+`}`),
+				`"default":`, `"other":`, 1),
+			[]string{`/cluster/nicparams/default: is missing, so that no address of an instance is known`},
+		},
+		"node twice": {
+			root(nodes("," + node("n~/2", "a"))),
+			[]string{
+				`/nodes/n~0~12/name: node n1 is also called "a", which leads to one of them only`,
+				`/nodes/n~0~12/primary_ip: node a also has the address 192.0.2.1`,
+			},
+		},
+		"disk without node": {
+			root(nodes(``) + `,"disks":{"d1":{"dev_type":"plain","children":[{"dev_type":"drbd","logical_id":["n1","n8",11000,0,1,"s"]}]},` +
+				`"d2":{"dev_type":"drbd","logical_id":["n9","n9",11001,2,3,"s"]}}`),
+			[]string{
+				`/disks/d1/logical_id: there is no node "n8", which is to have one end of it`,
+				`/disks/d2/logical_id: there is no node "n9", which is to have one end of it`,
+			},
+		},
+		"instance without node and disk": {
+			root(nodes(``) + `,"instances":{` + strings.Replace(instance("i1", `,"disks":["d0","d1"]`), `"n1"`, `"n9"`, 1) + `},` +
+				`"disks":{"d0":{"dev_type":"plain"}}`),
+			[]string{
+				`/instances/i1/primary_node: there is no node "n9", so that the instance's addresses lead nowhere`,
+				`/instances/i1/disks/1: there is no disk "d1", so that a question for the disks gets an error, and DRBD minors are left out`,
+			},
+		},
+		"instance twice": {
+			root(nodes(``) + `,"instances":{` +
+				instance("i1", `,"nics":[{"ip":"192.0.2.7","nicparams":{}},{"ip":"","nicparams":{}},{"ip":"192.0.2.8","nicparams":{}}]`) + "," +
+				instance("i2", `,"nics":[{"ip":"192.0.2.7","nicparams":{"link":"br0"}},{"ip":"","nicparams":{}},{"ip":"192.0.2.8","nicparams":{"link":"br1"}}]`) + `}`),
+			[]string{
+				`/instances/i2/name: instance i1 is also called "www", which leads to one of them only`,
+				`/instances/i2/nics: instance www also has the address 192.0.2.7 on link br0; the last of them counts`,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Load([]byte(test.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, s.Problems()); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

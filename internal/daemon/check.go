@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/reload"
+)
+
+// Report is what Check has found, in lines for people.
+type Report struct {
+	// Facts are what there is.
+	Facts []string
+	// Warnings are what the daemon serves in spite of.
+	Warnings []string
+	// Errors are what keeps the daemon from starting or from answering.
+	Errors []string
+}
+
+// Check reads key and configuration as a daemon with the same options would, and
+// reports on them, but never what the key is. Of the options only Config, Key and
+// Dialect matter.
+func Check(o Options) Report {
+	o.Dialect = cmp.Or(o.Dialect, DialectAuto)
+	var r Report
+	if err := o.Dialect.check(); err != nil {
+		r.Errors = append(r.Errors, err.Error())
+		return r
+	}
+	r.checkKey(o.Key)
+	r.checkConfig(o.Config, o.Dialect)
+	return r
+}
+
+func (r *Report) checkKey(path string) {
+	key, err := reload.ReadKey(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: every node of a cluster has it; gnt-cluster redist-conf on the master distributes it", err)
+		fallthrough
+	case err != nil:
+		r.Errors = append(r.Errors, err.Error())
+		return
+	}
+	fact := fmt.Sprintf("key %s: %d bytes", path, len(key))
+	if info, err := os.Stat(path); err == nil {
+		fact += fmt.Sprintf(", mode %04o", info.Mode().Perm())
+		// Whoever has the key can ask, and can answer in the daemon's place.
+		if tooOpen := info.Mode().Perm() & 0o027; tooOpen != 0 {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("key file %s: mode %04o lets others have or change the key: chmod %04o %s",
+				path, info.Mode().Perm(), info.Mode().Perm()&^tooOpen, path))
+		}
+	}
+	r.Facts = append(r.Facts, fact)
+}
+
+func (r *Report) checkConfig(path string, dialect Dialect) {
+	data, err := reload.ReadConfig(path)
+	var snapshot *cluster.Snapshot
+	if err == nil {
+		snapshot, err = cluster.Load(data)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: this node is no master candidate, and has nothing to answer from; "+
+			"if it should be one, gnt-cluster redist-conf on the master distributes the file", err)
+		fallthrough
+	case err != nil:
+		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: %v", path, err))
+		return
+	}
+	classic := dialect.classic(snapshot)
+	answers := Dialect30
+	if classic {
+		answers = Dialect26
+	}
+	candidates := 0
+	for _, node := range snapshot.Nodes {
+		if node.Candidate {
+			candidates++
+		}
+	}
+	r.Facts = append(r.Facts,
+		fmt.Sprintf("configuration %s: %d bytes, layout %d of Ganeti %d.%d", path, len(data),
+			snapshot.Version, snapshot.Version/1_000_000, snapshot.Version/10_000%100),
+		fmt.Sprintf("serial numbers: cluster %d, file %d", snapshot.Serial, snapshot.ConfigSerial),
+		fmt.Sprintf("objects: nodes %d (master candidates %d), instances %d, disks %d, links %d",
+			len(snapshot.Nodes), candidates, len(snapshot.Instances), snapshot.NumDisks(), len(snapshot.Links)),
+		"dialect: answers like Ganeti "+string(answers))
+	if classic && answer.PrepareClassic(snapshot) == nil {
+		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: lacks /cluster/nicparams/default, "+
+			"without which requests are met with silence in the dialect of Ganeti 2.6: "+
+			"gnt-cluster modify --nic-parameters sets it, --dialect 3.0 does without", path))
+	}
+	for _, problem := range snapshot.Problems() {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("configuration file %s: %s", path, problem))
+	}
+}
