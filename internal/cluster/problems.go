@@ -16,7 +16,7 @@ func (s *Snapshot) NumDisks() int { return len(s.disks) }
 func (s *Snapshot) Problems() []string {
 	var p problems
 	if _, match := s.FindNode(s.MasterNode); match != Found {
-		p.add("/cluster/master_node", "there is no node %q, so that questions about the master get an error", s.MasterNode)
+		p.add("/cluster/master_node", "there is no node %q, so that nobody is known to be master", s.MasterNode)
 	}
 	if !s.HasDefaultLink {
 		p.add("/cluster/nicparams/default", "is missing, so that no address of an instance is known")
@@ -87,7 +87,7 @@ func (p *problems) addInstances(s *Snapshot) {
 			}
 			// With the default link missing there are no links at all.
 			if other, taken := addresses.enter(a.IP, in.Name, link); taken && s.HasDefaultLink {
-				p.add(place("instances", object.key, "nics"), "instance %s also has the address %s on link %s; the last of them counts", other, a.IP, link)
+				p.add(place("instances", object.key, "nics"), "instance %s also has the address %s on link %q; the last of them counts", other, a.IP, link)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func TestProblems(t *testing.T) {
 	}{
 		"no master": {
 			root(``),
-			[]string{`/cluster/master_node: there is no node "n1", so that questions about the master get an error`},
+			[]string{`/cluster/master_node: there is no node "n1", so that nobody is known to be master`},
 		},
 		"no default link": {
 			strings.Replace(root(nodes(``)+`,"instances":{`+instance("i1", `,"nics":[{"ip":"192.0.2.7","nicparams":{}},{"ip":"192.0.2.7","nicparams":{}}]`)+`}`),
@@ -84,7 +84,7 @@ func TestProblems(t *testing.T) {
 				instance("i2", `,"nics":[{"ip":"192.0.2.7","nicparams":{"link":"br0"}},{"ip":"","nicparams":{}},{"ip":"192.0.2.8","nicparams":{"link":"br1"}}]`) + `}`),
 			[]string{
 				`/instances/i2/name: instance i1 is also called "www", which leads to one of them only`,
-				`/instances/i2/nics: instance www also has the address 192.0.2.7 on link br0; the last of them counts`,
+				`/instances/i2/nics: instance www also has the address 192.0.2.7 on link "br0"; the last of them counts`,
 			},
 		},
 	} {

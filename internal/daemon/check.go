@@ -39,12 +39,12 @@ func Check(o Options) Report {
 
 func (r *Report) checkKey(path string) {
 	key, err := reload.ReadKey(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("%w: every node of a cluster has it; gnt-cluster redist-conf on the master distributes it", err)
-		fallthrough
-	case err != nil:
-		r.Errors = append(r.Errors, err.Error())
+	if err != nil {
+		fix := ": every node of a cluster has it; gnt-cluster redist-conf on the master distributes it anew"
+		if errors.Is(err, fs.ErrPermission) { // says what it takes
+			fix = ""
+		}
+		r.Errors = append(r.Errors, err.Error()+fix)
 		return
 	}
 	fact := fmt.Sprintf("key %s: %d bytes", path, len(key))
@@ -65,13 +65,15 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 	if err == nil {
 		snapshot, err = cluster.Load(data)
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("%w: this node is no master candidate, and has nothing to answer from; "+
-			"if it should be one, gnt-cluster redist-conf on the master distributes the file", err)
-		fallthrough
-	case err != nil:
-		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: %v", path, err))
+	if err != nil {
+		fix := ": gnt-cluster redist-conf on the master distributes it anew"
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			fix = ": this node is no master candidate, and has nothing to answer from; if it should be one" + fix
+		case errors.Is(err, fs.ErrPermission): // says what it takes
+			fix = ""
+		}
+		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: %v%s", path, err, fix))
 		return
 	}
 	classic := dialect.classic(snapshot)
@@ -97,7 +99,11 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 			"without which requests are met with silence in the dialect of Ganeti 2.6: "+
 			"gnt-cluster modify --nic-parameters sets it, --dialect 3.0 does without", path))
 	}
-	for _, problem := range snapshot.Problems() {
+	problems := snapshot.Problems()
+	for _, problem := range problems {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("configuration file %s: %s", path, problem))
+	}
+	if len(problems) > 0 {
+		r.Warnings = append(r.Warnings, "the configuration is the master's: gnt-cluster verify there looks further into it")
 	}
 }
