@@ -161,7 +161,7 @@ func check(o *options, stdout, stderr io.Writer) int {
 // listens tells an address to listen on, of which the zero address is every one.
 func listens(addr netip.AddrPort) string {
 	if !addr.Addr().IsValid() {
-		return fmt.Sprintf("every one, port %d", addr.Port())
+		return fmt.Sprintf("all of the host's, port %d", addr.Port())
 	}
 	return addr.String()
 }
