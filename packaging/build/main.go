@@ -18,6 +18,7 @@ import (
 
 	"github.com/goreleaser/nfpm/v2"
 	_ "github.com/goreleaser/nfpm/v2/deb"
+	_ "github.com/goreleaser/nfpm/v2/rpm"
 )
 
 // programs are the commands below cmd/ that are packaged.
@@ -35,19 +36,10 @@ func main() {
 
 // run makes all packages and prints their names.
 func run(version, output string) error {
-	commit, err := call("git", "show", "-s", "--date=format-local:%Y%m%d%H%M%S", "--format=%ct 0~%cd.%h")
-	if err != nil {
+	r := release{version: version}
+	if err := r.fromCommit(); err != nil {
 		return err
 	}
-	seconds, snapshot, _ := strings.Cut(strings.TrimSpace(commit), " ")
-	if version == "" {
-		version = snapshot
-	}
-	unix, err := strconv.ParseInt(seconds, 10, 64)
-	if err != nil {
-		return fmt.Errorf("time of the commit: %w", err)
-	}
-	made := time.Unix(unix, 0).UTC()
 
 	built, err := os.MkdirTemp("", "gntconfd-packages")
 	if err != nil {
@@ -55,25 +47,25 @@ func run(version, output string) error {
 	}
 	defer os.RemoveAll(built)
 	for _, program := range programs {
-		if err := compile(program, version, built); err != nil {
+		if err := compile(program, r.version, built); err != nil {
 			return err
 		}
 	}
-	if err := writeChangelog(filepath.Join(built, "changelog.gz"), version, made); err != nil {
+	if err := compress(filepath.Join(built, "changelog.gz"), r.changelog()); err != nil {
 		return err
 	}
 
-	values := map[string]string{"BUILT": built, "VERSION": version, "ARCH": runtime.GOARCH}
+	values := map[string]string{"BUILT": built, "VERSION": r.version, "MAINTAINER": r.maintainer, "ARCH": runtime.GOARCH}
 	config, err := nfpm.ParseFileWithEnvMapping("packaging/nfpm.yaml", func(name string) string { return values[name] })
 	if err != nil {
 		return fmt.Errorf("packaging/nfpm.yaml: %w", err)
 	}
 	// Packages of one commit are the same, whenever they are made.
-	config.MTime = made
+	config.MTime = r.made
 	if err := os.MkdirAll(output, 0o755); err != nil {
 		return err
 	}
-	for _, format := range []string{"deb"} {
+	for _, format := range []string{"deb", "rpm"} {
 		path, err := pack(&config, format, output)
 		if err != nil {
 			return fmt.Errorf("%s: %w", format, err)
@@ -81,6 +73,39 @@ func run(version, output string) error {
 		fmt.Println(path)
 	}
 	return nil
+}
+
+// release is what is made.
+type release struct {
+	version    string
+	maintainer string
+	made       time.Time
+}
+
+// fromCommit takes what is not said from the commit that is checked out: nothing of a
+// package depends on who makes it, or when.
+func (r *release) fromCommit() error {
+	commit, err := call("git", "show", "-s", "--date=format-local:%Y%m%d%H%M%S", "--format=%ct%n0~%cd.%h%n%an <%ae>")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(commit, "\n")
+	seconds, err := strconv.ParseInt(lines[0], 10, 64)
+	if err != nil {
+		return fmt.Errorf("time of the commit: %w", err)
+	}
+	r.made = time.Unix(seconds, 0).UTC()
+	if r.version == "" {
+		r.version = lines[1]
+	}
+	r.maintainer = lines[2]
+	return nil
+}
+
+// changelog returns the changelog that Debian asks for.
+func (r *release) changelog() []byte {
+	return fmt.Appendf(nil, "gntconfd (%s) unstable; urgency=medium\n\n  * New release.\n\n -- %s  %s\n",
+		r.version, r.maintainer, r.made.Format(time.RFC1123Z))
 }
 
 // compile builds a program without anything that depends on where that is done.
@@ -107,13 +132,6 @@ func pack(config *nfpm.Config, format, output string) (string, error) {
 	}
 	path := filepath.Join(output, packager.ConventionalFileName(info))
 	return path, os.WriteFile(path, content.Bytes(), 0o644)
-}
-
-// writeChangelog writes the changelog that Debian asks for.
-func writeChangelog(path, version string, made time.Time) error {
-	text := fmt.Sprintf("gntconfd (%s) unstable; urgency=medium\n\n  * New release.\n\n -- the gntconfd authors <gntconfd@localhost>  %s\n",
-		version, made.Format(time.RFC1123Z))
-	return compress(path, []byte(text))
 }
 
 // compress writes a file as Debian compresses documentation: well, and without a
