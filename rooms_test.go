@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"gen/wire", "internal/wire", "client"},
 	"packaging/build":                          {},
+	"packaging/manual":                         {"internal/release"},
 	"packaging/prometheus":                     {},
 }
 

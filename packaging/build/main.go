@@ -47,8 +47,23 @@ func run(version, output string) error {
 	}
 	defer os.RemoveAll(built)
 	for _, program := range programs {
-		if err := compile(program, r.version, built); err != nil {
+		if err := r.compile(program, built); err != nil {
 			return err
+		}
+	}
+	if err := r.manual(built); err != nil {
+		return err
+	}
+	// The daemon's completions are files: it has Ganeti's options, not cobra's.
+	for _, program := range programs[1:] {
+		for _, shell := range []string{"bash", "zsh", "fish"} {
+			script, err := call(filepath.Join(built, program), "completion", shell)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(built, program+"."+shell), []byte(script), 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	if err := compress(filepath.Join(built, "changelog.gz"), r.changelog()); err != nil {
@@ -109,10 +124,44 @@ func (r *release) changelog() []byte {
 }
 
 // compile builds a program without anything that depends on where that is done.
-func compile(program, version, directory string) error {
-	_, err := call("env", "CGO_ENABLED=0", "go", "build", "-trimpath",
-		"-ldflags=-s -w -X gntconfd/internal/release.version="+version, "-o", directory, "./cmd/"+program)
+func (r *release) compile(program, directory string, flags ...string) error {
+	args := append([]string{"CGO_ENABLED=0", "go", "build", "-trimpath",
+		"-ldflags=-s -w -X gntconfd/internal/release.version=" + r.version, "-o", directory}, flags...)
+	_, err := call("env", append(args, "./cmd/"+program)...)
 	return err
+}
+
+// manual makes the manual pages, which programs built with the tag man write, in
+// man1 and man8 below a directory.
+func (r *release) manual(directory string) error {
+	writers := filepath.Join(directory, "writers") + "/"
+	for program, section := range map[string]string{"ganeti-confd": "man8", "confdctl": "man1", "confd-conformance": "man1"} {
+		if err := r.compile(program, writers, "-tags=man"); err != nil {
+			return err
+		}
+		pages := filepath.Join(directory, section)
+		if err := os.MkdirAll(pages, 0o755); err != nil {
+			return err
+		}
+		date := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.made.Unix())
+		if _, err := call("env", date, writers+program, pages); err != nil {
+			return err
+		}
+	}
+	pages, err := filepath.Glob(filepath.Join(directory, "man?", "*"))
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		if err := compress(page+".gz", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pack makes a package of one format and returns its path.
