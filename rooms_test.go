@@ -27,8 +27,9 @@ var rooms = map[string][]string{
 	"internal/udp":               {"gen/wire"},
 	"internal/server":            {"gen/wire", "internal/wire", "internal/answer", "internal/udp"},
 	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server", "internal/daemon/web"},
-	"internal/daemon/web":        {"gen/wire", "internal/cluster", "internal/reload", "internal/server"},
+	"internal/daemon/web":        {"gen/wire", "internal/cluster", "internal/release", "internal/reload", "internal/server"},
 	"internal/daemon/process":    {},
+	"internal/release":           {},
 	"internal/sample":            {},
 	"internal/vectors":           {},
 	"internal/vectors/record":    {"internal/conformance", "internal/vectors"},
@@ -36,7 +37,7 @@ var rooms = map[string][]string{
 	"internal/interop":           {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/wire", "internal/wire"},
-	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web"},
+	"cmd/ganeti-confd":           {"gen/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web", "internal/release"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
 	"fuzz":                       {},
@@ -44,6 +45,8 @@ var rooms = map[string][]string{
 
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"gen/wire", "internal/wire", "client"},
+	"packaging/build":                          {},
+	"packaging/manual":                         {"internal/release"},
 	"packaging/prometheus":                     {},
 }
 

@@ -33,6 +33,26 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintf(stderr, "confd-conformance: %v\n", err)
+	return exitError
+}
+
+// newRoot returns the program as a command.
+func newRoot() *cobra.Command {
 	reporting := new(reporting)
 	own := serverOptions{reporting: reporting}
 	root := &cobra.Command{
@@ -74,19 +94,5 @@ tests could not be run.`,
 	reporting.register(root.PersistentFlags())
 	own.register(root.Flags())
 	root.AddCommand(serverCommand(reporting), clientCommand(reporting))
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-
-	err := root.ExecuteContext(ctx)
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errFailed):
-		return exitFailed
-	case ctx.Err() != nil:
-		err = errors.New("interrupted")
-	}
-	fmt.Fprintf(stderr, "confd-conformance: %v\n", err)
-	return exitError
+	return root
 }

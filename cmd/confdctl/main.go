@@ -34,21 +34,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	root := &cobra.Command{
-		Use:   "confdctl",
-		Short: "Ask ganeti-confd about a cluster's configuration",
-		Long: `confdctl talks to ganeti-confd, the daemon that answers questions about the
-configuration of a Ganeti cluster over UDP. It works with this project's daemon
-and with Ganeti's own.
-
-To see what can be asked, without any cluster:
-
-  confdctl demo`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	root.AddCommand(askCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand())
-	root.SetFlagErrorFunc(usageError)
+	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -77,6 +63,26 @@ To see what can be asked, without any cluster:
 	default:
 		return exitError
 	}
+}
+
+// newRoot returns the program as a command.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "confdctl",
+		Short: "Ask ganeti-confd about a cluster's configuration",
+		Long: `confdctl talks to ganeti-confd, the daemon that answers questions about the
+configuration of a Ganeti cluster over UDP. It works with this project's daemon
+and with Ganeti's own.
+
+To see what can be asked, without any cluster:
+
+  confdctl demo`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(askCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand())
+	root.SetFlagErrorFunc(usageError)
+	return root
 }
 
 // advisedError is an error with a text that says what to do about it.

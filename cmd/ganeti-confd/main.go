@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/pflag"
 
@@ -18,6 +17,7 @@ import (
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/daemon/web"
+	"gntconfd/internal/release"
 )
 
 // daemonUser is the user, and the group, that Ganeti's packages make for the daemon.
@@ -171,10 +171,6 @@ func usage(flags *pflag.FlagSet) string {
 }
 
 func version() string {
-	release := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		release = info.Main.Version
-	}
 	return fmt.Sprintf("%s (gntconfd) version %s\ncompiled with %s\nrunning on %s %s\n",
-		wire.ServiceName, release, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		wire.ServiceName, release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/release"
 	"gntconfd/internal/server"
 )
 
@@ -145,15 +146,12 @@ func histogram(d *prometheus.Desc, h *server.Histogram, bounds []uint64, unit fl
 type build struct{ Version, Revision, Go string }
 
 func readBuild() build {
-	b := build{Version: "(devel)"}
+	b := build{Version: release.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
 	}
 	b.Go = info.GoVersion
-	if info.Main.Version != "" {
-		b.Version = info.Main.Version
-	}
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
 			b.Revision = setting.Value

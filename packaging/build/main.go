@@ -1,0 +1,212 @@
+// Command build makes the packages, in one go: the programs for this machine's
+// architecture, what goes with them, and of these what packaging/nfpm.yaml describes.
+// It is run in the project's root.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goreleaser/nfpm/v2"
+	_ "github.com/goreleaser/nfpm/v2/deb"
+	_ "github.com/goreleaser/nfpm/v2/rpm"
+)
+
+// programs are the commands below cmd/ that are packaged.
+var programs = []string{"ganeti-confd", "confdctl", "confd-conformance"}
+
+func main() {
+	version := flag.String("version", "", "`version` of the packages (default: one that grows with the date of the commit)")
+	output := flag.String("output", ".", "`directory` to put the packages in")
+	flag.Parse()
+	if err := run(*version, *output); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// run makes all packages and prints their names.
+func run(version, output string) error {
+	r := release{version: version}
+	if err := r.fromCommit(); err != nil {
+		return err
+	}
+
+	built, err := os.MkdirTemp("", "gntconfd-packages")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(built)
+	for _, program := range programs {
+		if err := r.compile(program, built); err != nil {
+			return err
+		}
+	}
+	if err := r.manual(built); err != nil {
+		return err
+	}
+	// The daemon's completions are files: it has Ganeti's options, not cobra's.
+	for _, program := range programs[1:] {
+		for _, shell := range []string{"bash", "zsh", "fish"} {
+			script, err := call(filepath.Join(built, program), "completion", shell)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(built, program+"."+shell), []byte(script), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	if err := compress(filepath.Join(built, "changelog.gz"), r.changelog()); err != nil {
+		return err
+	}
+
+	values := map[string]string{"BUILT": built, "VERSION": r.version, "MAINTAINER": r.maintainer, "ARCH": runtime.GOARCH}
+	config, err := nfpm.ParseFileWithEnvMapping("packaging/nfpm.yaml", func(name string) string { return values[name] })
+	if err != nil {
+		return fmt.Errorf("packaging/nfpm.yaml: %w", err)
+	}
+	// Packages of one commit are the same, whenever they are made.
+	config.MTime = r.made
+	if err := os.MkdirAll(output, 0o755); err != nil {
+		return err
+	}
+	for _, format := range []string{"deb", "rpm"} {
+		path, err := pack(&config, format, output)
+		if err != nil {
+			return fmt.Errorf("%s: %w", format, err)
+		}
+		fmt.Println(path)
+	}
+	return nil
+}
+
+// release is what is made.
+type release struct {
+	version    string
+	maintainer string
+	made       time.Time
+}
+
+// fromCommit takes what is not said from the commit that is checked out: nothing of a
+// package depends on who makes it, or when.
+func (r *release) fromCommit() error {
+	commit, err := call("git", "show", "-s", "--date=format-local:%Y%m%d%H%M%S", "--format=%ct%n0~%cd.%h%n%an <%ae>")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(commit, "\n")
+	seconds, err := strconv.ParseInt(lines[0], 10, 64)
+	if err != nil {
+		return fmt.Errorf("time of the commit: %w", err)
+	}
+	r.made = time.Unix(seconds, 0).UTC()
+	if r.version == "" {
+		r.version = lines[1]
+	}
+	r.maintainer = lines[2]
+	return nil
+}
+
+// changelog returns the changelog that Debian asks for.
+func (r *release) changelog() []byte {
+	return fmt.Appendf(nil, "gntconfd (%s) unstable; urgency=medium\n\n  * New release.\n\n -- %s  %s\n",
+		r.version, r.maintainer, r.made.Format(time.RFC1123Z))
+}
+
+// compile builds a program without anything that depends on where that is done.
+func (r *release) compile(program, directory string, flags ...string) error {
+	args := append([]string{"CGO_ENABLED=0", "go", "build", "-trimpath",
+		"-ldflags=-s -w -X gntconfd/internal/release.version=" + r.version, "-o", directory}, flags...)
+	_, err := call("env", append(args, "./cmd/"+program)...)
+	return err
+}
+
+// manual makes the manual pages, which programs built with the tag man write, in
+// man1 and man8 below a directory.
+func (r *release) manual(directory string) error {
+	writers := filepath.Join(directory, "writers") + "/"
+	for program, section := range map[string]string{"ganeti-confd": "man8", "confdctl": "man1", "confd-conformance": "man1"} {
+		if err := r.compile(program, writers, "-tags=man"); err != nil {
+			return err
+		}
+		pages := filepath.Join(directory, section)
+		if err := os.MkdirAll(pages, 0o755); err != nil {
+			return err
+		}
+		date := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.made.Unix())
+		if _, err := call("env", date, writers+program, pages); err != nil {
+			return err
+		}
+	}
+	pages, err := filepath.Glob(filepath.Join(directory, "man?", "*"))
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		if err := compress(page+".gz", text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pack makes a package of one format and returns its path.
+func pack(config *nfpm.Config, format, output string) (string, error) {
+	info, err := config.Get(format)
+	if err != nil {
+		return "", err
+	}
+	packager, err := nfpm.Get(format)
+	if err != nil {
+		return "", err
+	}
+	info = nfpm.WithDefaults(info)
+	var content bytes.Buffer
+	if err := packager.Package(info, &content); err != nil {
+		return "", err
+	}
+	path := filepath.Join(output, packager.ConventionalFileName(info))
+	return path, os.WriteFile(path, content.Bytes(), 0o644)
+}
+
+// compress writes a file as Debian compresses documentation: well, and without a
+// name or a time.
+func compress(path string, content []byte) error {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(path, packed.Bytes(), 0o644)
+}
+
+// call runs a command and returns what it prints.
+func call(name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%v: %w", cmd, err)
+	}
+	return string(out), nil
+}
