@@ -217,20 +217,20 @@ func (o *Options) groups(report *Report) ([]*group, error) {
 // runGroup runs the vectors of a group. An implementation that ends, or falls
 // silent, is started anew for those that remain.
 func (o *Options) runGroup(ctx context.Context, g *group, progress func(int)) {
-	for todo := g.vectors; len(todo) > 0 && ctx.Err() == nil; {
+	for rest := g.vectors; len(rest) > 0 && ctx.Err() == nil; {
 		server, err := o.Start(ctx, g.setup)
 		if err != nil {
-			for _, t := range todo {
+			for _, t := range rest {
 				t.result.End(err)
 			}
-			progress(len(todo))
+			progress(len(rest))
 			return
 		}
-		for len(todo) > 0 && err == nil {
+		for len(rest) > 0 && err == nil {
 			var done int
-			done, err = o.runBatch(server, todo[:min(batch, len(todo))], g.setup.Mute)
+			done, err = o.runBatch(server, rest[:min(batch, len(rest))], g.setup.Mute)
 			progress(done)
-			todo = todo[done:]
+			rest = rest[done:]
 		}
 		if stopErr := server.Stop(); err == nil && stopErr != nil {
 			g.vectors[len(g.vectors)-1].result.End(stopErr)
