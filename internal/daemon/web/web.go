@@ -130,13 +130,13 @@ func (s *Site) sample(ctx context.Context) {
 	ticker := time.NewTicker(sampleInterval)
 	defer ticker.Stop()
 	var callers []netip.Addr
-	for now := s.started; ; {
+	for at := s.started; ; {
 		callers = s.source.Server.AppendCallers(callers[:0])
-		s.history.add(now, s.source.Server.Counts(), callers)
+		s.history.add(at, s.source.Server.Counts(), callers)
 		select {
 		case <-ctx.Done():
 			return
-		case now = <-ticker.C:
+		case at = <-ticker.C:
 		}
 	}
 }
