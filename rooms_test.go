@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"internal/sample":            {},
 	"internal/vectors":           {},
 	"internal/vectors/record":    {"internal/conformance", "internal/vectors"},
-	"internal/conformance":       {"internal/daemon", "internal/vectors", "spec"},
+	"internal/conformance":       {"internal/daemon", "internal/udp", "internal/vectors", "spec"},
 	"internal/interop":           {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/wire", "internal/wire"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/udp"
 )
 
 func TestMain(m *testing.M) {
@@ -178,14 +178,9 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func freePort(t *testing.T) string {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	addr, err := udp.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	_, port, err := net.SplitHostPort(conn.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strconv.Itoa(int(addr.Port()))
 }

@@ -14,6 +14,7 @@ import (
 
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/udp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -127,7 +128,7 @@ func TestCancelled(t *testing.T) {
 // An echo server is asked the same, and its replies are compared with that.
 func TestEcho(t *testing.T) {
 	for name, key := range map[string][]byte{"plain": nil, "HMAC": sample.Key} {
-		addr, err := freePort()
+		addr, err := udp.FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}

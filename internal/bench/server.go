@@ -19,6 +19,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/udp"
 )
 
 // Server is what is measured: a daemon, or an echo server in the place of one.
@@ -79,7 +80,7 @@ func start(ctx context.Context, command Command, dir string, config string, key 
 	if err != nil {
 		return nil, 0, err
 	}
-	if s.Addr, err = freePort(); err != nil {
+	if s.Addr, err = udp.FreePort(); err != nil {
 		return nil, 0, err
 	}
 	s.command = command(root, strconv.Itoa(int(s.Addr.Port())))
@@ -105,16 +106,6 @@ func start(ctx context.Context, command Command, dir string, config string, key 
 		return nil, 0, err
 	}
 	return s, time.Since(begin), nil
-}
-
-// freePort returns an address of this host with a port that nobody uses now.
-func freePort() (netip.AddrPort, error) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort(), nil
 }
 
 // stop ends a server that was started.

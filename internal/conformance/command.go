@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"gntconfd/internal/udp"
 	"gntconfd/internal/vectors"
 )
 
@@ -45,14 +44,14 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 			err = errors.Join(err, os.RemoveAll(filepath.Dir(root)))
 		}
 	}()
-	port, err := freePort()
+	addr, err := udp.FreePort()
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]string{
 		"config":  configFile(root),
 		"key":     keyFile(root),
-		"port":    strconv.Itoa(int(port)),
+		"port":    strconv.Itoa(int(addr.Port())),
 		"root":    root,
 		"dialect": s.Dialect,
 		"clock":   "",
@@ -92,7 +91,7 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 	server := &Server{
 		Context: ctx,
 		Target: vectors.Target{
-			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port), Key: s.Key, Config: values["config"], Clock: s.Clock,
+			Addr: addr, Key: s.Key, Config: values["config"], Clock: s.Clock,
 		},
 		Stop: func() error {
 			// The whole group: a shell does not hand on what it is told.
@@ -169,24 +168,4 @@ func (t *tail) String() string {
 		return fmt.Sprintf("; it wrote: %s", text)
 	}
 	return ""
-}
-
-// handedOut are the ports that freePort has returned: the system may offer one
-// again before its daemon has bound it, and two of Ganeti's daemons would share
-// it without an error.
-var handedOut sync.Map
-
-// freePort returns a port of 127.0.0.1 that nobody uses now.
-func freePort() (uint16, error) {
-	for {
-		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		port := conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-		conn.Close()
-		if _, taken := handedOut.LoadOrStore(port, true); !taken {
-			return port, nil
-		}
-	}
 }

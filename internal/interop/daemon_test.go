@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gntconfd/internal/udp"
 )
 
 // hostname is the name of the node that the daemons and clients under test believe to run on.
@@ -144,12 +146,11 @@ func (d *daemon) rootless(text string) string {
 // freePort finds a UDP port that nobody uses at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	addr, err := udp.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port
+	return int(addr.Port())
 }
 
 // A lockedBuffer collects the output of a running program.
