@@ -1,214 +1,420 @@
 // Package client asks a cluster's ganeti-confd questions about the cluster's
-// configuration. It works with this project's daemon and with Ganeti's own.
+// configuration. It works with this project's daemon and with Ganeti's own, 2.6 to
+// 3.1.
 //
-// A Client needs the address of a daemon, which runs on every master candidate,
-// and the cluster's key, the contents of hmac.key:
+// The daemon runs on every master candidate. A Client knows these, its peers, and
+// asks several of them at once: on a node of the cluster, with nothing to be told,
 //
-//	key, err := os.ReadFile("/var/lib/ganeti/hmac.key")
-//	...
-//	c := client.Client{Server: "node1.example.org", Key: key}
-//	reply, err := c.Ask(ctx, wire.RequestClusterMaster, wire.Query{})
+//	c, err := client.New(client.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//	master, err := client.Query(ctx, c, client.Master())
+//
+// The questions are functions of this package, one or more for each of the twelve
+// request types, and the type of a question is that of its answer. They are asked in
+// one of three ways:
+//
+//   - [Query] waits until enough peers agree, and returns the best answer: of those
+//     without an error the one with the highest serial number, which is the newest;
+//   - [Replies] is a sequence of what each peer says, as it comes; [Fresh] leaves out
+//     what is doubled or older than what came before;
+//   - [Watch] asks again and again, and is a sequence of the changes.
+//
+// # What reaches the caller
+//
+// A reply counts when it comes from the address that was asked, is signed with the
+// cluster's key and belongs to the question. Whatever else arrives is ignored, and
+// counted in [Stats]. Requests that get no reply are repeated, first after 100
+// milliseconds and then less and less often, and go to peers that have not been
+// asked yet as well, as long as the context lasts; without a deadline it lasts for
+// 10 seconds.
+//
+// # What it takes
+//
+// A Client has one UDP socket, for IPv4 and IPv6 alike, and one goroutine that reads
+// from it. The package's own interface is made of the standard library's types
+// alone; below it are the generated codecs of the protocol, which add about 1.5 MB
+// to a program.
 //
 // What can be asked, and the JSON that comes back, is described in spec/README.md.
 package client
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/wire"
 )
 
-// Errors that Ask returns, wrapped with the daemon's address.
+// All is the Coverage of a client that asks all of its peers at once.
+const All = -1
+
+// Options say whom a Client asks, and how. The zero value is right for programs on
+// a node of the cluster.
+type Options struct {
+	// Peers are the daemons, each host or host:port. An IPv6 address goes into
+	// brackets when a port follows. By default they are the master candidates, as
+	// the file ssconf_master_candidates_ips of this node lists them.
+	Peers []string
+
+	// Port is that of peers named without one. By default it is the one that the
+	// services database has for ganeti-confd, or 1814.
+	Port uint16
+
+	// Key signs requests and verifies replies: all bytes of the cluster's hmac.key,
+	// its trailing newline included. Without it, KeyFile is read.
+	Key []byte
+
+	// KeyFile is read again when it changes. By default it is
+	// /var/lib/ganeti/hmac.key. The directory that the environment variable
+	// GANETI_ROOTDIR names, if any, goes in front of this default and that of Peers.
+	KeyFile string
+
+	// Coverage is how many peers a question goes to at once: 6 by default, or All.
+	// When there are fewer, it goes to all of them.
+	Coverage int
+
+	// Follow is how often the peers are brought in step with the cluster's master
+	// candidates; 0 is never. Peers that came from ssconf_master_candidates_ips
+	// follow that file; others are asked who the candidates are, which are then
+	// reached at Port.
+	Follow time.Duration
+
+	// Logger is told of what an operator may want to know: inconsistent answers,
+	// and a list of candidates or a key that cannot be read, as warnings; datagrams
+	// that are ignored, for debugging. Nothing is logged without one.
+	Logger *slog.Logger
+
+	// Observe, if any, is called for every datagram that is sent or received, from
+	// several goroutines at once. It must return quickly, and must not call Close.
+	Observe func(Event)
+}
+
+// Errors of New, SetPeers and of questions.
 var (
-	// ErrNoReply: the daemon did not answer in time. It never says why: it may
-	// not run, a packet may be lost, or it refused the request because the key
-	// is another or the clocks differ by more than 300 seconds.
-	ErrNoReply = errors.New("no reply")
-	// ErrNoKey: the Client has no key to sign with.
+	// ErrNoKey: the key is empty.
 	ErrNoKey = errors.New("no key")
+	// ErrNoPeers: there is nobody to ask.
+	ErrNoPeers = errors.New("no peers to ask")
+	// ErrClosed: the Client is closed.
+	ErrClosed = errors.New("client is closed")
 )
 
-// sendings is how often a request is sent when no reply comes, as UDP loses
-// packets. Each pause is twice as long as the one before, and together they fill
-// the time there is.
-const sendings = 3
-
-// Client asks one daemon. It may be used by several goroutines at once, as long
-// as its fields are not changed.
+// Client asks the daemons of one cluster. It is safe for concurrent use.
 type Client struct {
-	// Server is the daemon's address: host or host:port, where host is a name
-	// or an address; an IPv6 address goes into brackets when a port follows. The
-	// port is by default that of ganeti-confd (UDP) in the services database, or
-	// 1814. Empty means this machine, 127.0.0.1.
-	Server string
+	options Options
+	keys    *keys
+	peers   atomic.Pointer[[]*peer]
+	conn    *net.UDPConn
+	stats   [kinds]atomic.Uint64
 
-	// Key signs requests and verifies replies: all bytes of the cluster's
-	// hmac.key, its trailing newline included.
-	Key []byte
+	mu      sync.Mutex
+	codec   *wire.Codec      // seals requests
+	calls   map[string]*call // the questions under way, by the salt of their replies
+	closed  context.Context
+	close   context.CancelFunc
+	running sync.WaitGroup
 }
 
-// Reply is a daemon's answer to one request.
-type Reply struct {
-	// Status tells whether Answer is what was asked for (wire.StatusOK) or an
-	// error (wire.StatusError).
-	Status genwire.Status
-	// Answer is JSON. With StatusOK its shape depends on the request type; with
-	// StatusError it is a text or one of the error codes.
-	Answer json.RawMessage
-	// Serial is the serial number of the object asked about. Of two answers to
-	// one question the one with the higher serial is the newer.
-	Serial int64
-	// RoundTrip is the time from the first sending of the request to the reply.
-	RoundTrip time.Duration
-}
-
-// Ask sends a request and waits for its reply until ctx ends, but not longer than
-// 10 seconds if ctx has no deadline. The zero Query asks without one. Datagrams
-// that are not the reply to this very request, or not signed with the key, are
-// ignored.
-//
-// A reply whose status is an error is a reply: err is nil then. The errors are
-// ErrNoReply, ErrNoKey, that of a cancelled ctx, and those of the network.
-func (c *Client) Ask(ctx context.Context, typ genwire.RequestType, query genwire.Query) (*Reply, error) {
-	address := c.address()
-	if len(c.Key) == 0 {
-		return nil, fmt.Errorf("ask %s: %w", address, ErrNoKey)
+// New returns a Client, which must be closed when it is no longer needed. The errors
+// are those of reading the key and the list of candidates, ErrNoKey, ErrNoPeers,
+// those of a peer or coverage that makes no sense, and those of the network.
+func New(options Options) (*Client, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
-		defer cancel()
+	if options.Port == 0 {
+		options.Port = wire.Port()
 	}
-	codec := wire.NewCodec(wire.NewKeyring(c.Key))
-	request := genwire.Request{
-		Protocol: genwire.ProtocolVersion,
-		Type:     typ,
-		Rsalt:    rand.Text(),
-		Query:    genwire.OptQuery{Value: query, Set: query.Type != ""},
+	if options.Coverage < All {
+		return nil, fmt.Errorf("coverage %d: must be a number of peers, or All", options.Coverage)
 	}
-	datagram, err := codec.SealRequest(nil, &request, time.Now())
+	keys, err := newKeys(options.Key, options.KeyFile, options.Logger)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
+		return nil, err
 	}
-	// The socket is connected, so that datagrams from elsewhere do not reach it.
-	conn, err := new(net.Dialer).DialContext(ctx, "udp", address)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
-
-	e := exchange{conn: conn, codec: codec, rsalt: request.Rsalt}
-	reply, err := e.run(ctx, datagram)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
-	}
-	return reply, nil
-}
-
-// address returns host and port of the daemon.
-func (c *Client) address() string {
-	host, port, err := net.SplitHostPort(c.Server)
-	if err != nil { // no port, which a plain IPv6 address seems to have
-		host, port = c.Server, ""
-		if bare, ok := strings.CutPrefix(host, "["); ok {
-			bare, ok = strings.CutSuffix(bare, "]")
-			if _, err := netip.ParseAddr(bare); ok && err == nil {
-				host = bare
-			}
-		}
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	if port == "" {
-		number, err := net.LookupPort("udp", genwire.ServiceName)
-		if err != nil {
-			number = genwire.DefaultPort
-		}
-		port = strconv.Itoa(number)
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// exchange is one request on its way.
-type exchange struct {
-	conn    net.Conn
-	codec   *wire.Codec
-	rsalt   string
-	trouble error // the last thing that went wrong while waiting
-}
-
-// run sends the datagram, as often as it takes, and returns the first reply that
-// belongs to it.
-func (e *exchange) run(ctx context.Context, datagram []byte) (*Reply, error) {
-	start := time.Now()
-	deadline, _ := ctx.Deadline()
-	for sent := 1; ; sent++ {
-		if _, err := e.conn.Write(datagram); err != nil {
-			e.trouble = err
-		}
-		until := start.Add(deadline.Sub(start) * (1<<sent - 1) / (1<<sendings - 1))
-		if reply := e.receive(ctx, until); reply != nil {
-			return &Reply{
-				Status:    reply.Status,
-				Answer:    json.RawMessage(reply.Answer),
-				Serial:    reply.Serial,
-				RoundTrip: time.Since(start),
-			}, nil
-		}
-		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return nil, err
-		}
-		if sent == sendings || ctx.Err() != nil {
-			err := fmt.Errorf("%w within %v", ErrNoReply, time.Since(start).Round(10*time.Millisecond))
-			if e.trouble != nil {
-				err = fmt.Errorf("%w (%w)", err, e.trouble)
-			}
+	c := &Client{options: options, keys: keys, codec: wire.NewCodec(keys.ring), calls: make(map[string]*call)}
+	names := options.Peers
+	if names == nil {
+		if names, err = readCandidates(); err != nil {
 			return nil, err
 		}
 	}
+	if err := c.SetPeers(names...); err != nil {
+		return nil, err
+	}
+	// One socket serves both families where the host has both.
+	if c.conn, err = net.ListenUDP("udp", nil); err != nil {
+		return nil, err
+	}
+	if err := reportUnreachable(c.conn); err != nil {
+		c.conn.Close()
+		return nil, err
+	}
+	c.closed, c.close = context.WithCancel(context.Background())
+	c.running.Go(c.receive)
+	if options.Follow > 0 {
+		c.running.Go(c.follow)
+	}
+	return c, nil
 }
 
-// receive waits for the reply until the given time or the end of ctx, and returns
-// nil when it did not come.
-func (e *exchange) receive(ctx context.Context, until time.Time) *genwire.Reply {
-	e.conn.SetReadDeadline(until)
-	if ctx.Err() != nil { // its AfterFunc may have come before the line above
+// Close ends the questions under way with ErrClosed, and releases the socket. The
+// error is that of the socket.
+func (c *Client) Close() error {
+	c.close()
+	err := c.conn.Close()
+	c.running.Wait()
+	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
-	buffer := make([]byte, genwire.MaxDatagramSize+1)
-	for {
-		n, err := e.conn.Read(buffer)
-		switch {
-		case err == nil:
-			reply, salt, err := e.codec.OpenReply(buffer[:n])
-			if err == nil && salt == e.rsalt {
-				return reply
-			}
-			if err != nil {
-				e.trouble = fmt.Errorf("ignored a datagram: %w", err)
-			}
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil
-		case errors.Is(err, syscall.ECONNREFUSED):
-			// Nobody listens, which may change before the time is over.
-			e.trouble = syscall.ECONNREFUSED
-		default:
-			e.trouble = err
-			return nil
+	return err
+}
+
+// Peers returns the peers, each host:port.
+func (c *Client) Peers() []string {
+	var names []string
+	for _, p := range *c.peers.Load() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// SetPeers replaces the peers, for the questions that follow; those under way keep
+// theirs. Peers are written as in Options. The errors are ErrNoPeers and that of a
+// peer that cannot be one; the former peers stay then.
+func (c *Client) SetPeers(names ...string) error {
+	former := make(map[string]*peer)
+	if peers := c.peers.Load(); peers != nil {
+		for _, p := range *peers {
+			former[p.name] = p
 		}
 	}
+	var peers []*peer
+	for _, name := range names {
+		p, err := newPeer(name, c.options.Port)
+		if err != nil {
+			return err
+		}
+		if known := former[p.name]; known != nil {
+			p = known // and what is known of it
+		}
+		if !slices.ContainsFunc(peers, func(other *peer) bool { return other.name == p.name }) {
+			peers = append(peers, p)
+		}
+	}
+	if len(peers) == 0 {
+		return ErrNoPeers
+	}
+	c.peers.Store(&peers)
+	return nil
+}
+
+// follow keeps the peers in step with the master candidates.
+func (c *Client) follow() {
+	for pause(c.closed, c.options.Follow) {
+		names, err := c.candidates()
+		if err == nil {
+			err = c.SetPeers(names...)
+		}
+		if err != nil && c.closed.Err() == nil {
+			c.options.Logger.Warn("cannot learn who the master candidates are, asking the former ones", "err", err)
+		}
+	}
+}
+
+// candidates returns the addresses of the master candidates.
+func (c *Client) candidates() ([]string, error) {
+	if c.options.Peers == nil {
+		return readCandidates()
+	}
+	result, err := Query(c.closed, c, CandidateIPs())
+	var names []string
+	for _, ip := range result.Answer {
+		if ip.IsValid() {
+			names = append(names, ip.String())
+		}
+	}
+	return names, err
+}
+
+// nodeFile returns the path of one of Ganeti's files on this node.
+func nodeFile(name string) string {
+	return filepath.Join(os.Getenv("GANETI_ROOTDIR"), "/var/lib/ganeti", name)
+}
+
+// readCandidates returns the addresses of the master candidates that this node
+// knows of.
+func readCandidates() ([]string, error) {
+	path := nodeFile("ssconf_master_candidates_ips")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("list of master candidates: %w", err)
+	}
+	names := strings.Fields(string(text))
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: %w", path, ErrNoPeers)
+	}
+	return names, nil
+}
+
+// peer is a daemon.
+type peer struct {
+	name string // host:port
+	host string
+	port uint16
+	// silent is set when the peer has been given up on, or was found out of reach,
+	// until it replies: questions are asked of it last, and do not wait for it alone.
+	silent atomic.Bool
+
+	mu       sync.Mutex
+	resolved []netip.AddrPort
+	expires  time.Time
+}
+
+// resolveInterval is how long the addresses of a name are believed.
+const resolveInterval = time.Minute
+
+func newPeer(name string, port uint16) (*peer, error) {
+	host := name
+	if h, p, err := net.SplitHostPort(name); err == nil {
+		number, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || number == 0 {
+			return nil, fmt.Errorf("peer %s: port %q is not a number from 1 to 65535", name, p)
+		}
+		host, port = h, uint16(number)
+	} else if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err == nil:
+		host = ip.Unmap().String()
+	case host == "", strings.ContainsAny(host, ":[]/ "):
+		return nil, fmt.Errorf("peer %q is neither host nor host:port", name)
+	}
+	p := &peer{name: net.JoinHostPort(host, strconv.Itoa(int(port))), host: host, port: port}
+	if err == nil {
+		p.resolved = []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), port)}
+		p.expires = time.Now().AddDate(100, 0, 0)
+	}
+	return p, nil
+}
+
+// known returns the peer's addresses, and whether they need not be looked up.
+func (p *peer) known() ([]netip.AddrPort, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.resolved, time.Now().Before(p.expires)
+}
+
+// resolve looks the addresses of the peer's name up.
+func (p *peer) resolve(ctx context.Context) error {
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.host)
+	if err != nil {
+		return err
+	}
+	var addrs []netip.AddrPort
+	for _, ip := range ips {
+		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), p.port))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resolved, p.expires = addrs, time.Now().Add(resolveInterval)
+	return nil
+}
+
+// keys holds the cluster's key, in step with its file.
+type keys struct {
+	ring   *wire.Keyring
+	path   string // empty when the key does not come from a file
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	info    fs.FileInfo // of the file when it was read
+	checked time.Time
+	failed  bool // whether that is known, and was logged
+}
+
+// keyInterval is how often the key's file is looked at, at most.
+const keyInterval = time.Second
+
+func newKeys(key []byte, path string, logger *slog.Logger) (*keys, error) {
+	k := &keys{path: path, logger: logger}
+	if key == nil {
+		if k.path == "" {
+			k.path = nodeFile("hmac.key")
+		}
+		var err error
+		if key, err = k.read(); err != nil {
+			return nil, err
+		}
+	} else {
+		k.path = ""
+	}
+	if len(key) == 0 {
+		return nil, ErrNoKey
+	}
+	k.ring = wire.NewKeyring(key)
+	return k, nil
+}
+
+// read returns the key in the file.
+func (k *keys) read() ([]byte, error) {
+	k.checked = time.Now()
+	info, err := os.Stat(k.path)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	key, err := os.ReadFile(k.path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("key: %w", err)
+	case len(key) == 0:
+		return nil, fmt.Errorf("%w: %s is empty", ErrNoKey, k.path)
+	}
+	k.info = info
+	return key, nil
+}
+
+// refresh reads the file again when it has changed.
+func (k *keys) refresh() {
+	if k.path == "" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.checked) < keyInterval {
+		return
+	}
+	k.checked = time.Now()
+	info, err := os.Stat(k.path)
+	if err == nil && os.SameFile(info, k.info) && info.ModTime().Equal(k.info.ModTime()) && info.Size() == k.info.Size() {
+		return
+	}
+	key, err := k.read()
+	if err != nil {
+		if !k.failed {
+			k.logger.Warn("cannot read the key again, keeping the former one", "err", err)
+		}
+		k.failed = true
+		return
+	}
+	k.failed = false
+	k.ring.Replace(key, time.Now())
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-faster/jx"
 
-	"gntconfd/client"
 	"gntconfd/gen/wire"
 )
 
@@ -42,7 +41,7 @@ var (
 // lists of texts are filled up to width columns; with width 0 a list has a line
 // for each of its texts. An answer that is not what its request type promises is
 // shown as JSON.
-func answerLines(typ wire.RequestType, query wire.Query, reply *client.Reply, width int) []string {
+func answerLines(typ wire.RequestType, query wire.Query, reply *reply, width int) []string {
 	answer := jx.Raw(reply.Answer)
 	var lines []string
 	switch {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gntconfd/client"
 	"gntconfd/gen/wire"
 )
 
@@ -59,7 +58,7 @@ func TestAnswerLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reply := &client.Reply{Status: test.status, Answer: []byte(test.answer)}
+			reply := &reply{Status: test.status, Answer: []byte(test.answer)}
 			got := strings.Join(answerLines(test.typ, query, reply, test.width), "\n")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)

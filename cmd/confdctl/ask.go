@@ -72,9 +72,10 @@ answered with an error; 3 no reply.`,
 		if err != nil {
 			return err
 		}
+		defer c.Close()
 		ctx, cancel := context.WithTimeout(command.Context(), conn.timeout)
 		defer cancel()
-		reply, err := c.Ask(ctx, typ, query)
+		reply, err := askRaw(ctx, c, typ, query)
 		if err != nil {
 			return conn.advise(err)
 		}

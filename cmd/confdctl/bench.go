@@ -296,7 +296,7 @@ func parseRate(text string, o *bench.Options) error {
 // running returns a daemon that runs already.
 func running(server, keyFile string, pid int) (*bench.Server, error) {
 	conn := connection{server: server, keyFile: keyFile, timeout: 1}
-	c, err := conn.client()
+	key, err := conn.key()
 	if err != nil {
 		return nil, err
 	}
@@ -304,7 +304,7 @@ func running(server, keyFile string, pid int) (*bench.Server, error) {
 	if err != nil {
 		return nil, &advisedError{err, "--server takes a host and a port."}
 	}
-	return &bench.Server{Addr: addr.AddrPort(), Key: c.Key, PID: pid}, nil
+	return &bench.Server{Addr: addr.AddrPort(), Key: key, PID: pid}, nil
 }
 
 // writeSample writes the sample cluster's configuration into a temporary file.

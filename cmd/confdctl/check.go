@@ -117,6 +117,7 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 	if err != nil {
 		return unknown(err)
 	}
+	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, conn.timeout)
 	defer cancel()
 	var (
@@ -125,7 +126,7 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 		serial  int64
 	)
 	for i, typ := range []wire.RequestType{wire.RequestPing, wire.RequestClusterMaster} {
-		reply, err := c.Ask(ctx, typ, wire.Query{})
+		reply, err := askRaw(ctx, c, typ, wire.Query{})
 		if errors.Is(err, context.Canceled) {
 			return unknown(err)
 		} else if err != nil {

@@ -34,6 +34,15 @@ func (c *connection) client() (*client.Client, error) {
 	if c.timeout <= 0 {
 		return nil, fmt.Errorf("--timeout %v: must be more than nothing", c.timeout)
 	}
+	key, err := c.key()
+	if err != nil {
+		return nil, err
+	}
+	return client.New(client.Options{Peers: []string{c.server}, Key: key})
+}
+
+// key reads the key.
+func (c *connection) key() ([]byte, error) {
 	key, err := os.ReadFile(c.keyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -51,7 +60,7 @@ func (c *connection) client() (*client.Client, error) {
 	case len(key) == 0:
 		return nil, fmt.Errorf("key file: %s is empty", c.keyFile)
 	}
-	return &client.Client{Server: c.server, Key: key}, nil
+	return key, nil
 }
 
 // advise adds to the error of a request without reply what to look at.

@@ -58,7 +58,7 @@ type exchange struct {
 	title string
 	typ   wire.RequestType
 	query wire.Query
-	reply *client.Reply
+	reply *reply
 }
 
 func demoCommand() *cobra.Command {
@@ -117,7 +117,10 @@ func serveSample(ctx context.Context, use func(*client.Client) error) error {
 	if err != nil {
 		return err
 	}
-	err = use(&client.Client{Server: d.Addr().String(), Key: sample.Key})
+	c, err := client.New(client.Options{Peers: []string{d.Addr().String()}, Key: sample.Key})
+	if err == nil {
+		err = errors.Join(use(c), c.Close())
+	}
 	stop()
 	return errors.Join(err, d.Wait())
 }
@@ -133,7 +136,7 @@ func exchanges(ctx context.Context, c *client.Client) iter.Seq2[exchange, error]
 				x.query, err = parseQuery(question.query)
 			}
 			if err == nil {
-				x.reply, err = c.Ask(ctx, x.typ, x.query)
+				x.reply, err = askRaw(ctx, c, x.typ, x.query)
 			}
 			if !yield(x, err) || err != nil {
 				return
@@ -195,7 +198,7 @@ func demoText(ctx context.Context, c *client.Client, stdout io.Writer) error {
 questions to it, each with its type, name and query, and the answers with status,
 serial and round-trip time.
 
-`, c.Server)
+`, c.Peers()[0])
 	var times []time.Duration
 	refused := 0
 	for x, err := range exchanges(ctx, c) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"gntconfd/client"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/udp"
 )
 
 // demoEntry is what machines may count on in the output of demo --json.
@@ -122,14 +122,12 @@ func startGaneti(t *testing.T, path string) *client.Client {
 			t.Fatal(err)
 		}
 	}
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	address, err := udp.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free.LocalAddr().(*net.UDPAddr)
-	free.Close()
 
-	command := exec.Command(path, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", strconv.Itoa(address.Port))
+	command := exec.Command(path, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", strconv.Itoa(int(address.Port())))
 	command.Env = append(os.Environ(), "GANETI_ROOTDIR="+root, "LC_ALL=C.UTF-8")
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -138,12 +136,16 @@ func startGaneti(t *testing.T, path string) *client.Client {
 		command.Process.Signal(syscall.SIGTERM)
 		command.Wait()
 	})
-	c := &client.Client{Server: address.String(), Key: sample.Key}
+	c, err := client.New(client.Options{Peers: []string{address.String()}, Key: sample.Key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-		_, err := c.Ask(short, wire.RequestPing, wire.Query{})
+		_, err := client.Query(short, c, client.Ping())
 		cancel()
 		if err == nil {
 			return c

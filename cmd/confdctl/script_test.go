@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
-					env.Setenv("SERVER", c.Server)
+					env.Setenv("SERVER", c.Peers()[0])
 					env.Setenv("SILENT", silent)
 					env.Setenv("EMPTY", empty)
 					// The race detector lets each process wait a second at its end.

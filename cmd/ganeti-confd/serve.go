@@ -13,6 +13,7 @@ import (
 
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/process"
+	"gntconfd/internal/wire"
 )
 
 // serve runs the daemon until it is told to stop. It was started by launch, unless
@@ -130,7 +131,7 @@ func logging(o *options, paths daemon.Paths) (daemon.LogOptions, error) {
 func address(o *options, paths daemon.Paths) (netip.AddrPort, error) {
 	port := o.port
 	if port == 0 {
-		port = daemon.DefaultPort()
+		port = wire.Port()
 	}
 	if o.bind == "" {
 		ip, err := paths.DefaultAddr()

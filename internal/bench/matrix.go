@@ -16,7 +16,6 @@ import (
 
 	"github.com/go-faster/jx"
 
-	"gntconfd/client"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
@@ -212,7 +211,7 @@ func (s *Server) reload(ctx context.Context, l *Loading, serial int64, topics []
 	if err := os.Rename(s.config+".new", s.config); err != nil {
 		return err
 	}
-	err = s.await(ctx, func(r *client.Reply) bool { return r.Serial == serial })
+	err = s.await(ctx, func(got int64) bool { return got == serial })
 	if err != nil {
 		return err
 	}

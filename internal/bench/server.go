@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gntconfd/client"
-	"gntconfd/gen/wire"
 	"gntconfd/internal/udp"
 )
 
@@ -98,7 +97,7 @@ func start(ctx context.Context, command Command, dir string, config string, key 
 		end(fmt.Errorf("it ended: %w", cmp.Or(err, errors.New("without an error"))))
 		close(s.ended)
 	}()
-	if err := s.await(alive, func(r *client.Reply) bool { return r.Status == wire.StatusOK }); err != nil {
+	if err := s.await(alive, func(int64) bool { return true }); err != nil {
 		err = fmt.Errorf("%s: %w", s.command, err)
 		if s.stop(); s.output.Len() > 0 {
 			err = fmt.Errorf("%w; it wrote: %.2000s", err, s.output.String())
@@ -122,20 +121,24 @@ func (s *Server) stop() {
 
 // await asks the server for the master's name, again and again, until a reply is
 // as it is to be.
-func (s *Server) await(ctx context.Context, accept func(*client.Reply) bool) error {
+func (s *Server) await(ctx context.Context, accept func(serial int64) bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no answer in %v", startPatience))
 	defer cancel()
 	if s.echo {
 		return s.awaitEcho(ctx)
 	}
-	c := client.Client{Server: s.Addr.String(), Key: s.Key}
+	c, err := client.New(client.Options{Peers: []string{s.Addr.String()}, Key: s.Key})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	for {
 		// Short enough that nothing but the daemon decides when it answers.
 		try, stop := context.WithTimeout(ctx, 5*time.Millisecond)
-		reply, err := c.Ask(try, wire.RequestClusterMaster, wire.Query{})
+		master, err := client.Query(try, c, client.Master())
 		stop()
 		switch {
-		case err == nil && accept(reply):
+		case err == nil && accept(master.Serial):
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

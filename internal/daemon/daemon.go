@@ -9,12 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"time"
 
-	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
@@ -148,14 +146,4 @@ func (d *Daemon) Reload() { d.reloader.Reload() }
 func (d *Daemon) Wait() error {
 	<-d.done
 	return d.err
-}
-
-// DefaultPort returns the port that the services database has for the daemon,
-// and Ganeti's own where it has none.
-func DefaultPort() uint16 {
-	port, err := net.LookupPort("udp", genwire.ServiceName)
-	if err != nil {
-		return genwire.DefaultPort
-	}
-	return uint16(port)
 }

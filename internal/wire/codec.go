@@ -52,8 +52,9 @@ var ErrTooLarge = errors.New("datagram too large")
 
 // Errors of OpenReply, beside those of JSON that cannot be read.
 var (
-	ErrMagic = errors.New("datagram does not start with " + wire.Magic)
-	ErrHMAC  = errors.New("signature does not verify with the key")
+	ErrMagic    = errors.New("datagram does not start with " + wire.Magic)
+	ErrHMAC     = errors.New("signature does not verify with the key")
+	ErrProtocol = fmt.Errorf("protocol is not %d", wire.ProtocolVersion)
 )
 
 // Codec opens and seals datagrams. It holds the memory that this takes, so that
@@ -175,10 +176,11 @@ func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([
 	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, quoteASCII(text))
 }
 
-// OpenReply takes the datagram of a reply apart: the reply, and the salt that
-// ties it to the request with that rsalt. The errors are ErrTooLarge, ErrMagic,
-// ErrHMAC, or what a JSON decoder says.
-func (c *Codec) OpenReply(datagram []byte) (*wire.Reply, string, error) {
+// OpenReply takes the datagram of a reply of either dialect apart: the reply, which
+// is Reply but that a daemon of Ganeti 2.6 leaves out what is null, and the salt
+// that ties it to the request with that rsalt. The errors are ErrTooLarge, ErrMagic,
+// ErrHMAC, ErrProtocol, or what a JSON decoder says.
+func (c *Codec) OpenReply(datagram []byte) (*wire.ClassicReply, string, error) {
 	if len(datagram) > wire.MaxDatagramSize {
 		return nil, "", ErrTooLarge
 	}
@@ -192,9 +194,12 @@ func (c *Codec) OpenReply(datagram []byte) (*wire.Reply, string, error) {
 	if !c.verify(time.Now().Unix()) {
 		return nil, "", ErrHMAC
 	}
-	reply := new(wire.Reply)
+	reply := new(wire.ClassicReply)
 	if err := c.decode(c.envelope.Msg, reply.Decode); err != nil {
 		return nil, "", fmt.Errorf("reply: %w", err)
+	}
+	if reply.Protocol != wire.ProtocolVersion {
+		return nil, "", ErrProtocol
 	}
 	return reply, string(c.envelope.Salt), nil
 }

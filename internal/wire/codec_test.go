@@ -294,7 +294,7 @@ func TestSealAndOpenReply(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", body, err)
 			}
-			if salt != `rs"é` || string(reply.Answer) != answer || reply.Serial != 42 {
+			if salt != `rs"é` || string(reply.Answer) != answer || reply.Serial.Value != 42 {
 				t.Errorf("salt %q, reply %+v; want answer %s", salt, reply, answer)
 			}
 		}
@@ -325,6 +325,13 @@ func TestOpenReplyErrors(t *testing.T) {
 	}
 	if _, _, err := codec.OpenReply(broken); err == nil {
 		t.Error("reply without status: no error")
+	}
+	other, err := codec.Seal(nil, "rs", []byte(`{"protocol":2,"status":0,"answer":0,"serial":0}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := codec.OpenReply(other); !errors.Is(err, ErrProtocol) {
+		t.Errorf("another protocol: %v", err)
 	}
 }
 

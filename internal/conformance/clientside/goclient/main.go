@@ -12,28 +12,25 @@ import (
 	"os"
 	"time"
 
-	"github.com/go-faster/jx"
-
 	"gntconfd/client"
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
 )
 
 // order is one line of the input.
 type order struct {
-	ID        string              `json:"id"`
-	Servers   []string            `json:"servers"`
-	Key       string              `json:"key"`
-	Type      genwire.RequestType `json:"type"`
-	Query     json.RawMessage     `json:"query"`
-	TimeoutMS int64               `json:"timeout_ms"`
+	ID        string          `json:"id"`
+	Servers   []string        `json:"servers"`
+	Coverage  int             `json:"coverage"`
+	Key       string          `json:"key"`
+	Type      int             `json:"type"`
+	Query     json.RawMessage `json:"query"`
+	TimeoutMS int64           `json:"timeout_ms"`
 }
 
 // report is one line of the output: a reply, or an error.
 type report struct {
 	ID     string          `json:"id"`
 	Error  string          `json:"error,omitempty"`
-	Status genwire.Status  `json:"status"`
+	Status int             `json:"status"`
 	Answer json.RawMessage `json:"answer"`
 	Serial int64           `json:"serial"`
 }
@@ -48,7 +45,7 @@ func main() {
 // run serves orders until the input ends.
 func run(stdin io.Reader, stdout io.Writer) error {
 	out := json.NewEncoder(stdout)
-	if err := out.Encode(map[string][]string{"features": {"ipv6"}}); err != nil {
+	if err := out.Encode(map[string][]string{"features": {"coverage", "ipv6"}}); err != nil {
 		return err
 	}
 	for in := json.NewDecoder(stdin); ; {
@@ -64,23 +61,26 @@ func run(stdin io.Reader, stdout io.Writer) error {
 	}
 }
 
-// ask asks the first server; the library asks one.
+// ask asks as many of the servers as it is told.
 func ask(o *order) report {
-	var query genwire.Query
-	if err := query.Decode(jx.DecodeBytes(o.Query)); err != nil {
+	c, err := client.New(client.Options{Peers: o.Servers, Key: []byte(o.Key), Coverage: o.Coverage})
+	if err != nil {
 		return report{ID: o.ID, Error: err.Error()}
 	}
+	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(o.TimeoutMS)*time.Millisecond)
 	defer cancel()
-	c := client.Client{Server: o.Servers[0], Key: []byte(o.Key)}
-	reply, err := c.Ask(ctx, o.Type, query)
+	result, err := client.Query(ctx, c, client.Raw(o.Type, o.Query))
+	failure := (*client.StatusError)(nil)
 	switch {
 	case errors.Is(err, client.ErrNoReply):
 		return report{ID: o.ID, Error: "no-reply"}
-	case errors.Is(err, wire.ErrTooLarge):
+	case errors.Is(err, client.ErrTooLarge):
 		return report{ID: o.ID, Error: "refused"}
+	case errors.As(err, &failure):
+		return report{ID: o.ID, Status: failure.Status, Answer: failure.JSON, Serial: failure.Serial}
 	case err != nil:
 		return report{ID: o.ID, Error: err.Error()}
 	}
-	return report{ID: o.ID, Status: reply.Status, Answer: reply.Answer, Serial: reply.Serial}
+	return report{ID: o.ID, Answer: result.JSON, Serial: result.Serial}
 }

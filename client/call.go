@@ -1,0 +1,403 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+)
+
+const (
+	// firstPause is how long a reply is waited for before the request is sent again.
+	// Each pause is twice as long as the one before, up to longestPause.
+	firstPause   = 100 * time.Millisecond
+	longestPause = 3200 * time.Millisecond
+	// tries is how many sendings a peer may leave unanswered before it counts as
+	// silent: with the pauses between them, for 1.5 seconds.
+	tries = 4
+)
+
+// opinion is what one peer says.
+type opinion struct {
+	peer      *peer
+	from      netip.AddrPort
+	status    genwire.Status
+	json      json.RawMessage
+	serial    int64
+	classic   bool // from a daemon of Ganeti 2.6
+	roundTrip time.Duration
+
+	value any   // the answer, of the type of the question
+	err   error // in its place: StatusError, or ErrAnswer
+}
+
+// call is one question on its way.
+type call struct {
+	client   *Client
+	question *question
+	salt     string
+	datagram []byte
+	start    time.Time
+	coverage int           // how many peers are asked at first
+	needed   int           // how many of them must agree
+	wake     chan struct{} // has an element when something below has changed
+
+	// What run knows of the peers' opinions.
+	answers, failures int
+
+	mu      sync.Mutex
+	targets []*target // in the order in which they are asked
+	asked   int       // how many of them are
+	expect  int       // how many replies there are to wait for
+	arrived []*opinion
+	newest  int64 // the highest serial of an answer
+	counted bool  // whether there is any
+}
+
+// target is a peer that is asked, or may yet be.
+type target struct {
+	peer      *peer
+	addrs     []netip.AddrPort // nil until they are known
+	sends     int
+	first     time.Time // of the sendings
+	replied   bool
+	roundTrip time.Duration
+	err       error // the last trouble with it
+}
+
+// needed returns how many of n peers must agree, as Ganeti's own client has it.
+func needed(n int) int { return n/2 + 1 }
+
+// begin makes a call of a question. It must be ended.
+func (c *Client) begin(q *question) (*call, error) {
+	if q.invalid != nil {
+		return nil, q.invalid
+	}
+	if c.closed.Err() != nil {
+		return nil, ErrClosed
+	}
+	c.keys.refresh()
+	k := &call{client: c, question: q, salt: rand.Text(), start: time.Now(), wake: make(chan struct{}, 1)}
+	request := genwire.Request{Protocol: genwire.ProtocolVersion, Type: q.typ, Query: q.query, Rsalt: k.salt}
+
+	peers := slices.Clone(*c.peers.Load())
+	mathrand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
+	// Those that were silent come last.
+	slices.SortStableFunc(peers, func(a, b *peer) int { return rank(a) - rank(b) })
+	for _, p := range peers {
+		k.targets = append(k.targets, &target{peer: p})
+	}
+	k.coverage = len(peers)
+	switch c.options.Coverage {
+	case All:
+	case 0:
+		k.coverage = min(k.coverage, genwire.DefaultCoverage)
+	default:
+		k.coverage = min(k.coverage, c.options.Coverage)
+	}
+	k.needed = needed(k.coverage)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	if k.datagram, err = c.codec.SealRequest(nil, &request, time.Now()); err != nil {
+		return nil, err
+	}
+	c.calls[k.salt] = k
+	return k, nil
+}
+
+func rank(p *peer) int {
+	if p.silent.Load() {
+		return 1
+	}
+	return 0
+}
+
+// end lets what comes now count as late.
+func (k *call) end() {
+	k.client.mu.Lock()
+	defer k.client.mu.Unlock()
+	delete(k.client.calls, k.salt)
+}
+
+// run sends the request and hands out what the peers say, until each returns false,
+// all have spoken, or ctx ends, which is an error. Once there is something to tell,
+// peers that are known to be silent are not waited for any longer than they would
+// need.
+func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
+	defer k.end()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	k.ask(ctx, k.coverage)
+	pause := firstPause
+	resend := time.NewTimer(jitter(pause))
+	defer resend.Stop()
+	var settled <-chan time.Time
+	for {
+		for _, o := range k.take() {
+			k.question.interpret(o)
+			if o.err == nil {
+				k.answers++
+			} else {
+				k.failures++
+			}
+			if !each(o) {
+				return nil
+			}
+		}
+		waiting, awake, slowest := k.outstanding()
+		// Errors are not all there is before those who may know better have
+		// had their time.
+		happy := k.answers > 0 || k.failures >= k.needed
+		switch {
+		case !waiting && (k.answers > 0 || !k.widen(ctx)):
+			return nil
+		case happy && !awake && settled == nil:
+			settled = time.After(max(firstPause, 2*slowest))
+		}
+		select {
+		case <-ctx.Done():
+			k.giveUp()
+			return ctx.Err()
+		case <-k.client.closed.Done():
+			return ErrClosed
+		case <-settled:
+			return nil
+		case <-resend.C:
+			k.again(ctx)
+			pause = min(2*pause, longestPause)
+			resend.Reset(jitter(pause))
+		case <-k.wake:
+		}
+	}
+}
+
+// ask sends the request to the next n peers.
+func (k *call) ask(ctx context.Context, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.expect = max(k.expect, min(n, len(k.targets)))
+	for _, t := range k.targets[k.asked:min(k.asked+n, len(k.targets))] {
+		k.asked++
+		k.send(ctx, t)
+	}
+}
+
+// again sends the request to those that have not replied, and to as many others.
+func (k *call) again(ctx context.Context) {
+	k.mu.Lock()
+	for _, t := range k.targets[:k.asked] {
+		if !t.replied {
+			k.send(ctx, t)
+		}
+	}
+	k.mu.Unlock()
+	k.ask(ctx, k.coverage)
+}
+
+// widen asks all peers that have not been asked yet, and returns whether there are
+// any.
+func (k *call) widen(ctx context.Context) bool {
+	k.mu.Lock()
+	rest := len(k.targets) - k.asked
+	k.mu.Unlock()
+	k.ask(ctx, rest)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	more := k.expect < len(k.targets)
+	k.expect = len(k.targets)
+	return more
+}
+
+// send sends the request to a target: to one of its addresses after the other, where
+// it has several. The call is locked.
+func (k *call) send(ctx context.Context, t *target) {
+	addrs, fresh := t.peer.known()
+	if !fresh {
+		if t.sends == 0 || t.addrs != nil {
+			go k.resolve(ctx, t)
+			t.addrs = nil
+		}
+		t.sends++
+		return
+	}
+	t.addrs = addrs
+	if t.first.IsZero() {
+		t.first = time.Now()
+	}
+	kind := Sent
+	if t.sends > 0 {
+		kind = Resent
+	}
+	addr := addrs[t.sends%len(addrs)]
+	t.sends++
+	if t.sends > tries {
+		t.peer.silent.Store(true)
+	}
+	if err := k.client.write(k.datagram, addr); err != nil {
+		t.err = err
+		return
+	}
+	k.client.observe(Event{Kind: kind, Peer: addr})
+}
+
+// resolve looks the addresses of a target up, and sends it the request.
+func (k *call) resolve(ctx context.Context, t *target) {
+	err := t.peer.resolve(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		t.err = err
+		t.peer.silent.Store(true)
+		k.stir()
+	default:
+		t.sends, t.err = 0, nil
+		k.send(ctx, t)
+	}
+}
+
+// receive takes a reply in and says what it is.
+func (k *call) receive(reply *genwire.ClassicReply, from netip.AddrPort) (EventKind, time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(k.targets[:k.asked], func(t *target) bool { return slices.Contains(t.addrs, from) })
+	if i < 0 {
+		return Stranger, 0
+	}
+	t := k.targets[i]
+	if t.replied {
+		return Duplicate, 0
+	}
+	t.replied = true
+	t.roundTrip = time.Since(t.first)
+	t.peer.silent.Store(false)
+	o := &opinion{
+		peer: t.peer, from: from, status: reply.Status, json: json.RawMessage(reply.Answer), serial: reply.Serial.Value,
+		roundTrip: t.roundTrip,
+	}
+	if o.json == nil {
+		o.json = json.RawMessage("null")
+	}
+	// Only Ganeti 2.6 and before leave members out, and give errors a serial.
+	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != genwire.StatusOK && o.serial != 0
+	k.arrived = append(k.arrived, o)
+	k.stir()
+	if o.status == genwire.StatusOK {
+		stale := k.counted && o.serial < k.newest
+		k.newest, k.counted = max(k.newest, o.serial), true
+		if stale {
+			return Stale, o.roundTrip
+		}
+	}
+	return Accepted, o.roundTrip
+}
+
+// unreachable notes that what was sent to an address did not get there.
+func (k *call) unreachable(addr netip.AddrPort, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.targets[:k.asked] {
+		if slices.Contains(t.addrs, addr) && !t.replied {
+			t.err = err
+			t.peer.silent.Store(true)
+			k.stir()
+		}
+	}
+}
+
+// ignored notes that something came from a peer that was no reply.
+func (k *call) ignored(from netip.AddrPort, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.targets[:k.asked] {
+		if slices.Contains(t.addrs, from) && !t.replied {
+			t.err = fmt.Errorf("ignored a datagram: %w", err)
+		}
+	}
+}
+
+// stir wakes run. The call is locked.
+func (k *call) stir() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what has arrived since it was called last.
+func (k *call) take() []*opinion {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	arrived := k.arrived
+	k.arrived = nil
+	return arrived
+}
+
+// outstanding tells whether replies are waited for, and any of them of peers that
+// are not known to be silent, and how long the slowest reply took.
+func (k *call) outstanding() (waiting, awake bool, slowest time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	replied := 0
+	for _, t := range k.targets[:k.asked] {
+		if t.replied {
+			replied++
+			slowest = max(slowest, t.roundTrip)
+			continue
+		}
+		awake = awake || !t.peer.silent.Load()
+	}
+	return replied < k.expect, awake, slowest
+}
+
+// giveUp marks the peers that have been asked often enough as silent.
+func (k *call) giveUp() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.targets[:k.asked] {
+		if !t.replied && t.sends >= tries {
+			t.peer.silent.Store(true)
+		}
+	}
+}
+
+// silence lists those that were asked and have not replied.
+func (k *call) silence() []Silence {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var silence []Silence
+	for _, t := range k.targets[:k.asked] {
+		if !t.replied {
+			silence = append(silence, Silence{Peer: t.peer.name, Err: t.err})
+		}
+	}
+	return silence
+}
+
+// jitter returns a time of about d, so that clients do not fall into step.
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.9 + 0.2*mathrand.Float64()))
+}
+
+// pause waits for about d, and returns whether ctx lasts.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(jitter(d))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

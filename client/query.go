@@ -1,0 +1,154 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+)
+
+// Result is what several peers make of a question.
+type Result[A any] struct {
+	Answer A
+	JSON   json.RawMessage // the answer as it came
+	// Serial is the serial number of what was asked about: the cluster, a node or an
+	// instance; of a daemon of Ganeti 2.6, that of the configuration. Of two answers
+	// the one with the higher serial is the newer.
+	Serial int64
+	// RoundTrip is the time from the question to the last reply that was needed.
+	RoundTrip time.Duration
+	// Agreed says whether as many peers as are needed gave this answer: 1, 2, 2, 3,
+	// 3, 4, 4, 5, 5 of 1 to 9 that were asked. When it is false, others were silent
+	// or behind.
+	Agreed bool
+	// Consistent says that no peer gave another answer with the same serial.
+	Consistent bool
+	Replies    []Reply[A] // who answered, and what, in the order of their arrival
+	Silent     []Silence  // who was asked and did not answer before the result was there
+}
+
+// Reply is what one peer makes of a question.
+type Reply[A any] struct {
+	Peer      string         // as host:port
+	Addr      netip.AddrPort // where the reply came from
+	Answer    A
+	JSON      json.RawMessage // as it came: the answer, or what is in its place
+	Serial    int64
+	Err       error         // why there is no Answer: a *StatusError, or ErrAnswer
+	RoundTrip time.Duration // from the first request to this peer
+}
+
+func replyOf[A any](o *opinion) Reply[A] {
+	value, _ := o.value.(A)
+	return Reply[A]{
+		Peer: o.peer.name, Addr: o.from, Answer: value, JSON: o.json, Serial: o.serial, Err: o.err, RoundTrip: o.roundTrip,
+	}
+}
+
+// withDeadline gives a context without a deadline the protocol's.
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
+}
+
+// Query asks several peers and returns the best answer: of those without an error
+// the one with the highest serial number. It returns as soon as enough peers agree
+// with it, all have replied, or ctx ends; peers that were silent before are asked,
+// but not waited for when all others have replied.
+//
+// When ctx ends and there is an answer, it is returned without an error, and
+// Result.Agreed is false. The errors are ErrNoReply; a *StatusError when there are
+// errors only; ErrInconsistent, where the result is filled in all the same; ErrAnswer,
+// ErrTooLarge, ErrQuery, ErrClosed, and that of a cancelled ctx.
+func Query[A any](ctx context.Context, c *Client, q Question[A]) (Result[A], error) {
+	var result Result[A]
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	k, err := c.begin(&q.question)
+	if err != nil {
+		return result, fmt.Errorf("request type %d: %w", q.typ, err)
+	}
+	v := votes{question: &q.question}
+	err = k.run(ctx, func(o *opinion) bool {
+		v.add(o)
+		result.Replies = append(result.Replies, replyOf[A](o))
+		return v.best.err != nil || v.agreeing < k.needed
+	})
+	result.RoundTrip = time.Since(k.start)
+	result.Silent = k.silence()
+	switch {
+	case err != nil && !errors.Is(err, context.DeadlineExceeded):
+		return result, err
+	case v.best == nil:
+		return result, &NoReplyError{Asked: result.Silent, Waited: result.RoundTrip, cause: context.Cause(ctx)}
+	case v.best.err != nil:
+		return result, v.best.err
+	}
+	best := replyOf[A](v.best)
+	result.Answer, result.JSON, result.Serial = best.Answer, best.JSON, best.Serial
+	result.Agreed, result.Consistent = v.agreeing >= k.needed, v.consistent
+	if !v.consistent {
+		c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial, "agreed", result.Agreed)
+		if !result.Agreed {
+			return result, fmt.Errorf("request type %d: %w at serial %d", q.typ, ErrInconsistent, best.Serial)
+		}
+	}
+	return result, nil
+}
+
+// votes finds the best of several opinions.
+type votes struct {
+	question   *question
+	all        []*opinion
+	best       *opinion
+	agreeing   int  // how many say the same as the best
+	consistent bool // whether none gives another one with the same serial
+}
+
+// add takes an opinion in.
+func (v *votes) add(o *opinion) {
+	v.all = append(v.all, o)
+	v.best, v.agreeing, v.consistent = nil, 0, true
+	for _, one := range v.all {
+		agreeing := 0
+		for _, other := range v.all {
+			if v.same(one, other) {
+				agreeing++
+			}
+		}
+		if v.best == nil || better(one, v.best) || !better(v.best, one) && agreeing > v.agreeing {
+			v.best, v.agreeing = one, agreeing
+		}
+	}
+	for _, other := range v.all {
+		if v.best.err == nil && other.err == nil && other.serial == v.best.serial && !v.same(v.best, other) {
+			v.consistent = false
+		}
+	}
+}
+
+// better reports whether an opinion is newer than another, whatever they are.
+func better(a, b *opinion) bool {
+	if (a.err == nil) != (b.err == nil) {
+		return a.err == nil
+	}
+	var left, right *StatusError
+	if a.err != nil { // what a peer says is worth more than what cannot be read
+		return errors.As(a.err, &left) && !errors.As(b.err, &right)
+	}
+	return a.serial > b.serial
+}
+
+// same reports whether two opinions are the same answer, or the same error.
+func (v *votes) same(a, b *opinion) bool {
+	if (a.err == nil) != (b.err == nil) {
+		return false
+	}
+	return string(a.json) == string(b.json) || v.question.canonical(a.json) == v.question.canonical(b.json)
+}

@@ -1,0 +1,433 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-faster/jx"
+
+	genwire "gntconfd/gen/wire"
+)
+
+// Question is one question about the cluster, whose answer is an A.
+type Question[A any] struct{ question }
+
+// question is a Question without the type of its answer.
+type question struct {
+	typ     genwire.RequestType
+	query   genwire.OptQuery
+	set     bool // whether the order of a list in the answer means nothing
+	decode  func(answer jx.Raw, classic bool) (any, error)
+	invalid error // why it cannot be asked
+}
+
+// Type returns the number of the question's request type.
+func (q question) Type() int { return int(q.typ) }
+
+// interpret makes the value, or the error, of an opinion.
+func (q *question) interpret(o *opinion) {
+	if o.status != genwire.StatusOK {
+		o.err = statusError(o)
+		return
+	}
+	value, err := q.decode(jx.Raw(o.json), o.classic)
+	if err != nil {
+		o.err = fmt.Errorf("%s: %w: %.200s: %w", o.peer.name, ErrAnswer, o.json, err)
+		return
+	}
+	o.value = value
+}
+
+func ask[A any](typ genwire.RequestType, decode func(answer jx.Raw, classic bool) (A, error)) Question[A] {
+	return Question[A]{question{
+		typ:    typ,
+		decode: func(answer jx.Raw, classic bool) (any, error) { return decode(answer, classic) },
+	}}
+}
+
+// text returns the question with a text as its query.
+func (q Question[A]) text(query string) Question[A] {
+	q.query = genwire.NewOptQuery(genwire.NewStringQuery(query))
+	return q
+}
+
+// parameters returns the question with parameters as its query.
+func (q Question[A]) parameters(p genwire.QueryParameters) Question[A] {
+	q.query = genwire.NewOptQuery(genwire.NewQueryParametersQuery(p))
+	return q
+}
+
+// Ping asks whether the daemon is alive (request type 0). The answer is the version
+// of the configuration's layout, such as 3000000; it is 0 from a daemon of Ganeti
+// 2.6 or before.
+func Ping() Question[int64] {
+	return ask(genwire.RequestPing, func(answer jx.Raw, _ bool) (int64, error) {
+		if answer.Type() == jx.String {
+			return 0, nil
+		}
+		return decodeJSON[int64](answer, false)
+	})
+}
+
+// Role is what a node is in the cluster.
+type Role int
+
+// The roles of nodes.
+const (
+	RoleMaster    Role = genwire.NodeRoleMaster
+	RoleCandidate Role = genwire.NodeRoleCandidate
+	RoleOffline   Role = genwire.NodeRoleOffline
+	RoleDrained   Role = genwire.NodeRoleDrained
+	RoleRegular   Role = genwire.NodeRoleRegular
+)
+
+var roleNames = map[Role]string{
+	RoleMaster: "master", RoleCandidate: "master candidate", RoleOffline: "offline", RoleDrained: "drained", RoleRegular: "regular",
+}
+
+// String returns the role in words.
+func (r Role) String() string {
+	if name, ok := roleNames[r]; ok {
+		return name
+	}
+	return fmt.Sprintf("role %d", int(r))
+}
+
+// NodeRole asks for the role of a node (request type 1), which is given by name, by
+// the beginning of its name up to a dot, or by UUID. A daemon of Ganeti 2.6 knows
+// whole names only.
+func NodeRole(node string) Question[Role] {
+	return ask(genwire.RequestNodeRoleByName, func(answer jx.Raw, _ bool) (Role, error) {
+		role, err := decodeJSON[Role](answer, false)
+		if _, known := roleNames[role]; err == nil && !known {
+			return 0, errors.New("no role has this number")
+		}
+		return role, err
+	}).text(node)
+}
+
+// Locate asks for the primary IP of the node that runs the instance with an address
+// on a link (request type 2). An empty link is the cluster's default one. The error is
+// ErrUnknownEntry when there is no such instance.
+func Locate(link string, ip netip.Addr) Question[netip.Addr] {
+	return ask(genwire.RequestNodePIPByInstanceIP, decodeAddr).parameters(genwire.QueryParameters{
+		Link: optional(link), IP: genwire.NewOptNilString(ip.String()),
+	})
+}
+
+// Location says which node runs the instance with an address.
+type Location struct {
+	IP     netip.Addr // of the instance
+	Node   netip.Addr // the node's primary IP
+	Serial int64      // of the instance; 0 from a daemon of Ganeti 2.6
+	Err    error      // why there is no Node, a *StatusError: mostly ErrUnknownEntry
+}
+
+// LocateAll is Locate for several addresses at once. The answer has them in the order
+// asked for.
+func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
+	texts := make([]string, len(ips))
+	for i, ip := range ips {
+		texts[i] = ip.String()
+	}
+	return ask(genwire.RequestNodePIPByInstanceIP, func(answer jx.Raw, _ bool) ([]Location, error) {
+		var all []Location
+		err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
+			if len(all) == len(ips) {
+				return errors.New("more locations than addresses")
+			}
+			raw, err := d.Raw()
+			if err != nil {
+				return err
+			}
+			location, err := decodeLocation(raw)
+			location.IP = ips[len(all)]
+			all = append(all, location)
+			return err
+		})
+		if err == nil && len(all) < len(ips) {
+			err = errors.New("fewer locations than addresses")
+		}
+		return all, err
+	}).parameters(genwire.QueryParameters{Link: optional(link), IPList: genwire.NewOptNilStringArray(texts)})
+}
+
+// decodeLocation reads the triplet of one address, or the pair of Ganeti 2.6.
+func decodeLocation(raw jx.Raw) (Location, error) {
+	var (
+		status genwire.Status
+		node   string
+		code   int64
+		isCode bool
+		serial int64
+	)
+	var one genwire.NodeIPAnswer
+	classic := false
+	if err := decodeAll(raw, &one); err == nil {
+		status, serial, node = one.V0, one.V2, one.V1.String
+		code, isCode = one.V1.GetInt64()
+	} else {
+		var pair genwire.ClassicNodeIPAnswer
+		if err := decodeAll(raw, &pair); err != nil {
+			return Location{}, err
+		}
+		classic = true
+		status, node = pair.V0, pair.V1.String
+		code, isCode = pair.V1.GetInt64()
+	}
+	if status == genwire.StatusOK {
+		ip, err := parseAddr(node)
+		return Location{Node: ip, Serial: serial}, err
+	}
+	failure := &StatusError{Status: int(status), Text: node}
+	if isCode {
+		if failure.Code = codeError(code, classic); failure.Code == nil {
+			failure.Text = fmt.Sprintf("error %d", code)
+		}
+	}
+	return Location{Serial: serial, Err: failure}, nil
+}
+
+// Master asks for the name of the cluster's master node (request type 3).
+func Master() Question[string] {
+	return ask(genwire.RequestClusterMaster, decodeJSON[string])
+}
+
+// Details are the cluster's master and its addresses.
+type Details struct {
+	Name      string     // of the master node
+	ClusterIP netip.Addr // the address that moves with the master's role
+	PrimaryIP netip.Addr // of the master node
+}
+
+// MasterDetails asks for the master's name and addresses at once (request type 3).
+func MasterDetails() Question[Details] {
+	fields := []genwire.MasterField{
+		genwire.NewMasterFieldCodeMasterField(genwire.FieldName),
+		genwire.NewMasterFieldCodeMasterField(genwire.FieldIP),
+		genwire.NewMasterFieldCodeMasterField(genwire.FieldMasterNodePIP),
+	}
+	return ask(genwire.RequestClusterMaster, func(answer jx.Raw, _ bool) (Details, error) {
+		texts, err := decodeJSON[[]string](answer, false)
+		switch {
+		case err != nil:
+			return Details{}, err
+		case len(texts) != len(fields):
+			return Details{}, fmt.Errorf("%d fields in place of %d", len(texts), len(fields))
+		}
+		var errs [2]error
+		d := Details{Name: texts[0]}
+		d.ClusterIP, errs[0] = parseAddr(texts[1])
+		d.PrimaryIP, errs[1] = parseAddr(texts[2])
+		return d, errors.Join(errs[:]...)
+	}).parameters(genwire.QueryParameters{Fields: genwire.NewOptNilMasterFieldArray(fields)})
+}
+
+// NodeIPs asks for the primary IPs of all nodes (request type 4). The answer is in no
+// particular order.
+func NodeIPs() Question[[]netip.Addr] { return addrs(genwire.RequestNodePIPList) }
+
+// CandidateIPs asks for the primary IPs of the master candidates (request type 5).
+// The answer is in no particular order.
+func CandidateIPs() Question[[]netip.Addr] { return addrs(genwire.RequestMCPIPList) }
+
+// InstanceIPs asks for the addresses of all instances on a link (request type 6),
+// where an empty link is the cluster's default one. The answer is in no particular
+// order, and empty for a link that there is not.
+func InstanceIPs(link string) Question[[]netip.Addr] {
+	q := addrs(genwire.RequestInstanceIPsList)
+	if link != "" {
+		q = q.text(link)
+	}
+	return q
+}
+
+func addrs(typ genwire.RequestType) Question[[]netip.Addr] {
+	q := ask(typ, func(answer jx.Raw, _ bool) ([]netip.Addr, error) {
+		texts, err := decodeJSON[[]string](answer, false)
+		addrs := make([]netip.Addr, 0, len(texts))
+		for _, text := range texts {
+			ip, err := parseAddr(text)
+			if err != nil {
+				return nil, err
+			}
+			addrs = append(addrs, ip)
+		}
+		return addrs, err
+	})
+	q.set = true
+	return q
+}
+
+// MinorRole is what a node is for a DRBD disk.
+type MinorRole string
+
+// The roles of nodes for DRBD disks.
+const (
+	MinorPrimary   MinorRole = MinorRole(genwire.MinorRolePrimary)
+	MinorSecondary MinorRole = MinorRole(genwire.MinorRoleSecondary)
+)
+
+// Minor is a DRBD minor in use on a node.
+type Minor struct {
+	Node     string // the node's name
+	Minor    int64
+	Instance string // the name of the instance that the disk belongs to
+	Disk     string // what the instance calls it, such as disk/0
+	Role     MinorRole
+	Peer     string // the name of the other node
+}
+
+// Minors asks for the DRBD minors in use on a node (request type 7), which is given
+// as for NodeRole. The answer is in no particular order.
+func Minors(node string) Question[[]Minor] {
+	q := ask(genwire.RequestNodeDRBD, func(answer jx.Raw, _ bool) ([]Minor, error) {
+		minors := []Minor{}
+		err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
+			var m genwire.NodeMinor
+			if err := errors.Join(m.Decode(d), m.Validate()); err != nil {
+				return err
+			}
+			minors = append(minors, Minor{m.V0, m.V1, m.V2, m.V3, MinorRole(m.V4), m.V5})
+			return nil
+		})
+		return minors, err
+	}).text(node)
+	q.set = true
+	return q
+}
+
+// Config asks for a part of the configuration (request type 10), by JSON pointer
+// (RFC 6901), such as /cluster/master_node. The error is ErrArgument when the pointer
+// leads nowhere.
+func Config(pointer string) Question[json.RawMessage] {
+	return ask(genwire.RequestConfigQuery, decodeRaw).text(pointer)
+}
+
+// ConfigValue is Config with an answer of the type that the part is to have, as
+// encoding/json has it.
+func ConfigValue[A any](pointer string) Question[A] {
+	return ask(genwire.RequestConfigQuery, func(answer jx.Raw, _ bool) (A, error) {
+		var value A
+		err := json.Unmarshal(answer, &value)
+		return value, err
+	}).text(pointer)
+}
+
+// Collector is the state of a data collector of Ganeti's monitoring daemon.
+type Collector struct {
+	Active   bool
+	Interval time.Duration // between two collections
+}
+
+// Collectors asks for the state of the data collectors (request type 11), by name.
+func Collectors() Question[map[string]Collector] {
+	return ask(genwire.RequestDataCollectors, func(answer jx.Raw, _ bool) (map[string]Collector, error) {
+		var all genwire.DataCollectors
+		if err := all.Decode(jx.DecodeBytes(answer)); err != nil {
+			return nil, err
+		}
+		collectors := make(map[string]Collector, len(all))
+		for name, c := range all {
+			collectors[name] = Collector{Active: c.Active, Interval: time.Duration(c.Interval) * time.Microsecond}
+		}
+		return collectors, nil
+	})
+}
+
+// Raw is a question by the number of its request type, with any query that the
+// protocol has: none (nil or null), a text in quotes, or an object of parameters.
+// Asking it fails with ErrQuery for other JSON.
+func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
+	q := ask(genwire.RequestType(typ), decodeRaw)
+	if err := q.typ.Validate(); err != nil {
+		q.invalid = fmt.Errorf("%w: request type %d: %w", ErrQuery, typ, err)
+	} else if query != nil {
+		q.query.Set = true
+		if err := decodeAll(jx.Raw(query), &q.query.Value); err != nil {
+			q.invalid = fmt.Errorf("%w: %.200s: %w", ErrQuery, query, err)
+		}
+	}
+	return q
+}
+
+// decodeAll decodes raw, all of it, and validates what comes out.
+func decodeAll(raw jx.Raw, into message) error {
+	if !jx.Valid(raw) { // something may follow
+		return errors.New("no JSON")
+	}
+	if err := into.Decode(jx.DecodeBytes(raw)); err != nil {
+		return err
+	}
+	return into.Validate()
+}
+
+// message is a generated type.
+type message interface {
+	Decode(*jx.Decoder) error
+	Validate() error
+}
+
+func decodeRaw(answer jx.Raw, _ bool) (json.RawMessage, error) {
+	return json.RawMessage(answer), nil
+}
+
+func decodeJSON[A any](answer jx.Raw, _ bool) (A, error) {
+	var value A
+	if answer.Type() == jx.Null { // which encoding/json takes for anything
+		return value, errors.New("null")
+	}
+	err := json.Unmarshal(answer, &value)
+	return value, err
+}
+
+func decodeAddr(answer jx.Raw, _ bool) (netip.Addr, error) {
+	text, err := decodeJSON[string](answer, false)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return parseAddr(text)
+}
+
+// parseAddr returns the address that text is; the zero one for no text, which is what
+// a node or an interface without an address has.
+func parseAddr(text string) (netip.Addr, error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	return netip.ParseAddr(text)
+}
+
+func optional(text string) genwire.OptNilString {
+	if text == "" {
+		return genwire.OptNilString{}
+	}
+	return genwire.NewOptNilString(text)
+}
+
+// canonical returns the answer in a form in which equal answers are equal texts.
+func (q *question) canonical(answer json.RawMessage) string {
+	d := json.NewDecoder(strings.NewReader(string(answer)))
+	d.UseNumber()
+	var value any
+	if d.Decode(&value) != nil {
+		return string(answer)
+	}
+	list, ok := value.([]any)
+	if !ok || !q.set {
+		text, _ := json.Marshal(value)
+		return string(text)
+	}
+	texts := make([]string, len(list))
+	for i, element := range list {
+		text, _ := json.Marshal(element)
+		texts[i] = string(text)
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,83 @@
+package client
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/wire"
+)
+
+// write sends a datagram.
+func (c *Client) write(datagram []byte, addr netip.AddrPort) error {
+	_, err := c.conn.WriteToUDPAddrPort(datagram, addr)
+	if err != nil {
+		// It may be about a datagram before this one, to whomever.
+		go c.drainUnreachable()
+		_, err = c.conn.WriteToUDPAddrPort(datagram, addr)
+	}
+	return err
+}
+
+// receive hands out what arrives at the socket until that is closed.
+func (c *Client) receive() {
+	codec := wire.NewCodec(c.keys.ring)
+	buffer := make([]byte, genwire.MaxDatagramSize+1)
+	for {
+		n, from, err := c.conn.ReadFromUDPAddrPort(buffer)
+		switch {
+		case err == nil:
+			c.open(codec, buffer[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			c.drainUnreachable()
+		}
+	}
+}
+
+// open finds the question that a datagram belongs to.
+func (c *Client) open(codec *wire.Codec, datagram []byte, from netip.AddrPort) {
+	reply, salt, err := codec.OpenReply(datagram)
+	if err != nil {
+		kind := Garbled
+		if errors.Is(err, wire.ErrHMAC) {
+			kind = Forged
+		}
+		for _, k := range c.underWay() {
+			k.ignored(from, err)
+		}
+		c.observe(Event{Kind: kind, Peer: from, Err: err})
+		return
+	}
+	c.mu.Lock()
+	k := c.calls[salt]
+	c.mu.Unlock()
+	event := Event{Kind: Late, Peer: from}
+	if k != nil {
+		event.Kind, event.RoundTrip = k.receive(reply, from)
+	}
+	c.observe(event)
+}
+
+// underWay lists the questions that are asked at the moment.
+func (c *Client) underWay() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	calls := make([]*call, 0, len(c.calls))
+	for _, k := range c.calls {
+		calls = append(calls, k)
+	}
+	return calls
+}
+
+// drainUnreachable takes in what the network has said of peers.
+func (c *Client) drainUnreachable() {
+	for addr, err := range unreachable(c.conn) {
+		for _, k := range c.underWay() {
+			k.unreachable(addr, err)
+		}
+		c.observe(Event{Kind: Unreachable, Peer: addr, Err: err})
+	}
+}

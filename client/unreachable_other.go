@@ -1,0 +1,17 @@
+//go:build !linux
+
+package client
+
+import (
+	"iter"
+	"net"
+	"net/netip"
+)
+
+// Where there is no queue of errors, peers that cannot be reached are just silent.
+
+func reportUnreachable(*net.UDPConn) error { return nil }
+
+func unreachable(*net.UDPConn) iter.Seq2[netip.AddrPort, error] {
+	return func(func(netip.AddrPort, error) bool) {}
+}
