@@ -13,3 +13,4 @@ package gntconfd
 //go:generate go tool jschemagen -loglevel error -package index -typename Config -target gen/config/index/index_gen.go gen/config/index/index.schema.json
 //go:generate go run ./internal/specgen index -target gen/config/classic/classic.schema.json spec/classic.json
 //go:generate go tool jschemagen -loglevel error -package classic -typename Config -target gen/config/classic/classic_gen.go gen/config/classic/classic.schema.json
+//go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json

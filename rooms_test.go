@@ -17,6 +17,7 @@ var rooms = map[string][]string{
 	"gen/config":                 {},
 	"gen/config/index":           {},
 	"gen/config/classic":         {},
+	"gen/object":                 {},
 	"internal/specgen":           {},
 	"internal/wire":              {"gen/wire"},
 	"internal/cluster/canonical": {"spec"},

@@ -118,15 +118,17 @@ func TestConfigurationCodec(t *testing.T) {
 			t.Fatalf("refused: %v\n%s", err, encode(value))
 		}
 		before, after := canonicalOf(t, encode(value)), canonicalOf(t, encoded(c))
-		nearly := func(a, b json.Number) bool {
-			x, errX := a.Float64()
-			y, errY := b.Float64()
-			return errX == nil && errY == nil && math.Abs(x-y) <= 1e-12*math.Abs(x)
-		}
 		if diff := cmp.Diff(before, after, cmp.Comparer(nearly)); diff != "" {
 			t.Fatalf("-before +after\n%s\nfrom %s", diff, encode(value))
 		}
 	})
+}
+
+// nearly tells whether two numbers differ in the last digits at most.
+func nearly(a, b json.Number) bool {
+	x, errX := a.Float64()
+	y, errY := b.Float64()
+	return errX == nil && errY == nil && math.Abs(x-y) <= 1e-12*math.Abs(x)
 }
 
 // fullTuples lengthens the logical_id of disks as the generated codec does,

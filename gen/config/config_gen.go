@@ -24,11 +24,9 @@ var regexMap = map[string]ogenregex.Regexp{
 // Backend parameters of an instance, all of them.
 // Ref: #/definitions/BEParams
 type BEParams struct {
-	// The least memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-	// tebibytes.
+	// The least memory, in mebibytes; the file may have it as text with a unit.
 	Minmem BEParamsMinmem `json:"minmem"`
-	// The most memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-	// tebibytes.
+	// The most memory, in mebibytes; the file may have it as text with a unit.
 	Maxmem BEParamsMaxmem `json:"maxmem"`
 	// How many virtual CPUs.
 	Vcpus int64 `json:"vcpus"`
@@ -100,8 +98,7 @@ func (s *BEParams) SetSpindleUse(val int64) {
 	s.SpindleUse = val
 }
 
-// The most memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-// tebibytes.
+// The most memory, in mebibytes; the file may have it as text with a unit.
 // BEParamsMaxmem represents sum type.
 type BEParamsMaxmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -167,8 +164,7 @@ func NewStringBEParamsMaxmem(v string) BEParamsMaxmem {
 	return s
 }
 
-// The least memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-// tebibytes.
+// The least memory, in mebibytes; the file may have it as text with a unit.
 // BEParamsMinmem represents sum type.
 type BEParamsMinmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -1376,10 +1372,11 @@ func (s *DataCollector) SetInterval(val float64) {
 // A disk of an instance, or a part of one.
 // Ref: #/definitions/Disk
 type Disk struct {
-	// True on a disk that is being created: then uuid and serial_no are all that it needs to have. Any
-	// other value means the same as no such member.
+	// Whether it is still being created: then uuid and serial_no are all that it needs to have. Any value
+	// but true means the same as no such member.
 	Forthcoming jx.Raw `json:"forthcoming"`
-	// What identifies it to its storage. Present together with dev_type only.
+	// What identifies it to its storage, by dev_type: a DRBDLogicalID, PlainLogicalID, FileLogicalID,
+	// BlockdevLogicalID or ExternalLogicalID. Present together with dev_type only.
 	LogicalID OptNilLogicalID `json:"logical_id"`
 	// Kind of disk. Present together with logical_id only.
 	DevType OptNilDiskDevType `json:"dev_type"`
@@ -2242,8 +2239,8 @@ func (s *ISpecRange) SetMax(val ISpec) {
 // A virtual machine.
 // Ref: #/definitions/Instance
 type Instance struct {
-	// True on an instance that is being created: then uuid and serial_no are all that it needs to have.
-	// Any other value means the same as no such member.
+	// Whether it is still being created: then uuid and serial_no are all that it needs to have. Any value
+	// but true means the same as no such member.
 	Forthcoming jx.Raw `json:"forthcoming"`
 	// The instance's name, fully qualified.
 	Name OptNilString `json:"name"`
@@ -2263,7 +2260,7 @@ type Instance struct {
 	OsparamsPrivate OptNilInstanceOsparamsPrivate `json:"osparams_private"`
 	// Whether it should run: up; down; or offline, which is down with nothing reserved for it.
 	AdminState OptNilInstanceAdminState `json:"admin_state"`
-	// Who wanted that: an administrator or the instance's user.
+	// Who wanted that state: an administrator or the instance's user.
 	AdminStateSource OptNilInstanceAdminStateSource `json:"admin_state_source"`
 	// Its network interfaces.
 	Nics OptNilNICArray `json:"nics"`
@@ -2533,7 +2530,7 @@ func (s *InstanceAdminState) UnmarshalText(data []byte) error {
 	}
 }
 
-// Who wanted that: an administrator or the instance's user.
+// Who wanted that state: an administrator or the instance's user.
 type InstanceAdminStateSource string
 
 const (
@@ -5858,11 +5855,9 @@ func (s *Parameters) init() Parameters {
 // Backend parameters of an instance, those that differ from the level above.
 // Ref: #/definitions/PartialBEParams
 type PartialBEParams struct {
-	// The least memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-	// tebibytes.
+	// The least memory, in mebibytes; the file may have it as text with a unit.
 	Minmem OptPartialBEParamsMinmem `json:"minmem"`
-	// The most memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-	// tebibytes.
+	// The most memory, in mebibytes; the file may have it as text with a unit.
 	Maxmem OptPartialBEParamsMaxmem `json:"maxmem"`
 	// How many virtual CPUs.
 	Vcpus OptNilInt64 `json:"vcpus"`
@@ -5934,8 +5929,7 @@ func (s *PartialBEParams) SetSpindleUse(val OptNilInt64) {
 	s.SpindleUse = val
 }
 
-// The most memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-// tebibytes.
+// The most memory, in mebibytes; the file may have it as text with a unit.
 // PartialBEParamsMaxmem represents sum type.
 type PartialBEParamsMaxmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -6027,8 +6021,7 @@ func NewStringPartialBEParamsMaxmem(v string) PartialBEParamsMaxmem {
 	return s
 }
 
-// The least memory. A number of mebibytes, or text with a unit: m, g or t for mebi-, gibi- and
-// tebibytes.
+// The least memory, in mebibytes; the file may have it as text with a unit.
 // PartialBEParamsMinmem represents sum type.
 type PartialBEParamsMinmem struct {
 	// Type selects the active sum variant, switch on this field.

@@ -8,6 +8,9 @@
 //	    the schema of just those members of the configuration that the daemon
 //	    indexes, for ogen to make a small and fast decoder from; of classic.json,
 //	    those that it moves
+//	specgen objects -package NAME -type NAME,NAME -target FILE.go config.json
+//	    plain Go types of objects of the configuration, for encoding/json: what
+//	    programs that ask the daemon find in its answers
 package main
 
 import (
@@ -17,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -28,12 +32,12 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer or index?")
+		return fmt.Errorf("which product: constants, buffer, index or objects?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
 	pkg := flags.String("package", "", "Go package of the product")
-	typ := flags.String("type", "", "definition to make a buffer for")
+	typ := flags.String("type", "", "definition to make a buffer for, or definitions, with commas, to make types for")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -53,6 +57,8 @@ func run(args []string) error {
 		product, err = buffer(*pkg, *typ, source)
 	case "index":
 		product, err = index(source)
+	case "objects":
+		product, err = objects(*pkg, strings.Split(*typ, ","), source)
 	default:
 		return fmt.Errorf("unknown product %q", args[0])
 	}

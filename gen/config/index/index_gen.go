@@ -255,7 +255,8 @@ type Disk struct {
 	Children OptNilDiskArray `json:"children"`
 	// Kind of disk. Present together with logical_id only.
 	DevType OptNilDiskDevType `json:"dev_type"`
-	// What identifies it to its storage. Present together with dev_type only.
+	// What identifies it to its storage, by dev_type: a DRBDLogicalID, PlainLogicalID, FileLogicalID,
+	// BlockdevLogicalID or ExternalLogicalID. Present together with dev_type only.
 	LogicalID OptNilLogicalID `json:"logical_id"`
 }
 
