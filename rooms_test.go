@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"internal/conformance":       {"internal/daemon", "internal/udp", "internal/vectors", "spec"},
 	"internal/interop":           {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
-	"client":                     {"gen/wire", "internal/wire"},
+	"client":                     {"gen/object", "gen/wire", "internal/wire"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web", "internal/release"},
 	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},

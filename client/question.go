@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/object"
 	genwire "gntconfd/gen/wire"
 )
 
@@ -302,6 +304,37 @@ func Minors(node string) Question[[]Minor] {
 	return q
 }
 
+// NodeInstances are the instances that have to do with a node, both by ascending
+// UUID.
+type NodeInstances struct {
+	Primary   []object.Instance // those that the node runs, or would
+	Secondary []object.Instance // those that have a DRBD disk on it, and run elsewhere
+}
+
+// Instances asks for the instances of a node (request type 8), which is given as for
+// NodeRole. Values of any kind in them that are numbers are json.Number.
+func Instances(node string) Question[NodeInstances] {
+	return ask(genwire.RequestNodeInstances, func(answer jx.Raw, _ bool) (NodeInstances, error) {
+		lists, err := decodeObjects[[][]object.Instance](answer)
+		switch {
+		case err != nil:
+			return NodeInstances{}, err
+		case len(lists) != 2:
+			return NodeInstances{}, fmt.Errorf("%d lists in place of 2", len(lists))
+		}
+		return NodeInstances{lists[0], lists[1]}, nil
+	}).text(node)
+}
+
+// Disks asks for the disks of an instance (request type 9), which is given by name, by
+// the beginning of its name up to a dot, or by UUID. They come in the order of the
+// instance. Values of any kind in them that are numbers are json.Number.
+func Disks(instance string) Question[[]object.Disk] {
+	return ask(genwire.RequestInstanceDisks, func(answer jx.Raw, _ bool) ([]object.Disk, error) {
+		return decodeObjects[[]object.Disk](answer)
+	}).text(instance)
+}
+
 // Config asks for a part of the configuration (request type 10), by JSON pointer
 // (RFC 6901), such as /cluster/master_node. The error is ErrArgument when the pointer
 // leads nowhere.
@@ -383,6 +416,18 @@ func decodeJSON[A any](answer jx.Raw, _ bool) (A, error) {
 		return value, errors.New("null")
 	}
 	err := json.Unmarshal(answer, &value)
+	return value, err
+}
+
+// decodeObjects decodes objects of the configuration, numbers of any size included.
+func decodeObjects[A any](answer jx.Raw) (A, error) {
+	var value A
+	if answer.Type() != jx.Array {
+		return value, errors.New("no list")
+	}
+	d := json.NewDecoder(bytes.NewReader(answer))
+	d.UseNumber()
+	err := d.Decode(&value)
 	return value, err
 }
 
