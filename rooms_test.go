@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"internal/vectors/record":    {"internal/conformance", "internal/vectors"},
 	"internal/conformance":       {"internal/daemon", "internal/udp", "internal/vectors", "spec"},
 	"internal/interop":           {},
+	"internal/resilience":        {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/object", "gen/wire", "internal/wire"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web", "internal/release"},

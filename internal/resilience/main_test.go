@@ -1,0 +1,76 @@
+package resilience
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// The test binary runs in three roles, and these variables in its environment say
+// in which: go test starts it without any, and it starts itself again as the client's
+// host, in a network namespace where the tests run, and from there as the daemons.
+const (
+	clientVar    = "RESILIENCE_CLIENT"
+	candidateVar = "RESILIENCE_CANDIDATE" // has a setup, in JSON
+)
+
+// patience is how long the tests wait for what must happen; it is only ever used up by a failure.
+const patience = 30 * time.Second
+
+// noHosts says why there are no namespaces here.
+var noHosts error
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(candidateVar) != "":
+		serve(os.Getenv(candidateVar))
+	case os.Getenv(clientVar) != "":
+		goleak.VerifyTestMain(m)
+	default:
+		os.Exit(enter(m))
+	}
+}
+
+// enter runs the tests in a namespace of their own, or here, where they skip, if
+// there is none to be had, and returns their exit code.
+func enter(m *testing.M) int {
+	if _, noHosts = exec.LookPath("ip"); noHosts != nil {
+		return m.Run()
+	}
+	self := exec.Command("/proc/self/exe", os.Args[1:]...)
+	self.Env = append(os.Environ(), clientVar+"=1")
+	self.Stdin, self.Stdout, self.Stderr = os.Stdin, os.Stdout, os.Stderr
+	self.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		self.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		self.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		self.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	}
+	err := self.Start()
+	if err != nil {
+		noHosts = fmt.Errorf("network namespaces take more privileges: %w", err)
+		return m.Run()
+	}
+	err = self.Wait()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return self.ProcessState.ExitCode()
+}
+
+// missing ends a test that lacks something of its surroundings: a failure when
+// CONFD_INTEROP=require, a skip otherwise.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CONFD_INTEROP") == "require" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}

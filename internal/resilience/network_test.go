@@ -1,0 +1,185 @@
+package resilience
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A subnet is a network with room for the client and its candidates.
+type subnet struct {
+	bridge string
+	prefix []netip.Prefix // one per address family that it has
+}
+
+var (
+	v4, v6       = netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")
+	otherV4      = netip.MustParsePrefix("198.51.100.0/24")
+	otherV6      = netip.MustParsePrefix("2001:db8:0:1::/64")
+	ipv4Only     = subnet{"first", []netip.Prefix{v4}}
+	ipv6Only     = subnet{"first", []netip.Prefix{v6}}
+	dualStack    = subnet{"first", []netip.Prefix{v4, v6}}
+	otherNetwork = subnet{"second", []netip.Prefix{otherV4, otherV6}}
+)
+
+// clientNumber is the number of the client's host; the candidates count from 1.
+const clientNumber = 100
+
+// addr returns the address of the host with the number in a network.
+func addr(network netip.Prefix, number int) netip.Addr {
+	bytes := network.Addr().AsSlice()
+	bytes[len(bytes)-1] = byte(number)
+	ip, _ := netip.AddrFromSlice(bytes)
+	return ip
+}
+
+// assign is the command of ip that gives a device the number's address in a network.
+func assign(device string, network netip.Prefix, number int) string {
+	line := fmt.Sprintf("address add %s/%d dev %s", addr(network, number), network.Bits(), device)
+	if network.Addr().Is6() {
+		line += " nodad" // usable at once
+	}
+	return line
+}
+
+// connect makes the subnets, with the client's host in each of them, for as long as
+// the test runs.
+func connect(t *testing.T, subnets ...subnet) {
+	t.Helper()
+	if noHosts != nil {
+		missing(t, "%v", noHosts)
+	}
+	commands := []string{"link set lo up"}
+	for _, s := range subnets {
+		commands = append(commands, "link add "+s.bridge+" type bridge mcast_snooping 0", "link set "+s.bridge+" up")
+		for _, network := range s.prefix {
+			commands = append(commands, assign(s.bridge, network, clientNumber))
+		}
+	}
+	if err := runIP(commands); err != nil {
+		missing(t, "the kernel has no bridges: %v", err)
+	}
+	t.Cleanup(func() {
+		for _, s := range subnets {
+			ip(t, "link delete "+s.bridge)
+		}
+	})
+}
+
+// ip runs commands of ip(8) on the client's host, or on the one that the calling
+// thread is in.
+func ip(t *testing.T, commands ...string) {
+	t.Helper()
+	if err := runIP(commands); err != nil {
+		t.Error(err)
+	}
+}
+
+func runIP(commands []string) error {
+	cmd := exec.Command("ip", "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ip: %w: %s\n%s", err, out, strings.Join(commands, "\n"))
+	}
+	return nil
+}
+
+// A host is a network namespace that is connected to the client's.
+type host struct {
+	number    int
+	namespace *os.File
+	cable     string // the client's end of its first connection
+}
+
+// newHost makes a host with a connection to each of the subnets, for as long as the
+// test runs.
+func newHost(t *testing.T, number int, subnets ...subnet) *host {
+	t.Helper()
+	h := &host{number: number, namespace: newNamespace(t), cable: fmt.Sprintf("host%d-0", number)}
+	t.Cleanup(func() { h.namespace.Close() })
+
+	inside, outside := []string{"link set lo up"}, []string(nil)
+	for i, s := range subnets {
+		device, cable := fmt.Sprintf("eth%d", i), fmt.Sprintf("host%d-%d", number, i)
+		outside = append(outside,
+			fmt.Sprintf("link add %s type veth peer name %s netns /proc/%d/fd/%d", cable, device, os.Getpid(), h.namespace.Fd()),
+			fmt.Sprintf("link set %s master %s up", cable, s.bridge))
+		// The namespace takes its time to end, and the name will be needed again.
+		t.Cleanup(func() { ip(t, "link delete "+cable) })
+		inside = append(inside, "link set "+device+" up")
+		for _, network := range s.prefix {
+			inside = append(inside, assign(device, network, number))
+		}
+	}
+	ip(t, outside...)
+	h.ip(t, inside...)
+	return h
+}
+
+// newNamespace returns a network namespace, which lives until its file is closed and
+// the last process in it has ended.
+func newNamespace(t *testing.T) (namespace *os.File) {
+	t.Helper()
+	elsewhere(t, func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() { namespace = ownNamespace(t) })
+	return namespace
+}
+
+// ownNamespace returns that of the calling thread.
+func ownNamespace(t *testing.T) *os.File {
+	t.Helper()
+	namespace, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Error(err)
+	}
+	return namespace
+}
+
+// inside calls do on the host: sockets that it makes and processes that it starts
+// stay there. It must not start goroutines for that.
+func (h *host) inside(t *testing.T, do func()) {
+	t.Helper()
+	elsewhere(t, func() error { return unix.Setns(int(h.namespace.Fd()), unix.CLONE_NEWNET) }, do)
+}
+
+// elsewhere calls do after leave has taken the thread into another namespace, and
+// takes it back. The thread has to live on: with it the processes would end that were
+// started from it.
+func elsewhere(t *testing.T, leave func() error, do func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own := ownNamespace(t)
+	defer own.Close()
+	if err := leave(); err != nil {
+		t.Error(err)
+		return
+	}
+	do()
+	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
+		panic(err) // whatever runs on the thread would be on the wrong host
+	}
+}
+
+// ip runs commands of ip(8) on the host.
+func (h *host) ip(t *testing.T, commands ...string) {
+	t.Helper()
+	h.inside(t, func() { ip(t, commands...) })
+}
+
+// unplug takes the host off its first network.
+func (h *host) unplug(t *testing.T) { ip(t, "link set "+h.cable+" down") }
+
+// isolate has the host lose all that it sends to the client, while it still hears it.
+func (h *host) isolate(t *testing.T, s subnet) {
+	var commands []string
+	for _, network := range s.prefix {
+		commands = append(commands, fmt.Sprintf("route add blackhole %s", addr(network, clientNumber)))
+	}
+	h.ip(t, commands...)
+}
