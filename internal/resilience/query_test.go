@@ -1,0 +1,236 @@
+package resilience
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gntconfd/client"
+	"gntconfd/internal/sample"
+)
+
+// newClient makes a client of the cluster whose peers are addresses. It ends with the
+// test.
+func newClient(t *testing.T, o client.Options, peers ...netip.Addr) *client.Client {
+	t.Helper()
+	o.Peers, o.Port, o.Key = names(peers), port, sample.Key
+	c, err := client.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func names(ips []netip.Addr) []string {
+	var names []string
+	for _, ip := range ips {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+// query asks for the master and reports everything about the result that is not
+// right in the newest configuration.
+func query(ctx context.Context, c *client.Client) (client.Result[string], error) {
+	r, err := client.Query(ctx, c, client.Master())
+	if err == nil && (r.Answer != master(newest) || r.Serial != newest) {
+		err = fmt.Errorf("the answer is %s, serial %d", r.Answer, r.Serial)
+	}
+	for _, reply := range r.Replies {
+		if reply.Err == nil && (reply.Serial > newest || reply.Answer != master(int(reply.Serial))) {
+			err = errors.Join(err, fmt.Errorf("%s says %s, serial %d", reply.Peer, reply.Answer, reply.Serial))
+		}
+		if reply.Addr.String() != reply.Peer {
+			err = errors.Join(err, fmt.Errorf("the reply of %s comes from %s", reply.Peer, reply.Addr))
+		}
+	}
+	return r, err
+}
+
+// tell says in short what a result is made of.
+func tell(r client.Result[string]) string {
+	text := fmt.Sprintf("%s after %v, agreed: %v, silent: %v", r.Answer, r.RoundTrip, r.Agreed, r.Silent)
+	for _, reply := range r.Replies {
+		text += fmt.Sprintf("\n%s after %v: %s, %d, %v", reply.Peer, reply.RoundTrip, reply.JSON, reply.Serial, reply.Err)
+	}
+	return text
+}
+
+// A cast is seven candidates, some of which are good and the others bad.
+type cast struct {
+	peers []netip.Addr
+	good  int // how many of them
+}
+
+func (c cast) String() string { return fmt.Sprintf("%d good of %v", c.good, c.peers) }
+
+// casts makes seven good candidates and the bad ones, and returns the sets of seven
+// with from to to good ones, in every possible way, where each of the bad ones has
+// its fixed place.
+func casts(t *testing.T, bad []condition, from, to int, w weather) []cast {
+	t.Helper()
+	populate(t, 1, slices.Repeat([]condition{good}, len(bad)), w)
+	populate(t, 1+len(bad), bad, w)
+	var all []cast
+	for set := range uint(1) << len(bad) {
+		one := cast{good: bits.OnesCount(set)}
+		if one.good < from || one.good > to {
+			continue
+		}
+		for i := range bad {
+			number := 1 + i
+			if set>>i&1 == 0 {
+				number += len(bad)
+			}
+			one.peers = append(one.peers, addr(v4, number))
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// coverages are how many peers the clients ask at first: all, and 6 of the 7.
+var coverages = map[string]int{"all": client.All, "default": 0}
+
+// TestMinority has the right answer arrive from one, two or three good candidates of
+// seven, whichever they are, while the others are dead, slow, stale, have another
+// key or time, are cut off or restart all the time.
+func TestMinority(t *testing.T) {
+	for name, others := range map[string][]condition{"bad": bad, "worse": worse} {
+		t.Run(name, func(t *testing.T) {
+			connect(t, ipv4Only)
+			var all sync.WaitGroup
+			for _, cast := range casts(t, others, 1, 3, weather{}) {
+				for covered, coverage := range coverages {
+					c := newClient(t, client.Options{Coverage: coverage}, cast.peers...)
+					all.Go(func() {
+						for attempt := range 2 { // the second knows who was silent
+							ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+							r, err := query(ctx, c)
+							cancel()
+							if err != nil {
+								t.Errorf("%v, coverage %s, attempt %d: %v\n%s", cast, covered, attempt+1, err, tell(r))
+							}
+						}
+					})
+				}
+			}
+			all.Wait()
+		})
+	}
+}
+
+// TestAges has the newest answer arrive from candidates that have been left behind
+// at different times, and all reply.
+func TestAges(t *testing.T) {
+	connect(t, ipv4Only)
+	var ages []condition
+	var peers []netip.Addr
+	for i := range 7 {
+		ages = append(ages, condition{serial: newest - i})
+		peers = append(peers, addr(v4, 1+i))
+	}
+	populate(t, 1, ages, weather{})
+	for covered, coverage := range coverages {
+		t.Run(covered, func(t *testing.T) {
+			for range 50 {
+				if r, err := query(t.Context(), newClient(t, client.Options{Coverage: coverage}, peers...)); err != nil {
+					t.Fatalf("%v\n%s", err, tell(r))
+				}
+			}
+		})
+	}
+}
+
+// TestHealthyQuorum has the answer arrive in at most twice a round trip when four or
+// more of seven candidates are good, whichever they are and however bad the others.
+func TestHealthyQuorum(t *testing.T) {
+	for name, others := range map[string][]condition{"bad": bad, "worse": worse} {
+		t.Run(name, func(t *testing.T) {
+			connect(t, ipv4Only)
+			// The way is so long that what the machine takes does not matter.
+			sets := casts(t, others, 4, 7, weather{delay: 150 * time.Millisecond})
+			roundTrip := time.Hour
+			for range 3 {
+				start := time.Now()
+				if ask(t, addr(v4, 1), sample.Key, start, patience) == "" {
+					t.Fatal("no reply")
+				}
+				roundTrip = min(roundTrip, time.Since(start))
+			}
+			var longest atomic.Int64
+			var some errgroup.Group
+			some.SetLimit(16)
+			for _, cast := range sets {
+				for covered, coverage := range coverages {
+					some.Go(func() error {
+						var took time.Duration
+						for range 3 { // should the machine halt for a moment
+							start := time.Now()
+							r, err := query(t.Context(), newClient(t, client.Options{Coverage: coverage}, cast.peers...))
+							took = time.Since(start)
+							if err != nil || !r.Agreed {
+								t.Errorf("%v, coverage %s: %v\n%s", cast, covered, err, tell(r))
+							}
+							if took <= 2*roundTrip {
+								longest.Store(max(longest.Load(), int64(took)))
+								return nil
+							}
+						}
+						t.Errorf("%v, coverage %s: the answer took %v with a round trip of %v", cast, covered, took, roundTrip)
+						return nil
+					})
+				}
+			}
+			some.Wait()
+			t.Logf("the answers took at most %v with a round trip of %v", time.Duration(longest.Load()), roundTrip)
+		})
+	}
+}
+
+// TestWeather asks hundreds of questions, fifty at a time, over networks that lose a
+// quarter of the datagrams each way, and repeat and reorder others. Not one of them
+// is left without an answer, or gets a wrong one.
+func TestWeather(t *testing.T) {
+	connect(t, ipv4Only)
+	stale := condition{serial: newest - 1}
+	candidates := []condition{good, good, stale, good, stale, good, good}
+	populate(t, 1, candidates, weather{delay: 5 * time.Millisecond, loss: 0.25, duplication: 0.25, reordering: 0.25})
+	var peers []netip.Addr
+	for i := range candidates {
+		peers = append(peers, addr(v4, 1+i))
+	}
+	c := newClient(t, client.Options{}, peers...)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			for range 8 {
+				if r, err := query(t.Context(), c); err != nil {
+					t.Errorf("%v\n%s", err, tell(r))
+				}
+			}
+		})
+	}
+	all.Wait()
+	stats := c.Stats()
+	for _, kind := range []client.EventKind{client.Resent, client.Duplicate, client.Late, client.Stale} {
+		t.Logf("%s: %d", kind, stats.Of(kind))
+		if stats.Of(kind) == 0 {
+			t.Errorf("the weather is too fine: nothing is %s", kind)
+		}
+	}
+}
