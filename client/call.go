@@ -47,6 +47,7 @@ type call struct {
 	start    time.Time
 	coverage int           // how many peers are asked at first
 	needed   int           // how many of them must agree
+	thorough bool          // whether the others are asked as well when they do not
 	wake     chan struct{} // has an element when something below has changed
 
 	// What run knows of the peers' opinions.
@@ -129,7 +130,8 @@ func (k *call) end() {
 }
 
 // run sends the request and hands out what the peers say, until each returns false,
-// all have spoken, or ctx ends, which is an error. Once there is something to tell,
+// all have spoken, or ctx ends, which is an error. A thorough call goes on to those
+// that were not asked at first, and so does one that has got no answer yet. Once there is something to tell,
 // peers that are known to be silent are not waited for any longer than they would
 // need.
 func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
@@ -158,9 +160,13 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 		// had their time.
 		happy := k.answers > 0 || k.failures >= k.needed
 		switch {
-		case !waiting && (k.answers > 0 || !k.widen(ctx)):
+		case waiting && (awake || !happy):
+			settled = nil
+		case (k.thorough || k.answers == 0) && k.widen(ctx):
+			continue
+		case !waiting:
 			return nil
-		case happy && !awake && settled == nil:
+		case settled == nil:
 			settled = time.After(max(firstPause, 2*slowest))
 		}
 		select {
@@ -358,7 +364,8 @@ func (k *call) outstanding() (waiting, awake bool, slowest time.Duration) {
 		}
 		awake = awake || !t.peer.silent.Load()
 	}
-	return replied < k.expect, awake, slowest
+	// What has arrived since it was taken last must not be passed over.
+	return replied < k.expect || len(k.arrived) > 0, awake, slowest
 }
 
 // giveUp marks the peers that have been asked often enough as silent.

@@ -59,8 +59,9 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Query asks several peers and returns the best answer: of those without an error
 // the one with the highest serial number. It returns as soon as enough peers agree
-// with it, all have replied, or ctx ends; peers that were silent before are asked,
-// but not waited for when all others have replied.
+// with it, all have replied, or ctx ends; peers beyond the Coverage are asked as soon as
+// those within it do not agree. Peers that were silent before are asked, but not waited
+// for when all others have replied.
 //
 // When ctx ends and there is an answer, it is returned without an error, and
 // Result.Agreed is false. The errors are ErrNoReply; a *StatusError when there are
@@ -74,6 +75,7 @@ func Query[A any](ctx context.Context, c *Client, q Question[A]) (Result[A], err
 	if err != nil {
 		return result, fmt.Errorf("request type %d: %w", q.typ, err)
 	}
+	k.thorough = true
 	v := votes{question: &q.question}
 	err = k.run(ctx, func(o *opinion) bool {
 		v.add(o)
