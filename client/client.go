@@ -250,6 +250,13 @@ func (c *Client) candidates() ([]string, error) {
 			names = append(names, ip.String())
 		}
 	}
+	if !result.Agreed {
+		// The best answer may be an old one. Those who may know better stay, or
+		// they would be forgotten for a list without them.
+		for _, silence := range result.Silent {
+			names = append(names, silence.Peer)
+		}
+	}
 	return names, err
 }
 

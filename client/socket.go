@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/wire"
@@ -57,8 +58,20 @@ func (c *Client) open(codec *wire.Codec, datagram []byte, from netip.AddrPort) {
 	event := Event{Kind: Late, Peer: from}
 	if k != nil {
 		event.Kind, event.RoundTrip = k.receive(reply, from)
+	} else {
+		c.heard(from)
 	}
 	c.observe(event)
+}
+
+// heard notes that a peer is there, even if it was too late: one that is farther away
+// than the others would otherwise not be waited for ever again.
+func (c *Client) heard(from netip.AddrPort) {
+	for _, p := range *c.peers.Load() {
+		if addrs, _ := p.known(); slices.Contains(addrs, from) {
+			p.silent.Store(false)
+		}
+	}
 }
 
 // underWay lists the questions that are asked at the moment.
