@@ -1,0 +1,60 @@
+package resilience
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"gntconfd/client"
+)
+
+// TestReturn has the only good candidate go away and come back: it is waited for
+// again, although it is farther away than the stale ones by more than those are given
+// that do not answer.
+func TestReturn(t *testing.T) {
+	connect(t, ipv4Only)
+	far := condition{serial: newest, weather: weather{delay: 200 * time.Millisecond}}
+	only := populate(t, 1, []condition{far, {serial: newest - 1}, {serial: newest - 2}}, weather{})[0]
+	c := newClient(t, client.Options{}, addr(v4, 1), addr(v4, 2), addr(v4, 3))
+	expectMaster(t, c, newest)
+	only.process.Process.Signal(syscall.SIGSTOP)
+	expectMaster(t, c, newest-1)
+	only.process.Process.Signal(syscall.SIGCONT)
+	expectMaster(t, c, newest)
+}
+
+// TestReturnToFollowers has the only good candidate away while a client brings its
+// peers in step with the candidates. The list that it gets in the meantime was left
+// behind and does not have that one, which is not forgotten for it.
+func TestReturnToFollowers(t *testing.T) {
+	connect(t, ipv4Only)
+	newCandidate(t, newHost(t, 1, ipv4Only), configuration(t, newest-1, v4, 1)).start(t)
+	only := newCandidate(t, newHost(t, 2, ipv4Only), configuration(t, newest, v4, 2))
+	c := newClient(t, client.Options{Follow: 20 * time.Millisecond}, addr(v4, 1), addr(v4, 2))
+	expectMaster(t, c, newest-1)
+	time.Sleep(time.Second) // several times as long as it takes to follow
+	only.start(t)
+	expectMaster(t, c, newest)
+	for start := time.Now(); !slices.Equal(c.Peers(), []string{"192.0.2.2:1814"}); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > patience {
+			t.Fatalf("the peers are still %v", c.Peers())
+		}
+	}
+}
+
+// expectMaster asks until the answer is that of the configuration with the serial number.
+func expectMaster(t *testing.T, c *client.Client, serial int) {
+	t.Helper()
+	var r client.Result[string]
+	for start := time.Now(); time.Since(start) < patience; {
+		var err error
+		if r, err = client.Query(t.Context(), c, client.Master()); err != nil {
+			t.Fatal(err)
+		}
+		if r.Answer == master(serial) {
+			return
+		}
+	}
+	t.Fatalf("the master is not that of %d: %s", serial, tell(r))
+}
