@@ -13,13 +13,22 @@ import (
 // write sends a datagram.
 func (c *Client) write(datagram []byte, addr netip.AddrPort) error {
 	_, err := c.conn.WriteToUDPAddrPort(datagram, addr)
-	if err != nil {
-		// It may be about a datagram before this one, to whomever.
-		go c.drainUnreachable()
-		_, err = c.conn.WriteToUDPAddrPort(datagram, addr)
+	if err == nil {
+		return nil
+	}
+	// It may be about datagrams before this one, to whomever: one error is told for
+	// each of those that the network has just refused.
+	go c.drainUnreachable()
+	for range refusals {
+		if _, err = c.conn.WriteToUDPAddrPort(datagram, addr); err == nil {
+			return nil
+		}
 	}
 	return err
 }
+
+// refusals is how many errors about former datagrams may keep one from being sent.
+const refusals = 8
 
 // receive hands out what arrives at the socket until that is closed.
 func (c *Client) receive() {
