@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math/bits"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -200,6 +202,38 @@ func TestHealthyQuorum(t *testing.T) {
 			t.Logf("the answers took at most %v with a round trip of %v", time.Duration(longest.Load()), roundTrip)
 		})
 	}
+}
+
+// TestRefused asks many candidates that do not run, whose hosts say so for every
+// single request: what is told of them must not keep a request to another from being
+// sent.
+func TestRefused(t *testing.T) {
+	connect(t, ipv4Only)
+	refused := condition{serial: newest, after: func(t *testing.T, c *candidate) {
+		c.inside(t, func() {
+			// Hosts normally say so once a second.
+			if err := os.WriteFile("/proc/sys/net/ipv4/icmp_ratelimit", []byte("0"), 0); err != nil {
+				t.Log(err)
+			}
+		})
+		c.end(t, syscall.SIGTERM)
+	}}
+	conditions := append(slices.Repeat([]condition{good}, 7), slices.Repeat([]condition{refused}, 6)...)
+	var peers []netip.Addr
+	for _, one := range populate(t, 1, conditions, weather{}) {
+		peers = append(peers, addr(v4, one.number))
+	}
+	c := newClient(t, client.Options{Coverage: client.All}, peers...)
+	const questions = 1000
+	for range questions {
+		if r, err := query(t.Context(), c); err != nil || !r.Agreed {
+			t.Fatalf("%v\n%s", err, tell(r))
+		}
+	}
+	if sent := c.Stats().Of(client.Sent); sent != uint64(questions*len(peers)) {
+		t.Errorf("%d requests were sent instead of %d", sent, questions*len(peers))
+	}
+	t.Logf("refused %d times", c.Stats().Of(client.Unreachable))
 }
 
 // TestWeather asks hundreds of questions, fifty at a time, over networks that lose a
