@@ -42,8 +42,8 @@ var good = condition{name: "good", serial: newest, says: newest}
 // bad are the conditions of candidates of different ages. The ones with newer
 // configurations than what is in force must not be heard.
 var bad = []condition{
-	{name: "dead", serial: newest - 1, after: func(t *testing.T, c *candidate) { c.unplug(t) }},
-	{name: "slow", serial: newest - 2, says: newest - 2, weather: weather{delay: 500 * time.Millisecond}},
+	{name: "dead", serial: newest - 1, after: func(t *testing.T, c *candidate) { c.unplug(t, 0) }},
+	{name: "slow", serial: newest - 2, says: newest - 2, weather: weather{delay: 400 * time.Millisecond}},
 	{name: "stale", serial: newest - 3, says: newest - 3},
 	{name: "wrong key", serial: newest + 1, before: func(t *testing.T, c *candidate) {
 		c.key = []byte("another key\n")

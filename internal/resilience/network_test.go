@@ -94,24 +94,28 @@ func runIP(commands []string) error {
 type host struct {
 	number    int
 	namespace *os.File
-	cable     string // the client's end of its first connection
+	cables    []string // the client's ends of its connections
 }
+
+// cables counts the connections that there have been. The kernel takes its time to
+// end those of former hosts, which keep their names until then.
+var cables int
 
 // newHost makes a host with a connection to each of the subnets, for as long as the
 // test runs.
 func newHost(t *testing.T, number int, subnets ...subnet) *host {
 	t.Helper()
-	h := &host{number: number, namespace: newNamespace(t), cable: fmt.Sprintf("host%d-0", number)}
+	h := &host{number: number, namespace: newNamespace(t)}
 	t.Cleanup(func() { h.namespace.Close() })
 
 	inside, outside := []string{"link set lo up"}, []string(nil)
 	for i, s := range subnets {
-		device, cable := fmt.Sprintf("eth%d", i), fmt.Sprintf("host%d-%d", number, i)
+		cables++
+		device, cable := fmt.Sprintf("eth%d", i), fmt.Sprintf("cable%d", cables)
+		h.cables = append(h.cables, cable)
 		outside = append(outside,
 			fmt.Sprintf("link add %s type veth peer name %s netns /proc/%d/fd/%d", cable, device, os.Getpid(), h.namespace.Fd()),
 			fmt.Sprintf("link set %s master %s up", cable, s.bridge))
-		// The namespace takes its time to end, and the name will be needed again.
-		t.Cleanup(func() { ip(t, "link delete "+cable) })
 		inside = append(inside, "link set "+device+" up")
 		for _, network := range s.prefix {
 			inside = append(inside, assign(device, network, number))
@@ -172,8 +176,8 @@ func (h *host) ip(t *testing.T, commands ...string) {
 	h.inside(t, func() { ip(t, commands...) })
 }
 
-// unplug takes the host off its first network.
-func (h *host) unplug(t *testing.T) { ip(t, "link set "+h.cable+" down") }
+// unplug takes the host off one of its subnets, counting from 0.
+func (h *host) unplug(t *testing.T, subnet int) { ip(t, "link set "+h.cables[subnet]+" down") }
 
 // isolate has the host lose all that it sends to the client, while it still hears it.
 func (h *host) isolate(t *testing.T, s subnet) {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -121,7 +122,7 @@ func TestMinority(t *testing.T) {
 					c := newClient(t, client.Options{Coverage: coverage}, cast.peers...)
 					all.Go(func() {
 						for attempt := range 2 { // the second knows who was silent
-							ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+							ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 							r, err := query(ctx, c)
 							cancel()
 							if err != nil {
@@ -154,6 +155,42 @@ func TestAges(t *testing.T) {
 					t.Fatalf("%v\n%s", err, tell(r))
 				}
 			}
+		})
+	}
+}
+
+// TestAlone has the right answer arrive from the only good candidate of seven, while
+// the six others are all in the same condition.
+func TestAlone(t *testing.T) {
+	for _, other := range slices.Concat(bad, worse) {
+		if other.serial > newest || strings.HasPrefix(other.name, "stale") {
+			continue // silent like the dead, or as in TestAges
+		}
+		t.Run(other.name, func(t *testing.T) {
+			connect(t, ipv4Only)
+			conditions := []condition{good}
+			for range 6 {
+				conditions = append(conditions, other)
+				other.serial = max(0, other.serial-10) // no two agree on an old answer
+			}
+			var peers []netip.Addr
+			for _, one := range populate(t, 1, conditions, weather{}) {
+				peers = append(peers, addr(v4, one.number))
+			}
+			var all sync.WaitGroup
+			for range 4 {
+				for covered, coverage := range coverages {
+					c := newClient(t, client.Options{Coverage: coverage}, peers...)
+					all.Go(func() {
+						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+						defer cancel()
+						if r, err := query(ctx, c); err != nil {
+							t.Errorf("coverage %s: %v\n%s", covered, err, tell(r))
+						}
+					})
+				}
+			}
+			all.Wait()
 		})
 	}
 }

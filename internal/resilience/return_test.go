@@ -1,6 +1,8 @@
 package resilience
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"syscall"
 	"testing"
@@ -40,6 +42,26 @@ func TestReturnToFollowers(t *testing.T) {
 		if time.Since(start) > patience {
 			t.Fatalf("the peers are still %v", c.Peers())
 		}
+	}
+}
+
+// TestReturnOfNetwork has the client lose its network and come back to it with another
+// address: what it asks in the meantime fails in time, and it goes on as before.
+func TestReturnOfNetwork(t *testing.T) {
+	connect(t, ipv4Only)
+	populate(t, 1, []condition{good, good, good}, weather{})
+	c := newClient(t, client.Options{}, addr(v4, 1), addr(v4, 2), addr(v4, 3))
+	expectMaster(t, c, newest)
+	ip(t, "link set first down", "address flush dev first")
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	var none *client.NoReplyError
+	if r, err := client.Query(ctx, c, client.Master()); !errors.As(err, &none) || len(none.Asked) != 3 || none.Asked[0].Err == nil {
+		t.Errorf("without a network: %v\n%s", err, tell(r))
+	}
+	ip(t, "link set first up", assign("first", v4, clientNumber+1))
+	if r, err := query(t.Context(), c); err != nil || !r.Agreed {
+		t.Errorf("with a network again: %v\n%s", err, tell(r))
 	}
 }
 
