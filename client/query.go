@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -68,6 +69,12 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 // errors only; ErrInconsistent, where the result is filled in all the same; ErrAnswer,
 // ErrTooLarge, ErrQuery, ErrClosed, and that of a cancelled ctx.
 func Query[A any](ctx context.Context, c *Client, q Question[A]) (Result[A], error) {
+	return query(ctx, c, q, math.MinInt64)
+}
+
+// query is Query, where an answer below the serial number expected is not good enough,
+// however many agree with it, as long as another peer may have a newer one.
+func query[A any](ctx context.Context, c *Client, q Question[A], expected int64) (Result[A], error) {
 	var result Result[A]
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
@@ -80,7 +87,7 @@ func Query[A any](ctx context.Context, c *Client, q Question[A]) (Result[A], err
 	err = k.run(ctx, func(o *opinion) bool {
 		v.add(o)
 		result.Replies = append(result.Replies, replyOf[A](o))
-		return v.best.err != nil || v.agreeing < k.needed
+		return v.best.err != nil || v.agreeing < k.needed || v.best.serial < expected
 	})
 	result.RoundTrip = time.Since(k.start)
 	result.Silent = k.silence()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	genwire "gntconfd/gen/wire"
@@ -81,18 +82,22 @@ func sameJSON(a, b json.RawMessage) bool {
 // sequence of the results that differ from the one before: the first, and then the
 // changes. A failure is delivered once, and the result after it whether it differs or
 // not. An answer that is older than the last, by its serial number, is left out
-// unless enough peers agree on it. The sequence ends when ctx does, or with ErrClosed
-// or another error that will not pass.
+// unless enough peers agree on it and none of the others that reply has a newer one.
+// The sequence ends when ctx does, or with ErrClosed or another error that will not
+// pass.
 func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Duration) iter.Seq2[Result[A], error] {
 	return func(yield func(Result[A], error) bool) {
 		var (
-			known   bool // whether last is what the caller knows
-			failing bool
-			last    Result[A]
+			known    bool // whether last is what the caller knows
+			failing  bool
+			last     Result[A]
+			expected int64 = math.MinInt64 // the serial number of last
 		)
 		for {
 			asking, cancel := context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
-			result, err := Query(asking, c, q)
+			// While a change is on its way to the peers, a quorum may not have it yet
+			// that the caller knows already.
+			result, err := query(asking, c, q, expected)
 			cancel()
 			switch {
 			case ctx.Err() != nil:
@@ -106,9 +111,9 @@ func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Dura
 				failing = true
 			case known && result.Serial < last.Serial && !result.Agreed:
 			case known && !failing && q.canonical(result.JSON) == q.canonical(last.JSON):
-				last = result
+				last, expected = result, result.Serial
 			default:
-				known, failing, last = true, false, result
+				known, failing, last, expected = true, false, result, result.Serial
 				if !yield(result, nil) {
 					return
 				}
