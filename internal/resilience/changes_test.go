@@ -161,3 +161,56 @@ func TestStreams(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestWatchChange watches a change that reaches one candidate long before the six
+// others: it is told of once, and nothing older after it. When all of them get back
+// to an older configuration, as from a backup, that is told of too.
+func TestWatchChange(t *testing.T) {
+	connect(t, ipv4Only)
+	candidates := populate(t, 1, slices.Repeat([]condition{good}, 7), weather{})
+	var peers []netip.Addr
+	for _, c := range candidates {
+		peers = append(peers, addr(v4, c.number))
+	}
+	c := newClient(t, client.Options{}, peers...)
+	ctx, cancel := context.WithCancel(t.Context())
+	serials := make(chan int64, 100)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for r, err := range client.Watch(ctx, c, client.Master(), 2*time.Millisecond) {
+			if err != nil {
+				t.Errorf("%v\n%s", err, tell(r))
+			}
+			select {
+			case serials <- r.Serial:
+			default: // there are far too many
+			}
+		}
+	})
+	defer watching.Wait()
+	defer cancel()
+	for _, step := range []struct {
+		has    []*candidate
+		serial int
+	}{
+		{nil, newest},
+		{candidates[:1], newest + 1},
+		{candidates, newest - 10},
+	} {
+		for _, one := range step.has {
+			one.write(t, "config.data", configuration(t, step.serial, v4, 1, 2, 3))
+		}
+		select {
+		case got := <-serials:
+			if got != int64(step.serial) {
+				t.Errorf("the serial number is %d instead of %d", got, step.serial)
+			}
+		case <-time.After(patience):
+			t.Fatalf("the serial number does not become %d", step.serial)
+		}
+		time.Sleep(300 * time.Millisecond) // many more questions
+		if len(serials) > 0 {
+			t.Fatalf("after %d comes %d", step.serial, <-serials)
+		}
+	}
+}
