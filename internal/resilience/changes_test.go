@@ -17,8 +17,7 @@ import (
 func TestPeersChange(t *testing.T) {
 	connect(t, ipv4Only)
 	candidates := populate(t, 1, slices.Repeat([]condition{good}, 6), weather{})
-	former := []netip.Addr{addr(v4, 1), addr(v4, 2), addr(v4, 3)}
-	next := []netip.Addr{addr(v4, 4), addr(v4, 5), addr(v4, 6)}
+	former, next := addresses(candidates[:3]), addresses(candidates[3:])
 	c := newClient(t, client.Options{}, former...)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -52,7 +51,7 @@ func TestPeersChange(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	cancel()
 	all.Wait()
-	if r, err := query(t.Context(), c); err != nil || !r.Agreed || len(r.Silent) > 0 && len(r.Replies) < 2 {
+	if r, err := query(t.Context(), c); err != nil || !r.Agreed {
 		t.Errorf("%v\n%s", err, tell(r))
 	}
 }
@@ -62,7 +61,7 @@ func TestPeersChange(t *testing.T) {
 // are replaced, one by one.
 func TestFollow(t *testing.T) {
 	connect(t, ipv4Only)
-	// left behind, it claims that it is alone
+	// The one that was left behind claims that there is no other.
 	newCandidate(t, newHost(t, 9, ipv4Only), configuration(t, newest-1, v4, 9)).start(t)
 	var candidates []*candidate
 	for number := 1; number <= 6; number++ {
@@ -106,10 +105,7 @@ func TestStreams(t *testing.T) {
 	rough := weather{delay: time.Millisecond, loss: 0.1, duplication: 0.25, reordering: 0.25}
 	stale := condition{serial: newest - 1}
 	candidates := populate(t, 1, []condition{good, good, good, good, good, stale, stale}, rough)
-	var peers []netip.Addr
-	for _, c := range candidates {
-		peers = append(peers, addr(v4, c.number))
-	}
+	peers := addresses(candidates)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
@@ -168,10 +164,7 @@ func TestStreams(t *testing.T) {
 func TestWatchChange(t *testing.T) {
 	connect(t, ipv4Only)
 	candidates := populate(t, 1, slices.Repeat([]condition{good}, 7), weather{})
-	var peers []netip.Addr
-	for _, c := range candidates {
-		peers = append(peers, addr(v4, c.number))
-	}
+	peers := addresses(candidates)
 	c := newClient(t, client.Options{}, peers...)
 	ctx, cancel := context.WithCancel(t.Context())
 	serials := make(chan int64, 100)

@@ -94,6 +94,15 @@ func populate(t *testing.T, first int, conditions []condition, w weather) []*can
 	return candidates
 }
 
+// addresses returns where the candidates are asked.
+func addresses(candidates []*candidate) []netip.Addr {
+	var all []netip.Addr
+	for _, c := range candidates {
+		all = append(all, addr(v4, c.number))
+	}
+	return all
+}
+
 // TestConditions makes sure that the conditions are what they are called.
 func TestConditions(t *testing.T) {
 	connect(t, ipv4Only)

@@ -142,12 +142,10 @@ func TestMinority(t *testing.T) {
 func TestAges(t *testing.T) {
 	connect(t, ipv4Only)
 	var ages []condition
-	var peers []netip.Addr
 	for i := range 7 {
 		ages = append(ages, condition{serial: newest - i})
-		peers = append(peers, addr(v4, 1+i))
 	}
-	populate(t, 1, ages, weather{})
+	peers := addresses(populate(t, 1, ages, weather{}))
 	for covered, coverage := range coverages {
 		t.Run(covered, func(t *testing.T) {
 			for range 50 {
@@ -173,16 +171,13 @@ func TestAlone(t *testing.T) {
 				conditions = append(conditions, other)
 				other.serial = max(0, other.serial-10) // no two agree on an old answer
 			}
-			var peers []netip.Addr
-			for _, one := range populate(t, 1, conditions, weather{}) {
-				peers = append(peers, addr(v4, one.number))
-			}
+			peers := addresses(populate(t, 1, conditions, weather{}))
 			var all sync.WaitGroup
 			for range 4 {
 				for covered, coverage := range coverages {
 					c := newClient(t, client.Options{Coverage: coverage}, peers...)
 					all.Go(func() {
-						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+						ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 						defer cancel()
 						if r, err := query(ctx, c); err != nil {
 							t.Errorf("coverage %s: %v\n%s", covered, err, tell(r))
@@ -258,10 +253,7 @@ func TestRefused(t *testing.T) {
 		c.end(t, syscall.SIGTERM)
 	}}
 	conditions := append(slices.Repeat([]condition{good}, 7), slices.Repeat([]condition{refused}, 6)...)
-	var peers []netip.Addr
-	for _, one := range populate(t, 1, conditions, weather{}) {
-		peers = append(peers, addr(v4, one.number))
-	}
+	peers := addresses(populate(t, 1, conditions, weather{}))
 	c := newClient(t, client.Options{Coverage: client.All}, peers...)
 	const questions = 1000
 	for range questions {
@@ -281,13 +273,9 @@ func TestRefused(t *testing.T) {
 func TestWeather(t *testing.T) {
 	connect(t, ipv4Only)
 	stale := condition{serial: newest - 1}
-	candidates := []condition{good, good, stale, good, stale, good, good}
-	populate(t, 1, candidates, weather{delay: 5 * time.Millisecond, loss: 0.25, duplication: 0.25, reordering: 0.25})
-	var peers []netip.Addr
-	for i := range candidates {
-		peers = append(peers, addr(v4, 1+i))
-	}
-	c := newClient(t, client.Options{}, peers...)
+	rough := weather{delay: 5 * time.Millisecond, loss: 0.25, duplication: 0.25, reordering: 0.25}
+	candidates := populate(t, 1, []condition{good, good, stale, good, stale, good, good}, rough)
+	c := newClient(t, client.Options{}, addresses(candidates)...)
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {

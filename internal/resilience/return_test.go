@@ -17,8 +17,9 @@ import (
 func TestReturn(t *testing.T) {
 	connect(t, ipv4Only)
 	far := condition{serial: newest, weather: weather{delay: 200 * time.Millisecond}}
-	only := populate(t, 1, []condition{far, {serial: newest - 1}, {serial: newest - 2}}, weather{})[0]
-	c := newClient(t, client.Options{}, addr(v4, 1), addr(v4, 2), addr(v4, 3))
+	candidates := populate(t, 1, []condition{far, {serial: newest - 1}, {serial: newest - 2}}, weather{})
+	only := candidates[0]
+	c := newClient(t, client.Options{}, addresses(candidates)...)
 	expectMaster(t, c, newest)
 	only.process.Process.Signal(syscall.SIGSTOP)
 	expectMaster(t, c, newest-1)
@@ -49,8 +50,8 @@ func TestReturnToFollowers(t *testing.T) {
 // address: what it asks in the meantime fails in time, and it goes on as before.
 func TestReturnOfNetwork(t *testing.T) {
 	connect(t, ipv4Only)
-	populate(t, 1, []condition{good, good, good}, weather{})
-	c := newClient(t, client.Options{}, addr(v4, 1), addr(v4, 2), addr(v4, 3))
+	candidates := populate(t, 1, []condition{good, good, good}, weather{})
+	c := newClient(t, client.Options{}, addresses(candidates)...)
 	expectMaster(t, c, newest)
 	ip(t, "link set first down", "address flush dev first")
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
