@@ -81,27 +81,26 @@ type cast struct {
 
 func (c cast) String() string { return fmt.Sprintf("%d good of %v", c.good, c.peers) }
 
-// casts makes seven good candidates and the bad ones, and returns the sets of seven
-// with from to to good ones, in every possible way, where each of the bad ones has
-// its fixed place.
-func casts(t *testing.T, bad []condition, from, to int, w weather) []cast {
+// casts makes seven good candidates, the bad and the worse ones, and returns the sets
+// of seven with from to to good ones, in every possible way, where each of the bad and
+// of the worse ones has its fixed place.
+func casts(t *testing.T, from, to int, w weather) []cast {
 	t.Helper()
-	populate(t, 1, slices.Repeat([]condition{good}, len(bad)), w)
-	populate(t, 1+len(bad), bad, w)
+	first := addresses(populate(t, 1, slices.Repeat([]condition{good}, 7), w))
 	var all []cast
-	for set := range uint(1) << len(bad) {
-		one := cast{good: bits.OnesCount(set)}
-		if one.good < from || one.good > to {
-			continue
-		}
-		for i := range bad {
-			number := 1 + i
-			if set>>i&1 == 0 {
-				number += len(bad)
+	for i, others := range [][]condition{bad, worse} {
+		other := addresses(populate(t, 8+7*i, others, w))
+		for set := range uint(1) << 7 {
+			one := cast{peers: slices.Clone(other), good: bits.OnesCount(set)}
+			for place := range one.peers {
+				if set>>place&1 == 1 {
+					one.peers[place] = first[place]
+				}
 			}
-			one.peers = append(one.peers, addr(v4, number))
+			if from <= one.good && one.good <= to {
+				all = append(all, one)
+			}
 		}
-		all = append(all, one)
 	}
 	return all
 }
@@ -113,28 +112,24 @@ var coverages = map[string]int{"all": client.All, "default": 0}
 // seven, whichever they are, while the others are dead, slow, stale, have another
 // key or time, are cut off or restart all the time.
 func TestMinority(t *testing.T) {
-	for name, others := range map[string][]condition{"bad": bad, "worse": worse} {
-		t.Run(name, func(t *testing.T) {
-			connect(t, ipv4Only)
-			var all sync.WaitGroup
-			for _, cast := range casts(t, others, 1, 3, weather{}) {
-				for covered, coverage := range coverages {
-					c := newClient(t, client.Options{Coverage: coverage}, cast.peers...)
-					all.Go(func() {
-						for attempt := range 2 { // the second knows who was silent
-							ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-							r, err := query(ctx, c)
-							cancel()
-							if err != nil {
-								t.Errorf("%v, coverage %s, attempt %d: %v\n%s", cast, covered, attempt+1, err, tell(r))
-							}
-						}
-					})
+	connect(t, ipv4Only)
+	var all sync.WaitGroup
+	for _, cast := range casts(t, 1, 3, weather{}) {
+		for covered, coverage := range coverages {
+			c := newClient(t, client.Options{Coverage: coverage}, cast.peers...)
+			all.Go(func() {
+				for attempt := range 2 { // the second knows who was silent
+					ctx, cancel := context.WithTimeout(t.Context(), 1200*time.Millisecond)
+					r, err := query(ctx, c)
+					cancel()
+					if err != nil {
+						t.Errorf("%v, coverage %s, attempt %d: %v\n%s", cast, covered, attempt+1, err, tell(r))
+					}
 				}
-			}
-			all.Wait()
-		})
+			})
+		}
 	}
+	all.Wait()
 }
 
 // TestAges has the newest answer arrive from candidates that have been left behind
@@ -194,48 +189,44 @@ func TestAlone(t *testing.T) {
 // a round trip when four or more of seven candidates are good, whichever they are and
 // however bad the others.
 func TestHealthyQuorum(t *testing.T) {
-	for name, others := range map[string][]condition{"bad": bad, "worse": worse} {
-		t.Run(name, func(t *testing.T) {
-			connect(t, ipv4Only)
-			// The way is so long that it does not matter what the machine takes, nor the
-			// pause before the seventh is asked when only six are at first.
-			sets := casts(t, others, 4, 7, weather{delay: 150 * time.Millisecond})
-			roundTrip := time.Hour
-			for range 3 {
-				start := time.Now()
-				if ask(t, addr(v4, 1), sample.Key, start, patience) == "" {
-					t.Fatal("no reply")
-				}
-				roundTrip = min(roundTrip, time.Since(start))
-			}
-			var longest atomic.Int64
-			var some errgroup.Group
-			some.SetLimit(32)
-			for _, cast := range sets {
-				for covered, coverage := range coverages {
-					some.Go(func() error {
-						var took time.Duration
-						for range 3 { // should the machine halt for a moment
-							start := time.Now()
-							r, err := query(t.Context(), newClient(t, client.Options{Coverage: coverage}, cast.peers...))
-							took = time.Since(start)
-							if err != nil || !r.Agreed {
-								t.Errorf("%v, coverage %s: %v\n%s", cast, covered, err, tell(r))
-							}
-							if took <= 2*roundTrip {
-								longest.Store(max(longest.Load(), int64(took)))
-								return nil
-							}
-						}
-						t.Errorf("%v, coverage %s: the answer took %v with a round trip of %v", cast, covered, took, roundTrip)
-						return nil
-					})
-				}
-			}
-			some.Wait()
-			t.Logf("the answers took at most %v with a round trip of %v", time.Duration(longest.Load()), roundTrip)
-		})
+	connect(t, ipv4Only)
+	// The way is so long that it does not matter what the machine takes, nor the
+	// pause before the seventh is asked when only six are at first.
+	sets := casts(t, 4, 7, weather{delay: 150 * time.Millisecond})
+	roundTrip := time.Hour
+	for range 3 {
+		start := time.Now()
+		if ask(t, addr(v4, 1), sample.Key, start, patience) == "" {
+			t.Fatal("no reply")
+		}
+		roundTrip = min(roundTrip, time.Since(start))
 	}
+	var longest atomic.Int64
+	var some errgroup.Group
+	some.SetLimit(32)
+	for _, cast := range sets {
+		for covered, coverage := range coverages {
+			some.Go(func() error {
+				var took time.Duration
+				for range 3 { // should the machine halt for a moment
+					start := time.Now()
+					r, err := query(t.Context(), newClient(t, client.Options{Coverage: coverage}, cast.peers...))
+					took = time.Since(start)
+					if err != nil || !r.Agreed {
+						t.Errorf("%v, coverage %s: %v\n%s", cast, covered, err, tell(r))
+					}
+					if took <= 2*roundTrip {
+						longest.Store(max(longest.Load(), int64(took)))
+						return nil
+					}
+				}
+				t.Errorf("%v, coverage %s: the answer took %v with a round trip of %v", cast, covered, took, roundTrip)
+				return nil
+			})
+		}
+	}
+	some.Wait()
+	t.Logf("the answers took at most %v with a round trip of %v", time.Duration(longest.Load()), roundTrip)
 }
 
 // TestRefused asks many candidates that do not run, whose hosts say so for every
