@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"gntconfd/client"
+	"gntconfd/internal/sample"
 )
 
 // TestPeersChange replaces the peers of a client by others while it is asked by fifty
@@ -159,8 +161,8 @@ func TestStreams(t *testing.T) {
 }
 
 // TestWatchChange watches a change that reaches one candidate long before the six
-// others: it is told of once, and nothing older after it. When all of them get back
-// to an older configuration, as from a backup, that is told of too.
+// others: it is told of once, and nothing older after it. When they get back to an
+// older configuration, as from a backup, that is told of once all of them have it.
 func TestWatchChange(t *testing.T) {
 	connect(t, ipv4Only)
 	candidates := populate(t, 1, slices.Repeat([]condition{good}, 7), weather{})
@@ -183,25 +185,37 @@ func TestWatchChange(t *testing.T) {
 	defer watching.Wait()
 	defer cancel()
 	for _, step := range []struct {
-		has    []*candidate
-		serial int
+		who    []*candidate
+		serial int // of the configuration that they get
+		told   bool
 	}{
-		{nil, newest},
-		{candidates[:1], newest + 1},
-		{candidates, newest - 10},
+		{nil, newest, true},
+		{candidates[:1], newest + 1, true},
+		{candidates[1:], newest - 10, false},
+		{candidates[:1], newest - 10, true},
 	} {
-		for _, one := range step.has {
+		for _, one := range step.who {
 			one.write(t, "config.data", configuration(t, step.serial, v4, 1, 2, 3))
 		}
-		select {
-		case got := <-serials:
-			if got != int64(step.serial) {
-				t.Errorf("the serial number is %d instead of %d", got, step.serial)
+		for _, one := range step.who {
+			want := fmt.Sprintf("%q", master(step.serial))
+			for start := time.Now(); ask(t, addr(v4, one.number), sample.Key, time.Now(), time.Second) != want; {
+				if time.Since(start) > patience {
+					t.Fatalf("host %d does not get to %d", one.number, step.serial)
+				}
 			}
-		case <-time.After(patience):
-			t.Fatalf("the serial number does not become %d", step.serial)
 		}
-		time.Sleep(300 * time.Millisecond) // many more questions
+		if step.told {
+			select {
+			case got := <-serials:
+				if got != int64(step.serial) {
+					t.Errorf("the serial number is %d instead of %d", got, step.serial)
+				}
+			case <-time.After(patience):
+				t.Fatalf("the serial number does not become %d", step.serial)
+			}
+		}
+		time.Sleep(200 * time.Millisecond) // many more questions
 		if len(serials) > 0 {
 			t.Fatalf("after %d comes %d", step.serial, <-serials)
 		}
