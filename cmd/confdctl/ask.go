@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,7 +72,7 @@ answered with an error; 3 no reply.`,
 			return err
 		}
 		defer c.Close()
-		ctx, cancel := context.WithTimeout(command.Context(), conn.timeout)
+		ctx, cancel := conn.patience(command.Context())
 		defer cancel()
 		reply, err := askRaw(ctx, c, typ, query)
 		if err != nil {
@@ -106,6 +105,7 @@ answered with an error; 3 no reply.`,
 		return nil
 	}
 	conn.addFlags(command)
+	conn.addChoice(command)
 	command.Flags().BoolVar(&jsonOnly, "json", false, "print the whole reply, in one line of JSON")
 	return command
 }

@@ -295,7 +295,7 @@ func parseRate(text string, o *bench.Options) error {
 
 // running returns a daemon that runs already.
 func running(server, keyFile string, pid int) (*bench.Server, error) {
-	conn := connection{server: server, keyFile: keyFile, timeout: 1}
+	conn := connection{keyFile: keyFile}
 	key, err := conn.key()
 	if err != nil {
 		return nil, err

@@ -66,10 +66,8 @@ type limits struct{ warning, critical float64 }
 
 // checkCommand asks a running daemon how it is, for a monitoring system.
 func checkCommand() *cobra.Command {
-	var (
-		conn  connection
-		limit limits
-	)
+	var limit limits
+	conn := connection{servers: []string{localhost}}
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check a running daemon, as a plugin of Nagios and its kin",
@@ -118,7 +116,7 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 		return unknown(err)
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, conn.timeout)
+	ctx, cancel := conn.patience(ctx)
 	defer cancel()
 	var (
 		answers [2]string
@@ -135,7 +133,7 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 		answers[i] = strings.Join(answerLines(typ, wire.Query{}, reply, 0), " ")
 		if reply.Status != wire.StatusOK {
 			return &finding{health: healthCritical, text: fmt.Sprintf("%s answers %s with an error: %s",
-				conn.server, requests[typ].name, answers[i])}
+				reply.Peer, requests[typ].name, answers[i])}
 		}
 		slowest, serial = max(slowest, reply.RoundTrip), reply.Serial
 	}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"os/user"
+	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,32 +18,69 @@ import (
 	"gntconfd/internal/daemon"
 )
 
-// connection holds the flags of every command that talks to a running daemon.
+// localhost is where the daemon of this node is.
+const localhost = "127.0.0.1"
+
+// connection holds the flags of every command that talks to running daemons.
 type connection struct {
-	server  string
-	keyFile string
-	timeout time.Duration
+	servers  []string // none: the master candidates
+	keyFile  string
+	timeout  time.Duration
+	all      bool
+	coverage int
+
+	follow time.Duration // how often to look who the master candidates are; 0 is never
 }
 
-// addFlags defines the flags on a command.
+// addFlags defines the flags about how to reach a daemon on a command. Its default
+// for --server is what the connection has.
 func (c *connection) addFlags(command *cobra.Command) {
+	about := "`host[:port]` of a daemon, also several times"
+	if c.servers == nil {
+		about += " (default the master candidates that this node knows of, else " + localhost + ")"
+	}
 	flags := command.Flags()
-	flags.StringVarP(&c.server, "server", "s", "127.0.0.1",
-		"`host[:port]` of the daemon")
+	flags.StringSliceVarP(&c.servers, "server", "s", c.servers, about)
 	flags.StringVarP(&c.keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the cluster's key")
-	flags.DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for a reply, with retries in between")
+	flags.DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for replies, with retries in between")
 }
 
-// client returns a client with the server and the key that the flags name.
+// addChoice defines the flags about how many daemons to ask on a command.
+func (c *connection) addChoice(command *cobra.Command) {
+	flags := command.Flags()
+	flags.BoolVarP(&c.all, "all", "a", false, "ask all daemons and show what each one says")
+	flags.IntVar(&c.coverage, "coverage", 0, "`number` of daemons to ask at once, of which more than half must agree (default up to 6)")
+	command.MarkFlagsMutuallyExclusive("all", "coverage")
+}
+
+// client returns a client of the daemons, with the key that the flags name.
 func (c *connection) client() (*client.Client, error) {
-	if c.timeout <= 0 {
+	switch {
+	case c.timeout <= 0:
 		return nil, fmt.Errorf("--timeout %v: must be more than nothing", c.timeout)
+	case c.coverage < 0:
+		return nil, fmt.Errorf("--coverage %d: must not be negative", c.coverage)
 	}
-	key, err := c.key()
-	if err != nil {
+	// Looked at on its own, so that what is wrong with it is not taken for what may
+	// be wrong with the list of candidates.
+	if _, err := c.key(); err != nil {
 		return nil, err
 	}
-	return client.New(client.Options{Peers: []string{c.server}, Key: key})
+	options := client.Options{Peers: c.servers, KeyFile: c.keyFile, Coverage: c.coverage, Follow: c.follow}
+	if c.all {
+		options.Coverage = client.All
+	}
+	made, err := client.New(options)
+	if c.servers == nil && errors.Is(err, fs.ErrNotExist) { // not a node of a cluster
+		options.Peers = []string{localhost}
+		made, err = client.New(options)
+	}
+	return made, err
+}
+
+// patience returns the context of a question.
+func (c *connection) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.timeout)
 }
 
 // key reads the key.
@@ -49,27 +91,68 @@ func (c *connection) key() ([]byte, error) {
 		return nil, &advisedError{fmt.Errorf("key file: %w", err),
 			"Every node of a cluster has this file. --key-file names one elsewhere."}
 	case errors.Is(err, fs.ErrPermission):
-		mode := ""
-		if info, err := os.Stat(c.keyFile); err == nil {
-			mode = fmt.Sprintf(" Its mode is %v.", info.Mode())
-		}
 		return nil, &advisedError{fmt.Errorf("key file: %w", err),
-			"It is readable for root and for Ganeti's daemons." + mode}
+			"It is readable for root and for Ganeti's daemons." + ownership(c.keyFile)}
 	case err != nil:
 		return nil, fmt.Errorf("key file: %w", err)
 	case len(key) == 0:
-		return nil, fmt.Errorf("key file: %s is empty", c.keyFile)
+		return nil, &advisedError{fmt.Errorf("key file: %s is empty", c.keyFile),
+			"Copy it from another node of the cluster; gnt-cluster renew-crypto --new-confd-hmac-key makes a new one."}
 	}
 	return key, nil
 }
 
-// advise adds to the error of a request without reply what to look at.
+// ownership says who may read a file, and who wants to, as far as that is known.
+func ownership(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	text := fmt.Sprintf(" Its mode is %v", info.Mode())
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner, group := strconv.Itoa(int(stat.Uid)), strconv.Itoa(int(stat.Gid))
+		if u, err := user.LookupId(owner); err == nil {
+			owner = u.Username
+		}
+		if g, err := user.LookupGroupId(group); err == nil {
+			group = g.Name
+		}
+		text += fmt.Sprintf(", of user %s and group %s", owner, group)
+	}
+	if u, err := user.Current(); err == nil {
+		text += ", and you are " + u.Username
+	}
+	return text + "."
+}
+
+// advise adds to the error of a question without reply what to look at.
 func (c *connection) advise(err error) error {
-	if !errors.Is(err, client.ErrNoReply) {
+	var silence *client.NoReplyError
+	if !errors.As(err, &silence) {
 		return err
 	}
+	refused, ignored := 0, 0
+	for _, s := range silence.Asked {
+		switch {
+		case errors.Is(s.Err, syscall.ECONNREFUSED):
+			refused++
+		case s.Err == nil, errors.As(s.Err, new(syscall.Errno)), errors.As(s.Err, new(net.Error)):
+		default: // something came that was no reply
+			ignored++
+		}
+	}
+	switch {
+	case refused == len(silence.Asked):
+		return &advisedError{err, `Nothing listens there. Check that ganeti-confd runs, as it does on every master
+candidate, and that address and port are those where it listens.`}
+	case ignored > 0:
+		return &advisedError{err, fmt.Sprintf(`What came back cannot be trusted. Check that it is ganeti-confd that listens there,
+and that %s is the key of that cluster.`, c.keyFile)}
+	}
 	return &advisedError{err, fmt.Sprintf(`The daemon is silent towards requests that it cannot trust. Check that
-- it runs there, as it does on every master candidate, with no firewall in between;
+- it runs there, as it does on every master candidate, with no firewall in between
+  that stops UDP, to its port or back from it;
 - %s is the key of that cluster;
-- the two clocks differ by less than five minutes.`, c.keyFile)}
+- the two clocks differ by less than five minutes: date says %s here.`,
+		c.keyFile, time.Now().Format("15:04:05 MST on 2 January"))}
 }

@@ -12,6 +12,7 @@ import (
 
 // reply is the best of the replies to a question, which may be an error.
 type reply struct {
+	Peer      string
 	Status    wire.Status
 	Answer    json.RawMessage
 	Serial    int64
@@ -30,7 +31,7 @@ func askRaw(ctx context.Context, c *client.Client, typ wire.RequestType, query w
 	result, err := client.Query(ctx, c, client.Raw(int(typ), text))
 	r := &reply{Answer: result.JSON, Serial: result.Serial, RoundTrip: result.RoundTrip}
 	if status := (*client.StatusError)(nil); errors.As(err, &status) {
-		r.Status, r.Answer, r.Serial = wire.Status(status.Status), status.JSON, status.Serial
+		r.Peer, r.Status, r.Answer, r.Serial = status.Peer, wire.Status(status.Status), status.JSON, status.Serial
 		err = nil
 	}
 	return r, err
