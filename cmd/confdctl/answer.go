@@ -1,17 +1,17 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
-	"unicode"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/client"
 	"gntconfd/gen/wire"
 )
 
@@ -23,163 +23,139 @@ var (
 		wire.StatusNotImplemented: "not implemented",
 	}
 	roleWords = map[int]string{
-		wire.NodeRoleMaster:    "master",
-		wire.NodeRoleCandidate: "master candidate",
-		wire.NodeRoleOffline:   "offline",
-		wire.NodeRoleDrained:   "drained",
-		wire.NodeRoleRegular:   "regular",
+		wire.NodeRoleMaster:    client.RoleMaster.String(),
+		wire.NodeRoleCandidate: client.RoleCandidate.String(),
+		wire.NodeRoleOffline:   client.RoleOffline.String(),
+		wire.NodeRoleDrained:   client.RoleDrained.String(),
+		wire.NodeRoleRegular:   client.RoleRegular.String(),
 	}
 	errorWords = map[int]string{
-		wire.ErrorUnknownEntry: "unknown entry",
-		wire.ErrorInternal:     "internal error",
-		wire.ErrorArgument:     "argument error",
+		wire.ErrorUnknownEntry: client.ErrUnknownEntry.Error(),
+		wire.ErrorInternal:     client.ErrInternal.Error(),
+		wire.ErrorArgument:     client.ErrArgument.Error(),
 	}
 )
 
-// answerLines lays the answer of a reply out for a person: words for numbers,
-// tables for lists of like things, indented JSON for the rest. Lines of JSON and
-// lists of texts are filled up to width columns; with width 0 a list has a line
-// for each of its texts. An answer that is not what its request type promises is
+// answerTable lays an answer out for a person, whatever the type of its request: words
+// for numbers, tables for lists of like things, indented JSON for the rest. Lines of
+// JSON and lists of texts are filled up to width columns; with width 0 a list has a
+// line for each of its texts. An answer that is not what its request type promises is
 // shown as JSON.
-func answerLines(typ wire.RequestType, query wire.Query, reply *reply, width int) []string {
-	answer := jx.Raw(reply.Answer)
-	var lines []string
-	switch {
-	case reply.Status != wire.StatusOK:
-		lines = numberLine(answer, errorWords)
-	case typ == wire.RequestNodeRoleByName:
-		lines = numberLine(answer, roleWords)
-	case typ == wire.RequestNodePIPByInstanceIP:
-		lines = nodeIPTable(answer, query.QueryParameters.IPList.Value)
-	case typ == wire.RequestNodeDRBD:
-		lines = minorTable(answer)
-	case typ == wire.RequestDataCollectors:
-		lines = collectorTable(answer)
+func answerTable(typ wire.RequestType, query wire.Query, raw json.RawMessage, width int) table {
+	answer := jx.Raw(raw)
+	var t table
+	ok := false
+	switch typ {
+	case wire.RequestNodeRoleByName:
+		t, ok = numberLine(answer, roleWords)
+	case wire.RequestNodePIPByInstanceIP:
+		t, ok = nodeIPTable(answer, query.QueryParameters.IPList.Value)
+	case wire.RequestNodeDRBD:
+		t, ok = decodeMinors(answer)
+	case wire.RequestDataCollectors:
+		t, ok = decodeCollectors(answer)
 	}
-	if lines == nil {
-		lines = textLines(answer, width)
+	if !ok {
+		t = jsonTable(answer, width)
 	}
-	if lines == nil {
-		lines = jsonLines(answer, max(width, 80))
-	}
-	return lines
+	return t
 }
 
-// numberLine puts a number into words. Like the functions below it returns nil
-// for an answer of another shape.
-func numberLine(answer jx.Raw, words map[int]string) []string {
-	number, err := jx.DecodeBytes(answer).Int()
-	word, ok := words[number]
-	if err != nil || !ok {
-		return nil
+// errorTable lays out what a daemon says in place of an answer.
+func errorTable(raw json.RawMessage, width int) table {
+	if t, ok := numberLine(jx.Raw(raw), errorWords); ok {
+		return t
 	}
-	return []string{fmt.Sprintf("%s (%d)", word, number)}
+	return jsonTable(jx.Raw(raw), width)
+}
+
+// jsonView shows any JSON.
+func jsonView(_, raw json.RawMessage) view {
+	return view{value: raw, table: jsonTable(jx.Raw(raw), 0)}
+}
+
+// jsonTable shows texts as they are and other JSON indented.
+func jsonTable(answer jx.Raw, width int) table {
+	if t, ok := textLines(answer, width); ok {
+		return t
+	}
+	return listing("lines", jsonLines(answer, max(width, 80))...)
+}
+
+// numberLine puts a number into words. Like the functions below it is not ok for an
+// answer of another shape.
+func numberLine(answer jx.Raw, words map[int]string) (t table, ok bool) {
+	number, err := jx.DecodeBytes(answer).Int()
+	word, known := words[number]
+	return listing("lines", fmt.Sprintf("%s (%d)", word, number)), err == nil && known
 }
 
 // textLines shows a text, or a list of texts.
-func textLines(answer jx.Raw, width int) []string {
+func textLines(answer jx.Raw, width int) (t table, ok bool) {
 	decoder := jx.DecodeBytes(answer)
 	if answer.Type() == jx.String {
 		text, err := decoder.Str()
-		if err != nil {
-			return nil
-		}
-		return strings.Split(printable(text), "\n")
+		return listing("lines", strings.Split(text, "\n")...), err == nil
 	}
-	texts := []string{} // not nil, even if there are none
+	var texts []string
 	err := decoder.Arr(func(d *jx.Decoder) error {
 		text, err := d.Str()
-		texts = append(texts, printable(text))
+		texts = append(texts, text)
 		return err
 	})
-	switch {
-	case err != nil:
-		return nil
-	case width == 0:
-		return texts
+	if width > 0 && len(texts) > 0 {
+		texts = columns(texts, width)
 	}
-	return columns(texts, width)
+	return listing("texts", texts...), err == nil
 }
 
 // nodeIPTable shows the answers for several instance addresses.
-func nodeIPTable(answer jx.Raw, addresses []string) []string {
-	rows := [][]string{{"INSTANCE IP", "NODE IP", "SERIAL"}}
+func nodeIPTable(answer jx.Raw, addresses []string) (t table, ok bool) {
+	t = table{noun: "locations", head: locationHead}
 	err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
 		var one wire.NodeIPAnswer
 		if err := one.Decode(d); err != nil {
 			return err
 		}
-		ip := one.V1.String
+		node := cell{text: one.V1.String}
 		if code, ok := one.V1.GetInt64(); ok {
-			ip = errorWords[int(code)]
+			node = cell{errorWords[int(code)], bad}
 		}
 		address := ""
-		if i := len(rows) - 1; i < len(addresses) {
+		if i := len(t.rows); i < len(addresses) {
 			address = addresses[i]
 		}
-		rows = append(rows, []string{address, ip, strconv.FormatInt(one.V2, 10)})
+		t.row(address, node, one.V2)
 		return nil
 	})
-	if err != nil {
-		return nil
-	}
-	return table(rows)
+	return t, err == nil
 }
 
-// minorTable shows the DRBD minors of a node.
-func minorTable(answer jx.Raw) []string {
-	rows := [][]string{{"NODE", "MINOR", "INSTANCE", "DISK", "ROLE", "PEER"}}
+// decodeMinors shows the DRBD minors of a node.
+func decodeMinors(answer jx.Raw) (t table, ok bool) {
+	var minors []client.Minor
 	err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
-		var minor wire.NodeMinor
-		if err := minor.Decode(d); err != nil {
+		var m wire.NodeMinor
+		if err := errors.Join(m.Decode(d), m.Validate()); err != nil { // it decodes shorter lists, too
 			return err
 		}
-		if err := minor.Validate(); err != nil { // it decodes shorter lists, too
-			return err
-		}
-		rows = append(rows, []string{minor.V0, strconv.FormatInt(minor.V1, 10), minor.V2, minor.V3, string(minor.V4), minor.V5})
+		minors = append(minors, client.Minor{
+			Node: m.V0, Minor: m.V1, Instance: m.V2, Disk: m.V3, Role: client.MinorRole(m.V4), Peer: m.V5,
+		})
 		return nil
 	})
-	if err != nil {
-		return nil
-	}
-	return table(rows)
+	return minorTable(minors), err == nil
 }
 
-// collectorTable shows the data collectors.
-func collectorTable(answer jx.Raw) []string {
-	var collectors wire.DataCollectors
-	if collectors.UnmarshalJSON(answer) != nil {
-		return nil
+// decodeCollectors shows the data collectors.
+func decodeCollectors(answer jx.Raw) (t table, ok bool) {
+	var all wire.DataCollectors
+	err := all.UnmarshalJSON(answer)
+	collectors := make(map[string]client.Collector, len(all))
+	for name, c := range all {
+		collectors[name] = client.Collector{Active: c.Active, Interval: time.Duration(c.Interval) * time.Microsecond}
 	}
-	rows := [][]string{{"COLLECTOR", "ACTIVE", "INTERVAL"}}
-	for _, name := range slices.Sorted(maps.Keys(collectors)) {
-		active := "no"
-		if collectors[name].Active {
-			active = "yes"
-		}
-		seconds := strconv.FormatFloat(float64(collectors[name].Interval)/1e6, 'f', -1, 64)
-		rows = append(rows, []string{name, active, seconds + " s"})
-	}
-	return table(rows)
-}
-
-// table aligns rows, the first of which are the headings.
-func table(rows [][]string) []string {
-	var text strings.Builder
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		for i, cell := range row {
-			row[i] = printable(cell)
-		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	w.Flush()
-	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " ")
-	}
-	return lines
+	return collectorTable(collectors), err == nil
 }
 
 // columns puts as many equally wide texts into each line as fit into width.
@@ -199,19 +175,12 @@ func columns(texts []string, width int) []string {
 	return lines
 }
 
-// printable returns text, in quotes if it holds characters that could upset a
-// terminal.
-func printable(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }) {
-		return strconv.Quote(text)
-	}
-	return text
-}
-
 // jsonLines lays JSON out like a person would: what fits into width columns
 // stays in one line, what does not has a line for each member, but a list of
 // plain values is filled like text.
 func jsonLines(text jx.Raw, width int) []string {
+	// Only in texts can there be what a terminal should not get.
+	text = jx.Raw(escapeUnicode(string(text)))
 	return strings.Split(layout(text, "", "", width), "\n")
 }
 

@@ -26,7 +26,7 @@ func TestAnswerLines(t *testing.T) {
 		{"error text", wire.RequestNodeRoleByName, "n", 1, `"one\ntwo"`, 0, "one\ntwo"},
 		{"error code", wire.RequestNodePIPByInstanceIP, "n", 1, `0`, 0, "unknown entry (0)"},
 		{"unknown error code", wire.RequestConfigQuery, "n", 1, `7`, 0, "7"},
-		{"control characters", wire.RequestConfigQuery, "/x", 0, `"a\u001b[31m"`, 0, `"a\x1b[31m"`},
+		{"control characters", wire.RequestConfigQuery, "/x", 0, `"a\u001b[31m"`, 0, `a\x1b[31m`},
 		{"list", wire.RequestNodePIPList, "null", 0, `["a", "bb"]`, 0, "a\nbb"},
 		{"empty list", wire.RequestNodePIPList, "null", 0, `[]`, 0, ""},
 		{"columns", wire.RequestNodePIPList, "null", 0, `["a", "bb", "ccc", "d"]`, 13, "a    bb   ccc\nd"},
@@ -58,8 +58,11 @@ func TestAnswerLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reply := &reply{Status: test.status, Answer: []byte(test.answer)}
-			got := strings.Join(answerLines(test.typ, query, reply, test.width), "\n")
+			shown := answerTable(test.typ, query, []byte(test.answer), test.width)
+			if test.status != wire.StatusOK {
+				shown = errorTable([]byte(test.answer), test.width)
+			}
+			got := strings.Join(shown.lines(false), "\n")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)
 			}

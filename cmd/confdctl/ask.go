@@ -1,28 +1,21 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"strings"
+	"encoding/json"
 
 	"github.com/spf13/cobra"
 
+	"gntconfd/client"
 	"gntconfd/gen/wire"
 )
 
-// errStatus: the daemon replied that it cannot answer.
-var errStatus = errors.New("the daemon answered with an error")
-
-// askCommand asks a running daemon one question.
-func askCommand() *cobra.Command {
-	var (
-		conn     connection
-		jsonOnly bool
-	)
-	command := &cobra.Command{
-		Use:   "ask TYPE [QUERY]",
-		Short: "Ask a running daemon one question",
-		Long: `ask sends one request to a daemon and prints the answer.
+// askQuestion is any question as the protocol has it.
+func askQuestion() question {
+	return question{
+		use:   "ask TYPE [QUERY]",
+		short: "Ask any question as the protocol has it",
+		long: `ask asks a question by the type of its request and prints the answer. What the other
+commands ask is easier to ask with them.
 
 TYPE is a number or a name:
 
@@ -32,80 +25,53 @@ QUERY is taken as plain text, such as the name of a node, unless it is JSON: an
 object, a string in quotes, or null. Nodes and instances go by name, by the
 beginning of their name up to a dot, or by UUID.
 
-` + parametersHelp + `.
-
-The daemon's port is by default that of ganeti-confd in the services database,
-or 1814. Requests are signed, so the cluster's key is needed; on the cluster's
-nodes it is found below /var/lib/ganeti, with the directory that the environment
-variable GANETI_ROOTDIR names in front. The clock of this machine may be at most
-five minutes off the daemon's. A reply is taken only from the daemon's address,
-and only if it is signed with the key and belongs to the request.
-
-Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 the daemon
-answered with an error; 3 no reply.`,
-		Example: `  confdctl ask master
+` + parametersHelp + `.`,
+		example: `  confdctl ask master
   confdctl ask node-role node2.example.org
   confdctl ask --server node1.example.org instance-disks www1
   confdctl ask node-ip '{"1": "203.0.113.10"}'
-  confdctl ask --json config /cluster/ipolicy`,
-		Args: usage(cobra.RangeArgs(1, 2)),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) == 0 {
-				return requestNames(), cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+  confdctl ask config /cluster/ipolicy --output json`,
+		args:     cobra.RangeArgs(1, 2),
+		complete: completeAsk,
+		inquire:  inquireRaw,
 	}
-	command.RunE = func(command *cobra.Command, args []string) error {
-		typ, err := parseType(args[0])
-		if err != nil {
-			return err
-		}
-		var query wire.Query
-		if len(args) == 2 {
-			if query, err = parseQuery(args[1]); err != nil {
-				return err
-			}
-		}
-		c, err := conn.client()
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		ctx, cancel := conn.patience(command.Context())
-		defer cancel()
-		reply, err := askRaw(ctx, c, typ, query)
-		if err != nil {
-			return conn.advise(err)
-		}
-		lines := answerLines(typ, query, reply, 0)
-		var printed []string
-		if jsonOnly {
-			text, err := (&wire.Reply{
-				Protocol: wire.ProtocolVersion,
-				Status:   reply.Status,
-				Answer:   []byte(reply.Answer),
-				Serial:   reply.Serial,
-			}).MarshalJSON()
-			if err != nil {
-				return err
-			}
-			printed = []string{string(text)}
-		} else if reply.Status == wire.StatusOK {
-			printed = lines
-		}
-		for _, line := range printed {
-			if _, err := fmt.Fprintln(command.OutOrStdout(), line); err != nil {
-				return err
-			}
-		}
-		if reply.Status != wire.StatusOK {
-			return fmt.Errorf("%w: %s", errStatus, strings.Join(lines, "\n"))
-		}
-		return nil
+}
+
+// completeAsk completes the type, and then the query by the type.
+func completeAsk(before []string) completer {
+	if len(before) == 0 {
+		return fixed(requestNames())
 	}
-	conn.addFlags(command)
-	conn.addChoice(command)
-	command.Flags().BoolVar(&jsonOnly, "json", false, "print the whole reply, in one line of JSON")
-	return command
+	if typ, err := parseType(before[0]); err == nil && len(before) == 1 {
+		switch typ {
+		case wire.RequestNodeRoleByName, wire.RequestNodeDRBD, wire.RequestNodeInstances:
+			return completeNode
+		case wire.RequestInstanceDisks:
+			return completeInstance
+		case wire.RequestConfigQuery:
+			return completePointer
+		}
+	}
+	return nil
+}
+
+// inquireRaw makes the inquiry of a type and a query.
+func inquireRaw(_ inputs, args []string) (inquiry, error) {
+	typ, err := parseType(args[0])
+	if err != nil {
+		return nil, err
+	}
+	var query wire.Query
+	var text json.RawMessage
+	if len(args) == 2 {
+		if query, err = parseQuery(args[1]); err != nil {
+			return nil, err
+		}
+		if text, err = query.MarshalJSON(); err != nil {
+			return nil, err
+		}
+	}
+	return inquire(client.Raw(int(typ), text), func(_ json.RawMessage, raw json.RawMessage) view {
+		return view{value: raw, table: answerTable(typ, query, raw, 0)}
+	}), nil
 }

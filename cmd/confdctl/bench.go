@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
 	"gntconfd/internal/bench"
@@ -29,7 +28,7 @@ type benchFlags struct {
 	echo, echoHMAC   bool
 	load             bench.Load
 	rounds           int
-	json             bool
+	form             output
 	svg              string
 }
 
@@ -43,7 +42,8 @@ func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, ro
 	flags.IntVar(&b.load.Sockets, "sockets", 1, "`number` of sockets to send from, each with a thread")
 	flags.DurationVar(&b.load.Duration, "duration", duration, "how long to send requests each time")
 	flags.IntVar(&b.rounds, "rounds", rounds, "`number` of times to measure everything, the daemons in turn")
-	flags.BoolVar(&b.json, "json", false, "print all figures of all rounds as one JSON document")
+	b.form.addFlags(command)
+	b.form.addJSON(command)
 	flags.StringVar(&b.svg, "svg", "", "`directory` to write plots to")
 }
 
@@ -101,12 +101,10 @@ func (b *benchFlags) show(command *cobra.Command, report *bench.Report) error {
 			}
 		}
 	}
-	if !b.json {
+	if b.form == outputTable {
 		return report.Write(command.OutOrStdout())
 	}
-	encoder := json.NewEncoder(command.OutOrStdout())
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(report)
+	return b.form.write(command.OutOrStdout(), report)
 }
 
 // progress returns a function that shows on a terminal what is going on, in one

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gntconfd/gen/wire"
+	"gntconfd/client"
 )
 
 // health is what a monitoring plugin finds, by its exit code.
@@ -37,7 +37,7 @@ type finding struct {
 
 // Error returns the line of the finding.
 func (f *finding) Error() string {
-	line := "CONFD " + f.health.String() + " - " + plain(f.text)
+	line := "CONFD " + f.health.String() + " - " + printable(oneLine(f.text))
 	if f.data != "" {
 		line += " | " + f.data
 	}
@@ -56,8 +56,8 @@ func advice(err error) string {
 	return text
 }
 
-// plain makes one line of a text, without the character before performance data.
-func plain(text string) string {
+// oneLine makes one line of a text, without the character before performance data.
+func oneLine(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "/")
 }
 
@@ -118,26 +118,27 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 	defer c.Close()
 	ctx, cancel := conn.patience(ctx)
 	defer cancel()
-	var (
-		answers [2]string
-		slowest time.Duration
-		serial  int64
-	)
-	for i, typ := range []wire.RequestType{wire.RequestPing, wire.RequestClusterMaster} {
-		reply, err := askRaw(ctx, c, typ, wire.Query{})
-		if errors.Is(err, context.Canceled) {
-			return unknown(err)
-		} else if err != nil {
-			return &finding{health: healthCritical, text: advice(conn.advise(err))}
-		}
-		answers[i] = strings.Join(answerLines(typ, wire.Query{}, reply, 0), " ")
-		if reply.Status != wire.StatusOK {
-			return &finding{health: healthCritical, text: fmt.Sprintf("%s answers %s with an error: %s",
-				reply.Peer, requests[typ].name, answers[i])}
-		}
-		slowest, serial = max(slowest, reply.RoundTrip), reply.Serial
+	version, err := client.Query(ctx, c, client.Ping())
+	if err != nil {
+		return conn.failed("ping", err)
 	}
-	return judge(limit, slowest, serial, answers[0], answers[1])
+	master, err := client.Query(ctx, c, client.Master())
+	if err != nil {
+		return conn.failed("master", err)
+	}
+	return judge(limit, max(version.RoundTrip, master.RoundTrip), master.Serial, strconv.FormatInt(version.Answer, 10), master.Answer)
+}
+
+// failed makes the finding of a question without an answer.
+func (c *connection) failed(question string, err error) *finding {
+	var status *client.StatusError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return unknown(err)
+	case errors.As(err, &status):
+		return &finding{health: healthCritical, text: fmt.Sprintf("%s answers %s with an error: %s", status.Peer, question, statusText(status))}
+	}
+	return &finding{health: healthCritical, text: advice(c.advise(err))}
 }
 
 // judge returns the finding about a daemon that has answered.

@@ -131,12 +131,14 @@ func (c *connection) advise(err error) error {
 	if !errors.As(err, &silence) {
 		return err
 	}
-	refused, ignored := 0, 0
+	refused, unknown, ignored := 0, 0, 0
 	for _, s := range silence.Asked {
 		switch {
 		case errors.Is(s.Err, syscall.ECONNREFUSED):
 			refused++
-		case s.Err == nil, errors.As(s.Err, new(syscall.Errno)), errors.As(s.Err, new(net.Error)):
+		case errors.As(s.Err, new(*net.DNSError)):
+			unknown++
+		case s.Err == nil, errors.As(s.Err, new(syscall.Errno)):
 		default: // something came that was no reply
 			ignored++
 		}
@@ -145,6 +147,8 @@ func (c *connection) advise(err error) error {
 	case refused == len(silence.Asked):
 		return &advisedError{err, `Nothing listens there. Check that ganeti-confd runs, as it does on every master
 candidate, and that address and port are those where it listens.`}
+	case unknown == len(silence.Asked):
+		return &advisedError{err, "Check how the host is written, or give its address."}
 	case ignored > 0:
 		return &advisedError{err, fmt.Sprintf(`What came back cannot be trusted. Check that it is ganeti-confd that listens there,
 and that %s is the key of that cluster.`, c.keyFile)}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
@@ -62,7 +62,7 @@ type exchange struct {
 }
 
 func demoCommand() *cobra.Command {
-	var jsonOnly bool
+	var form output
 	command := &cobra.Command{
 		Use:   "demo",
 		Short: "Show on a sample cluster what can be asked",
@@ -72,7 +72,9 @@ would, and prints questions and answers. It needs no cluster and leaves nothing
 behind.
 
 The output is coloured on a terminal, unless the environment variable NO_COLOR is
-set.
+set. With --output json or yaml it is one list, for each question with the members
+title, request (type, query), reply (status, answer, serial) and rtt_us, the
+round-trip time in microseconds.
 
 Exit status: 0 all questions were answered; 1 an error on this machine; 3 no
 reply.`,
@@ -81,13 +83,18 @@ reply.`,
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		ctx := command.Context()
 		return serveSample(ctx, func(c *client.Client) error {
-			if jsonOnly {
-				return demoJSON(ctx, c, command.OutOrStdout())
+			if form == outputTable {
+				return demoText(ctx, c, command.OutOrStdout())
 			}
-			return demoText(ctx, c, command.OutOrStdout())
+			document, err := demoDocument(ctx, c)
+			if err != nil {
+				return err
+			}
+			return form.write(command.OutOrStdout(), document)
 		})
 	}
-	command.Flags().BoolVar(&jsonOnly, "json", false, "print one JSON document: an array of title, request, reply, rtt_us")
+	form.addFlags(command)
+	form.addJSON(command)
 	return command
 }
 
@@ -145,43 +152,39 @@ func exchanges(ctx context.Context, c *client.Client) iter.Seq2[exchange, error]
 	}
 }
 
-// demoJSON prints the demonstration for machines.
-func demoJSON(ctx context.Context, c *client.Client, stdout io.Writer) error {
-	type request struct {
+// demoEntry is a question of the demonstration for machines.
+type demoEntry struct {
+	Title   string `json:"title"`
+	Request struct {
 		Type  wire.RequestType `json:"type"`
-		Query *wire.Query      `json:"query,omitempty"`
-	}
-	type reply struct {
+		Query json.RawMessage  `json:"query,omitempty"`
+	} `json:"request"`
+	Reply struct {
 		Status wire.Status     `json:"status"`
 		Answer json.RawMessage `json:"answer"`
 		Serial int64           `json:"serial"`
-	}
-	type entry struct {
-		Title   string  `json:"title"`
-		Request request `json:"request"`
-		Reply   reply   `json:"reply"`
-		RTT     int64   `json:"rtt_us"`
-	}
-	var document []entry
+	} `json:"reply"`
+	RTT int64 `json:"rtt_us"`
+}
+
+// demoDocument returns the demonstration for machines.
+func demoDocument(ctx context.Context, c *client.Client) ([]demoEntry, error) {
+	var document []demoEntry
 	for x, err := range exchanges(ctx, c) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		e := entry{
-			Title:   x.title,
-			Request: request{Type: x.typ},
-			Reply:   reply{x.reply.Status, x.reply.Answer, x.reply.Serial},
-			RTT:     x.reply.RoundTrip.Microseconds(),
-		}
+		e := demoEntry{Title: x.title, RTT: x.reply.RoundTrip.Microseconds()}
+		e.Request.Type = x.typ
+		e.Reply.Status, e.Reply.Answer, e.Reply.Serial = x.reply.Status, x.reply.Answer, x.reply.Serial
 		if x.query.Type != "" {
-			e.Request.Query = &x.query
+			if e.Request.Query, err = x.query.MarshalJSON(); err != nil {
+				return nil, err
+			}
 		}
 		document = append(document, e)
 	}
-	encoder := json.NewEncoder(stdout)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(document)
+	return document, nil
 }
 
 // Measures of the demonstration's text: its width in columns, and how many lines
@@ -215,7 +218,7 @@ serial and round-trip time.
 	}
 	slices.Sort(times)
 	_, err := fmt.Fprintf(stdout, `%d questions, %d replies, %d of them errors as they should be; median round trip %s.
-To ask a cluster of your own: confdctl ask --help
+To ask a cluster of your own: confdctl --help
 `, len(demoQuestions), len(times), refused, milliseconds(times[len(times)/2]))
 	return err
 }
@@ -237,14 +240,14 @@ func (x *exchange) print(stdout io.Writer, style style) error {
 	if room < 2 {
 		gap = "\n" + strings.Repeat(" ", demoWidth-len(status+rest))
 	}
-	colour := style.good
+	colour, t := good, answerTable(x.typ, x.query, x.reply.Answer, demoWidth-4)
 	if x.reply.Status != wire.StatusOK {
-		colour = style.bad
+		colour, t = bad, errorTable(x.reply.Answer, demoWidth-4)
 	}
-	fmt.Fprintln(stdout, style.strong(x.title))
-	fmt.Fprintln(stdout, asked+gap+colour(status)+style.faint(rest))
+	fmt.Fprintln(stdout, style.paint(strong, x.title))
+	fmt.Fprintln(stdout, asked+gap+style.paint(colour, status)+style.paint(faint, rest))
 
-	lines := answerLines(x.typ, x.query, x.reply, demoWidth-4)
+	lines := t.lines(style)
 	note := ""
 	if len(lines) > demoLines {
 		note = fmt.Sprintf("... and %d more lines; the answer has %d bytes", len(lines)-demoLines+1, len(x.reply.Answer))
@@ -254,39 +257,8 @@ func (x *exchange) print(stdout io.Writer, style style) error {
 		fmt.Fprintln(stdout, "    "+line)
 	}
 	if note != "" {
-		fmt.Fprintln(stdout, "    "+style.faint(note))
+		fmt.Fprintln(stdout, "    "+style.paint(faint, note))
 	}
 	_, err := fmt.Fprintln(stdout)
 	return err
-}
-
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
-}
-
-// style is how parts of the demonstration's text are set off.
-type style struct {
-	strong, faint, good, bad func(string) string
-}
-
-// styleFor returns colours for a terminal and plain text for all else.
-func styleFor(stdout io.Writer) style {
-	sgr := func(code string) func(string) string {
-		return func(text string) string { return "\x1b[" + code + "m" + text + "\x1b[0m" }
-	}
-	if isTerminal(stdout) && os.Getenv("NO_COLOR") == "" {
-		return style{strong: sgr("1"), faint: sgr("2"), good: sgr("32"), bad: sgr("31")}
-	}
-	plain := func(text string) string { return text }
-	return style{plain, plain, plain, plain}
-}
-
-// isTerminal reports whether w is a character device.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -23,6 +23,7 @@ const (
 	exitError   = 1
 	exitStatus  = 2
 	exitNoReply = 3
+	exitDiffer  = 4
 )
 
 func main() {
@@ -47,21 +48,38 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, f)
 		return int(f.health)
 	}
-	fmt.Fprintf(stderr, "confdctl: %v\n", err)
-	var advised *advisedError
-	if errors.As(err, &advised) {
-		for line := range strings.Lines(advised.advice) {
-			fmt.Fprint(stderr, "  ", line)
-		}
-		fmt.Fprintln(stderr)
-	}
+	report(stderr, err)
 	switch {
-	case errors.Is(err, errStatus):
+	case isStatus(err), errors.As(err, new(missing)):
 		return exitStatus
 	case errors.Is(err, client.ErrNoReply):
 		return exitNoReply
+	case errors.Is(err, errDiffer), errors.Is(err, client.ErrInconsistent):
+		return exitDiffer
 	default:
 		return exitError
+	}
+}
+
+// isStatus reports whether an error is what a daemon says in place of an answer.
+func isStatus(err error) bool {
+	var status *client.StatusError
+	return errors.As(err, &status)
+}
+
+// report prints an error, and what to do about it.
+func report(stderr io.Writer, err error) {
+	text := err.Error()
+	if status := (*client.StatusError)(nil); errors.As(err, &status) {
+		text = fmt.Sprintf("%s answers with an error: %s", status.Peer, statusText(status))
+	}
+	var advised *advisedError
+	if errors.As(err, &advised) {
+		text += "\n" + strings.ReplaceAll(advised.advice, "\n", "\n  ")
+		text = strings.Replace(text, "\n", "\n  ", 1)
+	}
+	for line := range strings.Lines("confdctl: " + text) {
+		fmt.Fprintln(stderr, printable(strings.TrimSuffix(line, "\n")))
 	}
 }
 
@@ -76,11 +94,57 @@ and with Ganeti's own.
 
 To see what can be asked, without any cluster:
 
-  confdctl demo`,
+  confdctl demo
+
+Whom it asks. Unless --server names others, questions go to the cluster's master
+candidates, as /var/lib/ganeti/ssconf_master_candidates_ips on this node lists them, or
+where there is no such file to 127.0.0.1. Up to six of them, or as many as --coverage
+says, are asked at once. The newest answer, by its serial number, is shown as soon as
+more than half of them agree with it, or all have replied, or --timeout is over. With
+--all every one is asked, and what each says is shown beside the others: ok; stale, with
+a lower serial; differs, with the same serial; error; or silent. The port is by default
+that of ganeti-confd in the services database, or 1814.
+
+Requests are signed, so the cluster's key is needed; on the cluster's nodes it is
+/var/lib/ganeti/hmac.key. The directory that the environment variable GANETI_ROOTDIR
+names goes in front of these files. The clock of this machine may be at most five
+minutes off the daemons'. A reply is taken only from an address that was asked, and only
+if it is signed with the key and belongs to the request.
+
+What it prints. Tables are coloured on a terminal, unless NO_COLOR is set in the
+environment or TERM is dumb. With --output json or yaml the answer is a document with
+the members
+
+  status      0, or the daemon's code for an error
+  answer      what was asked for; with an error, what the daemon sent in its place
+  serial      the serial number of what was asked about
+  agreed      whether more than half of those asked gave this answer
+  consistent  whether none gave another one with the same serial
+  rtt_us      how long it took, in microseconds
+  error       the error in words, and
+  peer        who says so, where there is one
+
+and with --all a document of consistent, whether all say the same, and peers, a list of
+such documents with peer and state. Characters that could upset a terminal are escaped.
+
+Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 a daemon answered
+with an error, or something that was asked for is not there; 3 no reply; 4 daemons gave
+different answers, or with --all, some are stale or silent.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(askCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand())
+	const asking, more = "asking", "more"
+	root.AddGroup(&cobra.Group{ID: asking, Title: "Questions:"}, &cobra.Group{ID: more, Title: "More:"})
+	for _, command := range questionCommands() {
+		command.GroupID = asking
+		root.AddCommand(command)
+	}
+	for _, command := range []*cobra.Command{watchCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand()} {
+		command.GroupID = more
+		root.AddCommand(command)
+	}
+	root.SetHelpCommandGroupID(more)
+	root.SetCompletionCommandGroupID(more)
 	root.SetFlagErrorFunc(usageError)
 	return root
 }

@@ -48,11 +48,11 @@ func requestNames() []string {
 
 // requestsHelp is the table of request types for a help text.
 func requestsHelp() string {
-	rows := [][]string{{"TYPE", "", "ANSWER", "QUERY"}}
+	t := table{head: []string{"TYPE", "", "ANSWER", "QUERY"}}
 	for _, r := range requests {
-		rows = append(rows, []string{strconv.Itoa(int(r.typ)), r.name, r.answer, r.query})
+		t.row(int(r.typ), r.name, r.answer, r.query)
 	}
-	return strings.Join(table(rows), "\n")
+	return strings.Join(t.lines(false), "\n")
 }
 
 // parseType returns the request type that text names or numbers.
