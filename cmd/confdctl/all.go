@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ var errDiffer = errors.New("not all daemons say the same")
 type state string
 
 const (
-	stateOK      state = "ok"      // the newest answer, which most of those with its serial give
+	stateOK      state = "ok"      // the newest answer, which more give than any other with its serial
 	stateStale   state = "stale"   // the serial is lower than another's
 	stateDiffers state = "differs" // another answer with the same serial
 	stateError   state = "error"   // an error in place of an answer
@@ -111,22 +112,26 @@ func collect(ctx context.Context, c *client.Client, q inquiry) ([]opinion, error
 	return opinions, nil
 }
 
-// compare sets the states of daemons that have replied.
+// compare sets the states of daemons that have replied. When answers with the highest
+// serial have equally many votes, nothing says which is right: they all differ.
 func compare(opinions []opinion) {
-	votes := make(map[string]int)
 	var newest int64
 	for _, o := range opinions {
 		if o.err == nil {
 			newest = max(newest, o.serial)
 		}
 	}
-	best := ""
+	votes := make(map[string]int)
 	for _, o := range opinions {
 		if o.err == nil && o.serial == newest {
 			votes[o.key]++
-			if votes[o.key] > votes[best] {
-				best = o.key
-			}
+		}
+	}
+	most := slices.Max(append(slices.Collect(maps.Values(votes)), 0))
+	ties := 0
+	for _, n := range votes {
+		if n == most {
+			ties++
 		}
 	}
 	for i := range opinions {
@@ -135,7 +140,7 @@ func compare(opinions []opinion) {
 			o.state = stateError
 		case o.serial < newest:
 			o.state = stateStale
-		case o.key != best:
+		case votes[o.key] < most || ties > 1:
 			o.state = stateDiffers
 		default:
 			o.state = stateOK

@@ -103,9 +103,9 @@ func ask[A any](ctx context.Context, conn *connection, q client.Question[A]) (A,
 	return result.Answer, err
 }
 
-// topMembers are those of the whole configuration, which seldom fits into a reply.
+// topMembers are those of the whole configuration, which is not to be had at once.
 var topMembers = []string{
-	"/version", "/cluster", "/nodes", "/nodegroups", "/instances", "/networks", "/disks", "/filters", "/maintenance",
+	"/cluster", "/nodes", "/nodegroups", "/instances", "/networks", "/disks", "/filters", "/maintenance", "/version",
 	"/serial_no", "/ctime", "/mtime",
 }
 

@@ -157,8 +157,12 @@ type advisedError struct {
 
 func (e *advisedError) Unwrap() error { return e.error }
 
-// usageError adds to an error in the command line where to read on.
+// usageError adds to an error in the command line where to read on, unless it says
+// that itself.
 func usageError(command *cobra.Command, err error) error {
+	if errors.As(err, new(*advisedError)) {
+		return err
+	}
 	return &advisedError{err, "See " + command.CommandPath() + " --help."}
 }
 

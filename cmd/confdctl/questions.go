@@ -158,7 +158,7 @@ members, or numbers of elements, each after a slash; the first slash may be left
 slash in a name is written ~1 and a tilde ~0. What is too large for a datagram of 60 kB
 cannot be shown: ask for parts of it.`,
 			example: "  confdctl config /cluster/cluster_name\n  confdctl config cluster/nicparams/default --output yaml",
-			hint:    "The configuration has nothing there. Ask for less of PATH to see what it has.",
+			hint:    "The configuration has nothing there. At its top it has\n" + strings.Join(topMembers, ", ") + ".",
 			args:    cobra.ExactArgs(1), complete: first(completePointer),
 			inquire: func(_ inputs, args []string) (inquiry, error) {
 				return inquire(client.Config(pointer(args[0])), jsonView), nil
@@ -182,13 +182,7 @@ func linkFlag(flags *pflag.FlagSet, in *inputs) {
 
 // pointer returns the JSON pointer that a person means.
 func pointer(path string) string {
-	switch {
-	case path == "/": // not the member without a name
-		return ""
-	case path == "" || strings.HasPrefix(path, "/"):
-		return path
-	}
-	return "/" + path
+	return "/" + strings.TrimPrefix(path, "/")
 }
 
 // name returns the name of the command.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -9,12 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gntconfd/client"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/udp"
 )
 
 func TestMain(m *testing.M) {
@@ -25,16 +28,26 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts of testdata. In them $SERVER is the address of a
 // daemon with the sample cluster, $EMPTY that of one without a configuration, $SILENT
-// one where nobody answers, hmac.key the daemons' key, and
+// one where nobody answers, $REFUSED one where nobody listens, $ESC what colours a
+// terminal, config.data the sample cluster, hmac.key the daemons' key, and
 //
 //	exits code args...	runs confdctl and compares its exit code
-//	mask file		replaces ports and round-trip times in stdout, into file
+//	mask file		replaces ports, times and round-trip times in stdout, into file
+//	serve NAME file		starts a daemon with a configuration, and has its address in $NAME
+//	await file regexp	waits until a file matches
+//
+// With GANETI_ROOTDIR=$WORK/node confdctl finds the key, and $SERVER in place of the
+// master candidates.
 //
 // With UPDATE_SCRIPTS=1 the files that the scripts compare with are written anew.
 func TestScripts(t *testing.T) {
 	silent := silentAddress(t)
 	empty := emptyAddress(t)
-	err := serveSample(t.Context(), func(c *client.Client) error {
+	refused, err := udp.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = serveSample(t.Context(), func(c *client.Client) error {
 		t.Run("script", func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir:                 "testdata/script",
@@ -45,13 +58,26 @@ func TestScripts(t *testing.T) {
 					env.Setenv("SERVER", c.Peers()[0])
 					env.Setenv("SILENT", silent)
 					env.Setenv("EMPTY", empty)
+					env.Setenv("REFUSED", refused.String())
+					env.Setenv("ESC", "\x1b[31m")
 					// The race detector lets each process wait a second at its end.
 					env.Setenv("GORACE", "atexit_sleep_ms=0")
-					return os.WriteFile(filepath.Join(env.WorkDir, "hmac.key"), sample.Key, 0o400)
+					node := filepath.Join(env.WorkDir, "node/var/lib/ganeti")
+					return errors.Join(
+						os.MkdirAll(node, 0o755),
+						os.WriteFile(filepath.Join(env.WorkDir, "hmac.key"), sample.Key, 0o400),
+						os.WriteFile(filepath.Join(env.WorkDir, "config.data"), sample.Config, 0o600),
+						os.WriteFile(filepath.Join(node, "hmac.key"), sample.Key, 0o400),
+						os.WriteFile(filepath.Join(node, "ssconf_master_candidates_ips"), []byte(c.Peers()[0]), 0o400),
+					)
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"exits": exits,
 					"mask":  mask,
+					"await": await,
+					"serve": func(ts *testscript.TestScript, _ bool, args []string) {
+						ts.Setenv(args[0], startDaemon(t, ts.MkAbs(args[1]), ts.MkAbs("hmac.key")))
+					},
 				},
 			})
 		})
@@ -77,7 +103,23 @@ func mask(ts *testscript.TestScript, _ bool, args []string) {
 	text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "127.0.0.1:PORT")
 	text = regexp.MustCompile(` +(ok|error), serial (\d+), [\d.]+ ms`).ReplaceAllString(text, "  $1, serial $2, TIME")
 	text = regexp.MustCompile(`round trip [\d.]+ ms`).ReplaceAllString(text, "round trip TIME")
+	text = regexp.MustCompile(`(rtt_us"?): *\d+`).ReplaceAllString(text, "$1: 0")
+	text = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[\w.:+-]*`).ReplaceAllString(text, "TIME")
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// await waits until a file matches a regular expression.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	text := ""
+	for range 3000 {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if text = string(data); err == nil && pattern.MatchString(text) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s does not match %q:\n%s", args[0], args[1], text)
 }
 
 // emptyAddress returns the address of a daemon that has a key and nothing else.
@@ -88,9 +130,15 @@ func emptyAddress(t *testing.T) string {
 	if err := os.WriteFile(key, sample.Key, 0o400); err != nil {
 		t.Fatal(err)
 	}
+	return startDaemon(t, filepath.Join(dir, "config.data"), key)
+}
+
+// startDaemon returns the address of a daemon that runs as long as the test.
+func startDaemon(t *testing.T, config, key string) string {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	d, err := daemon.Start(ctx, daemon.Options{
-		Config: filepath.Join(dir, "config.data"),
+		Config: config,
 		Key:    key,
 		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
 		Logger: slog.New(slog.DiscardHandler),
