@@ -64,13 +64,7 @@ func TestDemoJSON(t *testing.T) {
 // TestDemoOfGaneti asks Ganeti's own daemon, which thereby has to load the sample
 // cluster, the questions of the demonstration.
 func TestDemoOfGaneti(t *testing.T) {
-	daemon, err := exec.LookPath("/usr/sbin/ganeti-confd")
-	if err != nil {
-		if os.Getenv("CONFD_INTEROP") == "require" {
-			t.Fatal(err)
-		}
-		t.Skipf("Ganeti is not installed here: %v", err)
-	}
+	ganeti := startGaneti(t)
 	var got []demoEntry
 	if err := serveSample(t.Context(), func(c *client.Client) (err error) {
 		got, err = demoDocument(t.Context(), c)
@@ -78,7 +72,7 @@ func TestDemoOfGaneti(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want, err := demoDocument(t.Context(), startGaneti(t, daemon))
+	want, err := demoDocument(t.Context(), ganeti)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +91,15 @@ var sameJSON = cmp.Transformer("canonical", func(text json.RawMessage) string { 
 
 // startGaneti starts Ganeti's daemon with the sample cluster and waits until it
 // answers.
-func startGaneti(t *testing.T, path string) *client.Client {
+func startGaneti(t *testing.T) *client.Client {
 	t.Helper()
+	path, err := exec.LookPath("/usr/sbin/ganeti-confd")
+	if err != nil {
+		if os.Getenv("CONFD_INTEROP") == "require" {
+			t.Fatal(err)
+		}
+		t.Skipf("Ganeti is not installed here: %v", err)
+	}
 	root := t.TempDir()
 	for _, dir := range []string{"lib", "run", "log"} {
 		if err := os.MkdirAll(filepath.Join(root, "var", dir, "ganeti"), 0o755); err != nil {

@@ -141,8 +141,9 @@ func yamlNode(decoder *json.Decoder) (*yaml.Node, error) {
 		return node, err
 	case string:
 		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: token}
-		if printable(strings.ReplaceAll(token, "\n", "")) != strings.ReplaceAll(token, "\n", "") {
-			node.Style = yaml.DoubleQuotedStyle // where there are escapes
+		lines := strings.ReplaceAll(token, "\n", "")
+		if printable(lines) != lines || token == "<<" { // which by itself is a merge
+			node.Style = yaml.DoubleQuotedStyle
 		}
 		return node, nil
 	case nil:

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestUnreadableKey: who may not read the key is told who may.
+func TestUnreadableKey(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "hmac.key")
+	if err := os.WriteFile(path, []byte("key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var key []byte
+	var err error
+	if os.Getuid() == 0 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.LockOSThread() // and never unlocked, so that the thread ends
+			if _, _, errno := syscall.RawSyscall(syscall.SYS_SETFSUID, 65534, 0, 0); errno != 0 {
+				t.Error(errno)
+			}
+			key, err = (&connection{keyFile: path}).key()
+		}()
+		<-done
+	} else {
+		if err := os.Chmod(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		key, err = (&connection{keyFile: path}).key()
+	}
+	var advised *advisedError
+	if key != nil || !errors.Is(err, fs.ErrPermission) || !errors.As(err, &advised) {
+		t.Fatalf("got %q, %v", key, err)
+	}
+	for _, part := range []string{"readable for root", "Its mode is -", "of user ", "and group ", "and you are "} {
+		if !strings.Contains(advised.advice, part) {
+			t.Errorf("%q lacks %q", advised.advice, part)
+		}
+	}
+}

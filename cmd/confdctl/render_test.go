@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+	"pgregory.net/rapid"
+)
+
+// TestYAMLAgreesWithJSON: both forms of a document are read as the same, whatever
+// its texts look like, and none of its bytes could upset a terminal.
+func TestYAMLAgreesWithJSON(t *testing.T) {
+	texts := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+		"", "~", "null", "yes", "no", "on", "1", "0x1f", "1e3", ".5", "-", "- a", "a: b", "#c", " d", "e ", "\t", "\n", "a\nb", "a\n", "\nb",
+		"a\n\n b", "\x00", "\x1b[2J", "\x7f", "\u0085", "\u009b", "\u2028", "\u202e", "\ufeff", "\U000e0001", "2024-01-02", "=", "<<",
+		"*a", "&a", "!a", "%a", "@a", "`a", "|", ">", "{", "[", "'", "\"", "a\r\nb", strings.Repeat("long ", 60),
+	}))
+	var values *rapid.Generator[any]
+	values = rapid.Custom(func(t *rapid.T) any {
+		switch rapid.IntRange(0, 6).Draw(t, "kind") {
+		case 0:
+			return rapid.MapOfN(texts, rapid.Deferred(func() *rapid.Generator[any] { return values }), 0, 3).Draw(t, "object")
+		case 1:
+			return rapid.SliceOfN(rapid.Deferred(func() *rapid.Generator[any] { return values }), 0, 3).Draw(t, "array")
+		case 2:
+			return rapid.Float64().Draw(t, "float")
+		case 3:
+			return rapid.Int64().Draw(t, "integer")
+		case 4:
+			return rapid.Bool().Draw(t, "boolean")
+		case 5:
+			return nil
+		}
+		return texts.Draw(t, "text")
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		document := values.Draw(t, "document")
+		var forms [2]string
+		var read [2]any
+		for i, form := range []output{outputJSON, outputYAML} {
+			var out strings.Builder
+			if err := form.write(&out, document); err != nil {
+				t.Fatal(err)
+			}
+			forms[i] = out.String()
+			for line := range strings.Lines(forms[i]) {
+				if line = strings.TrimSuffix(line, "\n"); printable(line) != line {
+					t.Fatalf("%s: unprintable: %q", form, line)
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(forms[0]), &read[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal([]byte(forms[1]), &read[1]); err != nil {
+			t.Fatalf("%v:\n%s", err, forms[1])
+		}
+		// YAML tells integers from other numbers, and reads texts of other keys.
+		again, err := json.Marshal(read[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(again, &read[1]); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(read[0], read[1]); diff != "" {
+			t.Fatalf("(-JSON +YAML):\n%s\n%s", diff, forms[1])
+		}
+	})
+}
+
+// TestYAMLNumbers: numbers stay as they were written, however long.
+func TestYAMLNumbers(t *testing.T) {
+	text, err := jsonToYAML([]byte(`{"a": 123456789012345678901234567890, "b": 1.7177700457207590e9}`))
+	if want := "a: 123456789012345678901234567890\nb: 1.7177700457207590e9\n"; err != nil || string(text) != want {
+		t.Errorf("got %q, %v; want %q", text, err, want)
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                 "",
+		"plain text é 日本":  "plain text é 日本",
+		"a\x1b[31mb":       `a\x1b[31mb`,
+		"a\nb\tc":          `a\nb\tc`,
+		"\u009b\u202e\x7f": `\u009b\u202e\x7f`,
+		"a\xffb\ufffd":     "a\\xffb\ufffd",
+		`a"b\c`:            `a"b\c`,
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	table := table{noun: "things", head: []string{"A", "LONGER", "C"}}
+	table.row("é", 1, cell{"x\n", bad})
+	table.row("wide text", "", "")
+	want := []string{
+		"A          LONGER  C",
+		"é          1       x\\n",
+		"wide text",
+	}
+	if diff := cmp.Diff(want, table.lines(false)); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	coloured := table.lines(true)
+	if want := "é          1       \x1b[31mx\\n\x1b[0m"; coloured[1] != want {
+		t.Errorf("coloured: got %q, want %q", coloured[1], want)
+	}
+	if got := table.brief(); got != "2 things" {
+		t.Errorf("brief: %q", got)
+	}
+	table.rows = table.rows[:1]
+	if got := table.brief(); got != "1 thing" {
+		t.Errorf("brief: %q", got)
+	}
+	if got := listing("lines", "all of it").brief(); got != "all of it" {
+		t.Errorf("brief: %q", got)
+	}
+}
+
+func TestMebibytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 MiB", 655: "655 MiB", 1024: "1 GiB", 1536: "1.5 GiB", 20480: "20 GiB", 3 << 20: "3 TiB"} {
+		if got := mebibytes(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
+	}
+}
