@@ -123,7 +123,7 @@ process of its own. In a command {root} stands for a directory to use as
 GANETI_ROOTDIR, which is also in the environment, and {port} for the port to listen
 on; it must stay in the foreground. Ganeti's own daemon is compared with by
 
-  --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
 
 and the limits of the machine are shown by --echo and --echo-hmac: servers that read
 and write as this project's daemon does, but only send each request back, the second

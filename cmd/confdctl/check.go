@@ -75,13 +75,13 @@ func checkCommand() *cobra.Command {
 and prints one line, with the round-trip time in seconds and the serial number of
 the cluster as performance data:
 
-  CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
+    CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
 
 The slower of the two answers counts. An answer that came only after the request was
 sent again, as UDP may lose it, has taken the whole time since it was sent first.
 --timeout bounds both questions together; it should be more than --critical.
 
-The daemon's port, the key and the clock are as for confdctl ask.
+The daemon's port, the key and the clock are as confdctl --help tells.
 
 Exit status: 0 OK; 1 WARNING, slow; 2 CRITICAL, very slow, no reply, or an error in
 reply, as from a daemon that has no configuration; 3 UNKNOWN, wrong usage or an

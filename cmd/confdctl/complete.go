@@ -105,7 +105,7 @@ func ask[A any](ctx context.Context, conn *connection, q client.Question[A]) (A,
 
 // topMembers are those of the whole configuration, which is not to be had at once.
 var topMembers = []string{
-	"/cluster", "/nodes", "/nodegroups", "/instances", "/networks", "/disks", "/filters", "/maintenance", "/version",
+	"/cluster", "/nodes", "/nodegroups", "/instances", "/networks", "/disks", "/filters", "/version",
 	"/serial_no", "/ctime", "/mtime",
 }
 

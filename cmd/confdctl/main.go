@@ -94,9 +94,9 @@ and with Ganeti's own.
 
 To see what can be asked, without any cluster:
 
-  confdctl demo
+    confdctl demo
 
-Whom it asks. Unless --server names others, questions go to the cluster's master
+Unless --server names others, questions go to the cluster's master
 candidates, as /var/lib/ganeti/ssconf_master_candidates_ips on this node lists them, or
 where there is no such file to 127.0.0.1. Up to six of them, or as many as --coverage
 says, are asked at once. The newest answer, by its serial number, is shown as soon as
@@ -111,18 +111,18 @@ names goes in front of these files. The clock of this machine may be at most fiv
 minutes off the daemons'. A reply is taken only from an address that was asked, and only
 if it is signed with the key and belongs to the request.
 
-What it prints. Tables are coloured on a terminal, unless NO_COLOR is set in the
+Tables are coloured on a terminal, unless NO_COLOR is set in the
 environment or TERM is dumb. With --output json or yaml the answer is a document with
 the members
 
-  status      0, or the daemon's code for an error
-  answer      what was asked for; with an error, what the daemon sent in its place
-  serial      the serial number of what was asked about
-  agreed      whether more than half of those asked gave this answer
-  consistent  whether none gave another one with the same serial
-  rtt_us      how long it took, in microseconds
-  error       the error in words, and
-  peer        who says so, where there is one
+    status      0, or the daemon's code for an error
+    answer      what was asked for; with an error, what the daemon sent in its place
+    serial      the serial number of what was asked about
+    agreed      whether more than half of those asked gave this answer
+    consistent  whether none gave another one with the same serial
+    rtt_us      how long it took, in microseconds
+    error       the error in words, and
+    peer        who says so, where there is one
 
 and with --all a document of consistent, whether all say the same, and peers, a list of
 such documents with peer and state. Characters that could upset a terminal are escaped.

@@ -188,6 +188,12 @@ func pointer(path string) string {
 // name returns the name of the command.
 func (q *question) name() string { return strings.Fields(q.use)[0] }
 
+// questionHelp ends the help of every question.
+const questionHelp = `
+
+Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 an error in reply;
+3 no reply; 4 daemons do not agree. confdctl --help tells whom it asks, and more.`
+
 // asked is what a command of a question has been given.
 type asked struct {
 	conn    connection
@@ -204,7 +210,7 @@ func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Comma
 		in inputs
 	)
 	command := &cobra.Command{
-		Use: q.use, Short: q.short, Long: q.long, Example: q.example,
+		Use: q.use, Short: q.short, Long: q.long + questionHelp, Example: q.example,
 		Args: usage(q.args),
 		ValidArgsFunction: func(command *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if q.complete == nil {

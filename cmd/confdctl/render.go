@@ -28,7 +28,7 @@ const (
 // addFlags defines the flag --output on a command.
 func (o *output) addFlags(command *cobra.Command) {
 	*o = outputTable
-	command.Flags().VarP(o, "output", "o", "print a `form`: table, json or yaml")
+	command.Flags().VarP(o, "output", "o", "`form` of what is printed: table, json or yaml")
 	err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
 		[]string{string(outputTable), string(outputJSON), string(outputYAML)}, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {

@@ -46,13 +46,14 @@ func requestNames() []string {
 	return names
 }
 
-// requestsHelp is the table of request types for a help text.
+// requestsHelp is the table of request types for a help text, indented so that manual
+// pages keep it.
 func requestsHelp() string {
 	t := table{head: []string{"TYPE", "", "ANSWER", "QUERY"}}
 	for _, r := range requests {
 		t.row(int(r.typ), r.name, r.answer, r.query)
 	}
-	return strings.Join(t.lines(false), "\n")
+	return "    " + strings.Join(t.lines(false), "\n    ")
 }
 
 // parseType returns the request type that text names or numbers.
@@ -90,6 +91,6 @@ func parseQuery(text string) (wire.Query, error) {
 	return query, nil
 }
 
-const parametersHelp = `Parameters of a query are written as an object with these members:
-"0": link, "1": address, "2": list of addresses,
-"3": list of fields (0 the master's name, 1 the cluster's IP, 2 the master's primary IP)`
+const parametersHelp = `Parameters of a query are written as an object with these members: "0": link,
+"1": address, "2": list of addresses, "3": list of fields (0 the master's name,
+1 the cluster's IP, 2 the master's primary IP)`

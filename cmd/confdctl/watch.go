@@ -28,7 +28,10 @@ Daemons are asked whether they have something new as often as --interval says. N
 answers must come from more than half of those that are asked, or have a higher serial.
 Without --server, the list of master candidates is also looked at again.
 
-COMMAND is `,
+COMMAND is any of the questions that confdctl --help lists, with its arguments and flags,
+and --interval.
+
+Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl watch master
   confdctl watch role node1 --interval 1s
   confdctl watch config /cluster/serial_no --output json`,
@@ -47,15 +50,13 @@ COMMAND is `,
 		})
 		a.conn.follow = time.Minute
 		command.Short = "Watch: " + strings.ToLower(q.short[:1]) + q.short[1:]
-		command.Long = "Asks again and again, and prints changes, as confdctl watch --help tells.\n\n" + q.long
+		command.Long = q.long + "\n\nconfdctl watch --help tells how it is watched."
 		command.Example = ""
 		command.Hidden = true // which leaves it without a manual page of its own
 		command.Flags().DurationVarP(&interval, "interval", "i", 5*time.Second, "how often to ask, about")
 		names = append(names, q.name())
 		watch.AddCommand(command)
 	}
-	last := len(names) - 1
-	watch.Long += strings.Join(names[:last], ", ") + "\nor " + names[last] + ", with its arguments and flags, and --interval."
 	watch.ValidArgs = names
 	return watch
 }
