@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/object", "gen/wire", "internal/wire"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web", "internal/release"},
-	"cmd/confdctl":               {"gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
+	"cmd/confdctl":               {"gen/object", "gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
 	"fuzz":                       {},
 	"packaging":                  {},

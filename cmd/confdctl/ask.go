@@ -40,7 +40,7 @@ beginning of their name up to a dot, or by UUID.
 // completeAsk completes the type, and then the query by the type.
 func completeAsk(before []string) completer {
 	if len(before) == 0 {
-		return fixed(requestNames())
+		return fixed(wire.RequestWords[:])
 	}
 	if typ, err := parseType(before[0]); err == nil && len(before) == 1 {
 		switch typ {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/bench"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
@@ -223,7 +224,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 
 // moreQuestions lists the questions that are no names of request types.
 func moreQuestions() []string {
-	names := requestNames()
+	names := wire.RequestWords[:]
 	return slices.DeleteFunc(bench.Questions(), func(q string) bool { return slices.Contains(names, q) })
 }
 

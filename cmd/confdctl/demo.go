@@ -225,7 +225,7 @@ To ask a cluster of your own: confdctl --help
 
 // print prints a question and its answer, and an empty line.
 func (x *exchange) print(stdout io.Writer, style style) error {
-	asked := fmt.Sprintf("  %d %s", x.typ, requests[x.typ].name)
+	asked := fmt.Sprintf("  %d %s", x.typ, wire.RequestWords[x.typ])
 	if x.query.Type != "" {
 		query, err := x.query.MarshalJSON()
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,59 +12,41 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// request is what the commands know about a request type.
-type request struct {
-	typ    wire.RequestType
-	name   string // on the command line
-	answer string // what is asked for
-	query  string // what the query is
-}
-
-// requests has every request type, at the index that is its number.
-var requests = [...]request{
-	{wire.RequestPing, "ping", "the configuration's version", ""},
-	{wire.RequestNodeRoleByName, "node-role", "a node's role", "node"},
-	{wire.RequestNodePIPByInstanceIP, "node-ip", "the primary IP of the node that runs an instance", "parameters 0, 1, 2"},
-	{wire.RequestClusterMaster, "master", "the master's name, or other fields", "nothing or parameter 3"},
-	{wire.RequestNodePIPList, "node-ips", "the primary IPs of all nodes", ""},
-	{wire.RequestMCPIPList, "candidate-ips", "the primary IPs of the master candidates", ""},
-	{wire.RequestInstanceIPsList, "instance-ips", "the addresses of all instances on a link", "nothing or link"},
-	{wire.RequestNodeDRBD, "node-drbd", "a node's DRBD minors", "node"},
-	{wire.RequestNodeInstances, "node-instances", "a node's instances", "node"},
-	{wire.RequestInstanceDisks, "instance-disks", "an instance's disks", "instance"},
-	{wire.RequestConfigQuery, "config", "a part of the configuration", "JSON pointer"},
-	{wire.RequestDataCollectors, "collectors", "the state of the data collectors", ""},
-}
-
-// requestNames lists the names of all request types.
-func requestNames() []string {
-	var names []string
-	for _, r := range requests {
-		names = append(names, r.name)
-	}
-	return names
+// requests tells of every request type what is asked for, and what the query is.
+var requests = [...]struct{ answer, query string }{
+	wire.RequestPing:                {"the configuration's version", ""},
+	wire.RequestNodeRoleByName:      {"a node's role", "node"},
+	wire.RequestNodePIPByInstanceIP: {"the primary IP of the node that runs an instance", "parameters 0, 1, 2"},
+	wire.RequestClusterMaster:       {"the master's name, or other fields", "nothing or parameter 3"},
+	wire.RequestNodePIPList:         {"the primary IPs of all nodes", ""},
+	wire.RequestMCPIPList:           {"the primary IPs of the master candidates", ""},
+	wire.RequestInstanceIPsList:     {"the addresses of all instances on a link", "nothing or link"},
+	wire.RequestNodeDRBD:            {"a node's DRBD minors", "node"},
+	wire.RequestNodeInstances:       {"a node's instances", "node"},
+	wire.RequestInstanceDisks:       {"an instance's disks", "instance"},
+	wire.RequestConfigQuery:         {"a part of the configuration", "JSON pointer"},
+	wire.RequestDataCollectors:      {"the state of the data collectors", ""},
 }
 
 // requestsHelp is the table of request types for a help text, indented so that manual
 // pages keep it.
 func requestsHelp() string {
 	t := table{head: []string{"TYPE", "", "ANSWER", "QUERY"}}
-	for _, r := range requests {
-		t.row(int(r.typ), r.name, r.answer, r.query)
+	for typ, r := range requests {
+		t.row(typ, wire.RequestWords[typ], r.answer, r.query)
 	}
 	return "    " + strings.Join(t.lines(false), "\n    ")
 }
 
 // parseType returns the request type that text names or numbers.
 func parseType(text string) (wire.RequestType, error) {
-	i := slices.IndexFunc(requests[:], func(r request) bool {
-		return text == r.name || text == strconv.Itoa(int(r.typ))
-	})
-	if i < 0 {
-		return 0, &advisedError{fmt.Errorf("unknown request type %q", text),
-			fmt.Sprintf("It is a number from 0 to %d or one of:\n%s", len(requests)-1, strings.Join(requestNames(), ", "))}
+	for typ, word := range wire.RequestWords {
+		if text == word || text == strconv.Itoa(typ) {
+			return wire.RequestType(typ), nil
+		}
 	}
-	return requests[i].typ, nil
+	return 0, &advisedError{fmt.Errorf("unknown request type %q", text),
+		fmt.Sprintf("It is a number from 0 to %d or one of:\n%s", len(requests)-1, strings.Join(wire.RequestWords[:], ", "))}
 }
 
 // parseQuery reads a query: an object, a string in quotes and null are JSON, all

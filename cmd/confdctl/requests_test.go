@@ -11,23 +11,23 @@ import (
 	"gntconfd/internal/bench"
 )
 
-// TestRequests: the table has every type at its index, and each name once.
+// TestRequests: every type has a word of its own, and is explained.
 func TestRequests(t *testing.T) {
 	names := map[string]bool{}
 	for _, typ := range wire.RequestType(0).AllValues() {
-		if int(typ) >= len(requests) || requests[typ].typ != typ {
-			t.Fatalf("request type %d is not at its place", typ)
+		if int(typ) >= len(requests) || requests[typ].answer == "" {
+			t.Fatalf("request type %d is not explained", typ)
 		}
-		if name := requests[typ].name; names[name] {
-			t.Errorf("two types have the name %s", name)
+		if name := wire.RequestWords[typ]; name == "" || names[name] {
+			t.Errorf("the word for request type %d is %q", typ, name)
 		}
-		names[requests[typ].name] = true
+		names[wire.RequestWords[typ]] = true
 	}
 }
 
 // TestMeasuredRequests: each type can be measured by its name.
 func TestMeasuredRequests(t *testing.T) {
-	for _, name := range requestNames() {
+	for _, name := range wire.RequestWords[:] {
 		if !slices.Contains(bench.Questions(), name) {
 			t.Errorf("confdctl bench does not know %s", name)
 		}

@@ -85,6 +85,22 @@ const (
 	RequestDataCollectors RequestType = 11
 )
 
+// RequestWords are what the values are called on command lines and in metrics.
+var RequestWords = [...]string{
+	RequestPing:                "ping",
+	RequestNodeRoleByName:      "node-role",
+	RequestNodePIPByInstanceIP: "node-ip",
+	RequestClusterMaster:       "master",
+	RequestNodePIPList:         "node-ips",
+	RequestMCPIPList:           "candidate-ips",
+	RequestInstanceIPsList:     "instance-ips",
+	RequestNodeDRBD:            "node-drbd",
+	RequestNodeInstances:       "node-instances",
+	RequestInstanceDisks:       "instance-disks",
+	RequestConfigQuery:         "config",
+	RequestDataCollectors:      "collectors",
+}
+
 // Reply statuses.
 const (
 	// StatusOK: The answer is what was asked for.

@@ -19,6 +19,7 @@ type constantsFile struct {
 		Constants []struct {
 			Name   string          `json:"name"`
 			Value  json.RawMessage `json:"value"`
+			Word   string          `json:"word"` // in all constants of a group, or in none
 			Ganeti string          `json:"ganeti"`
 			Doc    string          `json:"doc"`
 		} `json:"constants"`
@@ -38,7 +39,14 @@ const (
 	{{$g.Prefix}}{{.Name}} {{$g.Type}} = {{printf "%s" .Value}}
 {{- end}}
 )
-{{end}}`))
+{{if (index .Constants 0).Word}}
+// {{$g.Prefix}}Words are what the values are called on command lines and in metrics.
+var {{$g.Prefix}}Words = [...]string{
+{{- range $g.Constants}}
+	{{$g.Prefix}}{{.Name}}: {{printf "%q" .Word}},
+{{- end}}
+}
+{{end}}{{end}}`))
 
 // constants returns the Go source of every constant in the spec, grouped and in
 // the order of the spec.

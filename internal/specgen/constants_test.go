@@ -8,8 +8,8 @@ import (
 func TestConstants(t *testing.T) {
 	const source = `{"groups": [
 		{"title": "Colours", "prefix": "Colour", "type": "Colour", "constants": [
-			{"name": "Red", "value": 0, "doc": "stop"},
-			{"name": "Green", "value": 1, "ganeti": "GREEN", "doc": "go"}
+			{"name": "Red", "value": 0, "word": "red", "doc": "stop"},
+			{"name": "Green", "value": 1, "word": "light-green", "ganeti": "GREEN", "doc": "go"}
 		]},
 		{"title": "Other things", "constants": [{"name": "Magic", "value": "plj0", "doc": "come first"}]}
 	]}`
@@ -25,6 +25,12 @@ const (
 	// Ganeti calls it GREEN.
 	ColourGreen Colour = 1
 )
+
+// ColourWords are what the values are called on command lines and in metrics.
+var ColourWords = [...]string{
+	ColourRed:   "red",
+	ColourGreen: "light-green",
+}
 
 // Other things.
 const (

@@ -10,22 +10,6 @@ import (
 	"gntconfd/internal/server"
 )
 
-// typeNames are the names of request types, those of confdctl.
-var typeNames = [...]string{
-	wire.RequestPing:                "ping",
-	wire.RequestNodeRoleByName:      "node-role",
-	wire.RequestNodePIPByInstanceIP: "node-ip",
-	wire.RequestClusterMaster:       "master",
-	wire.RequestNodePIPList:         "node-ips",
-	wire.RequestMCPIPList:           "candidate-ips",
-	wire.RequestInstanceIPsList:     "instance-ips",
-	wire.RequestNodeDRBD:            "node-drbd",
-	wire.RequestNodeInstances:       "node-instances",
-	wire.RequestInstanceDisks:       "instance-disks",
-	wire.RequestConfigQuery:         "config",
-	wire.RequestDataCollectors:      "collectors",
-}
-
 // statusNames are the names of reply statuses.
 var statusNames = [...]string{
 	wire.StatusOK:             "ok",
@@ -101,7 +85,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	for d, n := range counts.Dispositions {
 		counter(ended, n, server.Disposition(d).String())
 	}
-	for t, name := range typeNames {
+	for t, name := range wire.RequestWords {
 		for s, status := range statusNames {
 			counter(queries, counts.Queries[t][s], name, status)
 		}

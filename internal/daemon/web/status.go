@@ -171,7 +171,7 @@ func (p *page) traffic(samples []moment) {
 	p.Replies = draw(replies, remembered, p.Top, 720, 160)
 	p.Refusals = draw(refusals, remembered, p.Top, 720, 160)
 
-	for t, name := range typeNames {
+	for t, name := range wire.RequestWords {
 		q := p.Counts.Queries[t]
 		p.Types = append(p.Types, makeRow(samples, row{
 			Name: name, Number: t,
