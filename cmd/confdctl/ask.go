@@ -25,7 +25,9 @@ QUERY is taken as plain text, such as the name of a node, unless it is JSON: an
 object, a string in quotes, or null. Nodes and instances go by name, by the
 beginning of their name up to a dot, or by UUID.
 
-` + parametersHelp + `.`,
+` + parametersHelp + `.
+
+JSON and YAML have the answer as it came.`,
 		example: `  confdctl ask master
   confdctl ask node-role node2.example.org
   confdctl ask --server node1.example.org instance-disks www1

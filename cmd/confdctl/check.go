@@ -67,12 +67,12 @@ type limits struct{ warning, critical float64 }
 // checkCommand asks a running daemon how it is, for a monitoring system.
 func checkCommand() *cobra.Command {
 	var limit limits
-	conn := connection{servers: []string{localhost}}
+	conn := connection{local: true}
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check a running daemon, as a plugin of Nagios and its kin",
-		Long: `check asks a daemon which version of the configuration it serves and who is master,
-and prints one line, with the round-trip time in seconds and the serial number of
+		Long: `check asks the daemon of this node, or another, which version of the configuration it
+serves and who is master, and prints one line, with the round-trip time in seconds and the serial number of
 the cluster as performance data:
 
     CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
@@ -81,13 +81,18 @@ The slower of the two answers counts. An answer that came only after the request
 sent again, as UDP may lose it, has taken the whole time since it was sent first.
 --timeout bounds both questions together; it should be more than --critical.
 
+With --all it asks every master candidate, or every --server, who is master, and warns
+when they do not all say the same: when one is stale, by its serial number, or silent.
+
 The daemon's port, the key and the clock are as confdctl --help tells.
 
-Exit status: 0 OK; 1 WARNING, slow; 2 CRITICAL, very slow, no reply, or an error in
-reply, as from a daemon that has no configuration; 3 UNKNOWN, wrong usage or an
-error on this machine, such as a key file that cannot be read.`,
+Exit status: 0 OK; 1 WARNING, slow, or not all daemons say the same; 2 CRITICAL, very
+slow, no reply, or an error in reply, as from a daemon that has no configuration;
+3 UNKNOWN, wrong usage or an error on this machine, such as a key file that cannot be
+read.`,
 		Example: `  confdctl check
-  confdctl check --server node1.example.org --key-file /etc/nagios/hmac.key -w 50 -c 500`,
+  confdctl check --server node1.example.org --key-file /etc/nagios/hmac.key -w 50 -c 500
+  confdctl check --all`,
 		Args: func(command *cobra.Command, args []string) error {
 			if err := usage(cobra.NoArgs)(command, args); err != nil {
 				return unknown(err)
@@ -104,12 +109,13 @@ error on this machine, such as a key file that cannot be read.`,
 	})
 	conn.addFlags(command)
 	flags := command.Flags()
+	flags.BoolVarP(&conn.all, "all", "a", false, "ask all daemons and warn when they do not all say the same")
 	flags.Float64VarP(&limit.warning, "warning", "w", 100, "round-trip time above which to warn, in `ms`")
 	flags.Float64VarP(&limit.critical, "critical", "c", 1000, "round-trip time above which the state is critical, in `ms`")
 	return command
 }
 
-// check asks a daemon and returns what it found.
+// check asks daemons and returns what it found.
 func check(ctx context.Context, conn *connection, limit limits) *finding {
 	c, err := conn.client()
 	if err != nil {
@@ -118,6 +124,9 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 	defer c.Close()
 	ctx, cancel := conn.patience(ctx)
 	defer cancel()
+	if conn.all {
+		return checkAll(ctx, conn, c, limit)
+	}
 	version, err := client.Query(ctx, c, client.Ping())
 	if err != nil {
 		return conn.failed("ping", err)
@@ -126,7 +135,34 @@ func check(ctx context.Context, conn *connection, limit limits) *finding {
 	if err != nil {
 		return conn.failed("master", err)
 	}
-	return judge(limit, max(version.RoundTrip, master.RoundTrip), master.Serial, strconv.FormatInt(version.Answer, 10), master.Answer)
+	text := fmt.Sprintf("version %d, serial %d, master %s", version.Answer, master.Serial, master.Answer)
+	return judge(limit, max(version.RoundTrip, master.RoundTrip), master.Serial, text)
+}
+
+// checkAll asks every daemon who is master, and returns whether they agree.
+func checkAll(ctx context.Context, conn *connection, c *client.Client, limit limits) *finding {
+	opinions, err := collect(ctx, c, inquire(client.Master(), textView))
+	if err != nil {
+		return conn.failed("master", err)
+	}
+	if !alike(opinions) {
+		var others []string
+		for _, o := range opinions {
+			if o.state != stateOK {
+				others = append(others, fmt.Sprintf("%s is %s", o.peer, o.state))
+			}
+		}
+		return &finding{health: healthWarning, text: fmt.Sprintf("not all %d daemons say the same: %s", len(opinions), strings.Join(others, ", "))}
+	}
+	if err := opinions[0].err; err != nil {
+		return conn.failed("master", err)
+	}
+	var slowest time.Duration
+	for _, o := range opinions {
+		slowest = max(slowest, o.roundTrip)
+	}
+	serial := opinions[0].serial
+	return judge(limit, slowest, serial, fmt.Sprintf("all %d asked say the same, serial %d, master %s", len(opinions), serial, opinions[0].value))
 }
 
 // failed makes the finding of a question without an answer.
@@ -141,10 +177,10 @@ func (c *connection) failed(question string, err error) *finding {
 	return &finding{health: healthCritical, text: advice(c.advise(err))}
 }
 
-// judge returns the finding about a daemon that has answered.
-func judge(limit limits, roundTrip time.Duration, serial int64, version, master string) *finding {
+// judge returns the finding about daemons that have answered, which text tells.
+func judge(limit limits, roundTrip time.Duration, serial int64, text string) *finding {
 	f := &finding{
-		text: fmt.Sprintf("version %s, serial %d, master %s", version, serial, master),
+		text: text,
 		data: fmt.Sprintf("rtt=%.6fs;%s;%s;0 serial=%d", roundTrip.Seconds(),
 			seconds(limit.warning), seconds(limit.critical), serial),
 	}

@@ -18,7 +18,7 @@ func TestJudge(t *testing.T) {
 		1500 * time.Millisecond: {healthWarning, "CONFD WARNING - slow, 1500.0 ms, version 3000000, serial 73, master node1 | rtt=1.500000s;0.1;1.5;0 serial=73"},
 		2 * time.Second:         {healthCritical, "CONFD CRITICAL - slow, 2000.0 ms, version 3000000, serial 73, master node1 | rtt=2.000000s;0.1;1.5;0 serial=73"},
 	} {
-		f := judge(limit, roundTrip, 73, "3000000", "node1")
+		f := judge(limit, roundTrip, 73, "version 3000000, serial 73, master node1")
 		if f.health != want.health || f.Error() != want.line {
 			t.Errorf("%v: %d, %s\nwant %d, %s", roundTrip, f.health, f, want.health, want.line)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
 )
 
@@ -29,20 +30,26 @@ type connection struct {
 	all      bool
 	coverage int
 
+	local  bool          // the daemon of this node rather than the master candidates, but with all
 	follow time.Duration // how often to look who the master candidates are; 0 is never
 }
 
-// addFlags defines the flags about how to reach a daemon on a command. Its default
-// for --server is what the connection has.
+// addFlags defines the flags about how to reach daemons on a command.
 func (c *connection) addFlags(command *cobra.Command) {
-	about := "`host[:port]` of a daemon, also several times"
-	if c.servers == nil {
-		about += " (default the master candidates that this node knows of, else " + localhost + ")"
+	c.addServer(command)
+	command.Flags().DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for replies, with retries in between")
+}
+
+// addServer is addFlags for commands that wait as long as the protocol has it.
+func (c *connection) addServer(command *cobra.Command) {
+	c.timeout = wire.ExpireTimeout * time.Second
+	standard := "the master candidates that this node knows of, else " + localhost
+	if c.local {
+		standard = localhost + "; with --all the master candidates"
 	}
 	flags := command.Flags()
-	flags.StringSliceVarP(&c.servers, "server", "s", c.servers, about)
+	flags.StringSliceVarP(&c.servers, "server", "s", nil, "`host[:port]` of a daemon, also several times (default "+standard+")")
 	flags.StringVarP(&c.keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the cluster's key")
-	flags.DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for replies, with retries in between")
 }
 
 // addChoice defines the flags about how many daemons to ask on a command.
@@ -67,11 +74,14 @@ func (c *connection) client() (*client.Client, error) {
 		return nil, err
 	}
 	options := client.Options{Peers: c.servers, KeyFile: c.keyFile, Coverage: c.coverage, Follow: c.follow}
-	if c.all {
+	switch {
+	case c.all:
 		options.Coverage = client.All
+	case c.local && c.servers == nil:
+		options.Peers = []string{localhost}
 	}
 	made, err := client.New(options)
-	if c.servers == nil && errors.Is(err, fs.ErrNotExist) { // not a node of a cluster
+	if options.Peers == nil && errors.Is(err, fs.ErrNotExist) { // not a node of a cluster
 		options.Peers = []string{localhost}
 		made, err = client.New(options)
 	}

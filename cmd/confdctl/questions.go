@@ -233,7 +233,6 @@ func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Comma
 	if q.flags != nil {
 		q.flags(command.Flags(), &in)
 	}
-	a.conn.addFlags(command)
 	a.form.addFlags(command)
 	return command, &a
 }
@@ -243,6 +242,7 @@ func questionCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, q := range questions() {
 		command, a := q.command(askOnce)
+		a.conn.addFlags(command)
 		a.conn.addChoice(command)
 		if q.name() == "ask" {
 			a.form.addJSON(command)

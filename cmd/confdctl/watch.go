@@ -24,9 +24,10 @@ With --output json it prints a line for each change, with --output yaml a docume
 are those of the command that is watched, and have the time in the member time. For
 what keeps daemons from answering there is the member error.
 
-Daemons are asked whether they have something new as often as --interval says. New
-answers must come from more than half of those that are asked, or have a higher serial.
-Without --server, the list of master candidates is also looked at again.
+Daemons are asked whether they have something new as often as --interval says, and have
+ten seconds to reply. New answers must come from more than half of those that are asked,
+or have a higher serial. Without --server, the list of master candidates is also looked
+at again.
 
 COMMAND is any of the questions that confdctl --help lists, with its arguments and flags,
 and --interval.
@@ -48,6 +49,7 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 			}
 			return follow(command, asked, interval)
 		})
+		a.conn.addServer(command)
 		a.conn.follow = time.Minute
 		command.Short = "Watch: " + strings.ToLower(q.short[:1]) + q.short[1:]
 		command.Long = q.long + "\n\nconfdctl watch --help tells how it is watched."
