@@ -113,8 +113,15 @@ func textLines(answer jx.Raw, width int) (t table, ok bool) {
 func nodeIPTable(answer jx.Raw, addresses []string) (t table, ok bool) {
 	t = table{noun: "locations", head: locationHead}
 	err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
+		raw, err := d.Raw()
+		if err != nil {
+			return err
+		}
+		if len(members(raw)) != 3 { // as those of Ganeti 2.6, whose codes are others
+			return errors.New("no triplet")
+		}
 		var one wire.NodeIPAnswer
-		if err := one.Decode(d); err != nil {
+		if err := one.Decode(jx.DecodeBytes(raw)); err != nil {
 			return err
 		}
 		node := cell{text: one.V1.String}

@@ -43,6 +43,7 @@ func TestAnswerLines(t *testing.T) {
 			"NODE  MINOR  INSTANCE  DISK    ROLE     PEER\n" +
 				"n1    10     i         disk/0  primary  n2",
 		},
+		{"addresses of Ganeti 2.6", wire.RequestNodePIPByInstanceIP, `{"2": ["a"]}`, 0, `[[1, 1]]`, 0, `[[1, 1]]`},
 		{"unlike minors", wire.RequestNodeDRBD, "n", 0, `[["n1", 10]]`, 0, `[["n1", 10]]`},
 		{
 			"collectors", wire.RequestDataCollectors, "null", 0,

@@ -75,7 +75,7 @@ func names(ctx context.Context, conn *connection, pointer, file string) []string
 		Name string `json:"name"`
 	}
 	objects, err := ask(ctx, conn, client.ConfigValue[map[string]named](pointer))
-	if err != nil && conn.servers == nil {
+	if err != nil {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(daemon.NodePaths().Key), file))
 		if err != nil {
 			return nil
