@@ -49,6 +49,9 @@ func (c *connection) addServer(command *cobra.Command) {
 	}
 	flags := command.Flags()
 	flags.StringSliceVarP(&c.servers, "server", "s", nil, "`host[:port]` of a daemon, also several times (default "+standard+")")
+	if err := command.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions); err != nil {
+		panic(err) // it is defined above
+	}
 	flags.StringVarP(&c.keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the cluster's key")
 }
 

@@ -86,7 +86,7 @@ func (q typed[A]) watch(ctx context.Context, c *client.Client, every time.Durati
 	}
 }
 
-// document is an answer for machines. Its members are described in questionsHelp.
+// document is an answer for machines. The help of confdctl describes its members.
 type document struct {
 	Time       string `json:"time,omitempty"`
 	Peer       string `json:"peer,omitempty"`

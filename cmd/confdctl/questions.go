@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,8 +30,8 @@ type inputs struct {
 }
 
 const (
-	nodeHelp = "A node goes by its name, by the beginning of its name up to a dot, or by its UUID."
-	diskHelp = "An instance goes by its name, by the beginning of its name up to a dot, or by its\nUUID."
+	nodeHelp     = "A node goes by its name, by the beginning of its name up to a dot, or by its UUID."
+	instanceHelp = "An instance goes by its name, by the beginning of its name up to a dot, or by its\nUUID."
 )
 
 // questions returns all commands that ask something.
@@ -145,7 +144,7 @@ of operating systems included.
 		{
 			use:     "disks INSTANCE",
 			short:   "List the disks of an instance",
-			long:    "disks lists the disks of an instance. JSON and YAML have all that the configuration says\nof them, secrets of DRBD included.\n\n" + diskHelp,
+			long:    "disks lists the disks of an instance. JSON and YAML have all that the configuration says\nof them, secrets of DRBD included.\n\n" + instanceHelp,
 			example: "  confdctl disks mail\n  confdctl disks mail --output yaml",
 			args:    cobra.ExactArgs(1), complete: first(completeInstance),
 			inquire: func(_ inputs, args []string) (inquiry, error) { return inquire(client.Disks(args[0]), disksView), nil },
@@ -288,6 +287,3 @@ func askOnce(command *cobra.Command, asked *asked) error {
 	}
 	return a.view.err
 }
-
-// now is the time in documents.
-func now() string { return time.Now().Format(time.RFC3339Nano) }

@@ -51,7 +51,6 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 		})
 		a.conn.addServer(command)
 		a.conn.follow = time.Minute
-		command.Short = "Watch: " + strings.ToLower(q.short[:1]) + q.short[1:]
 		command.Long = q.long + "\n\nconfdctl watch --help tells how it is watched."
 		command.Example = ""
 		command.Hidden = true // which leaves it without a manual page of its own
@@ -63,30 +62,40 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 	return watch
 }
 
-// follow prints the changes of an answer.
+// follow prints the changes of an answer, until it is interrupted or an error comes
+// that will not pass.
 func follow(command *cobra.Command, asked *asked, interval time.Duration) error {
-	stdout := command.OutOrStdout()
-	var before []string
-	for a, err := range asked.inquiry.watch(command.Context(), asked.client, interval) {
+	ctx, stdout := command.Context(), command.OutOrStdout()
+	var (
+		before  []string
+		failure error
+	)
+	for a, err := range asked.inquiry.watch(ctx, asked.client, interval) {
+		failure = err
+		var written error
 		switch {
 		case asked.form != outputTable:
 			d := a.document()
-			if d.Time = now(); err != nil {
+			d.Time = time.Now().Format(time.RFC3339Nano)
+			if err != nil && d.Error == "" {
 				d.Error = err.Error()
 			}
-			err = asked.form.writeOne(stdout, d)
+			written = asked.form.writeOne(stdout, d)
 		case err != nil:
-			err = writeFailure(stdout, err)
+			written = writeFailure(stdout, err)
 		default:
 			after := a.table.lines(false)
-			err = writeChange(stdout, &a, before, after)
+			written = writeChange(stdout, &a, before, after)
 			before = after
 		}
-		if err != nil {
-			return err
+		if written != nil {
+			return written
 		}
 	}
-	return nil
+	if ctx.Err() != nil {
+		return nil
+	}
+	return failure
 }
 
 // stamp is the time in what people see.
@@ -95,12 +104,8 @@ func stamp(w io.Writer) string {
 }
 
 func writeFailure(w io.Writer, failure error) error {
-	text := failure.Error()
-	var lines []string
-	for line := range strings.Lines(text) {
-		lines = append(lines, printable(strings.TrimSuffix(line, "\n")))
-	}
-	_, err := fmt.Fprintln(w, stamp(w)+"  "+styleFor(w).paint(bad, strings.Join(lines, " ")))
+	text := printable(strings.ReplaceAll(failure.Error(), "\n", " "))
+	_, err := fmt.Fprintln(w, stamp(w)+"  "+styleFor(w).paint(bad, text))
 	return err
 }
 
