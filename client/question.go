@@ -208,6 +208,8 @@ type Details struct {
 }
 
 // MasterDetails asks for the master's name and addresses at once (request type 3).
+// A daemon of Ganeti 2.6 does not know the fields by these numbers: it is ErrAnswer, and
+// Master is what to ask.
 func MasterDetails() Question[Details] {
 	fields := []genwire.MasterField{
 		genwire.NewMasterFieldCodeMasterField(genwire.FieldName),
