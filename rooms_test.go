@@ -42,6 +42,7 @@ var rooms = map[string][]string{
 	"cmd/ganeti-confd":           {"gen/wire", "internal/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web", "internal/release"},
 	"cmd/confdctl":               {"gen/object", "gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
+	"examples/neighbour-map":     {"client"},
 	"fuzz":                       {},
 	"packaging":                  {},
 

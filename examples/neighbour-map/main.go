@@ -1,0 +1,190 @@
+// Command neighbour-map tells on which node each instance of a link runs, and from
+// then on every change, as a daemon needs it that sets up neighbours or tunnels on
+// the nodes of a Ganeti cluster. It prints a line when an instance has an address,
+// when it has moved to another node, and when no instance has it any more:
+//
+//	$ neighbour-map -link br1
+//	+ 198.51.100.20 via 192.0.2.12
+//	~ 198.51.100.20 via 192.0.2.13
+//	- 198.51.100.20
+//
+// so that a shell can do the rest:
+//
+//	neighbour-map -link br1 | while read -r change ip _ node; do
+//		case $change in
+//		[+~]) ip neigh replace "$ip" lladdr "$node" dev gre1 nud permanent ;;
+//		-)    ip neigh del "$ip" dev gre1 ;;
+//		esac
+//	done
+//
+// While nobody answers, or too few agree, what was told last stands.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gntconfd/client"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes the command line until ctx ends, and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("neighbour-map", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "Usage: neighbour-map [flags] [host[:port] of a master candidate]...")
+		flags.PrintDefaults()
+	}
+	link := flags.String("link", "", "the instances' `link`; by default the cluster's default one")
+	every := flags.Duration("every", 10*time.Second, "`time` between two looks")
+	port := flags.Uint("port", 0, "the daemons' `port`; by default that of the services database, or 1814")
+	key := flags.String("key", "", "`file` with the cluster's key; by default that of this node")
+	if flags.Parse(args) != nil {
+		return 2
+	}
+	if *every <= 0 || *port > math.MaxUint16 {
+		fmt.Fprintln(stderr, "neighbour-map: -every must be more than nothing, -port at most 65535")
+		return 2
+	}
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	options := client.Options{Port: uint16(*port), KeyFile: *key, Follow: *every, Logger: logger}
+	if flags.NArg() > 0 {
+		options.Peers = flags.Args() // to begin with: the candidates among them know the others
+	}
+	c, err := client.New(options)
+	if err == nil {
+		defer c.Close()
+		n := neighbours{client: c, link: *link, every: *every, logger: logger, out: stdout, nodes: make(map[netip.Addr]netip.Addr)}
+		err = n.follow(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "neighbour-map: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// batch is how many addresses are located at once. With IPv6, 500 take at most 23,000
+// bytes of a request and 35,000 of its reply; there may be 61440.
+const batch = 500
+
+// neighbours is where the instances of a link are.
+type neighbours struct {
+	client *client.Client
+	link   string
+	every  time.Duration
+	logger *slog.Logger
+
+	mu    sync.Mutex
+	out   io.Writer
+	nodes map[netip.Addr]netip.Addr // by address of an instance, the primary IP of its node
+}
+
+// follow prints the changes until ctx ends. The error is that of printing, or one that
+// asking again does not help against.
+func (n *neighbours) follow(ctx context.Context) error {
+	watchers, ctx := errgroup.WithContext(ctx)
+	watchers.Go(func() error {
+		stop := func() {}
+		return watch(ctx, n, client.InstanceIPs(n.link), func(ips []netip.Addr) error {
+			stop() // looking for the former ones
+			var listed context.Context
+			listed, stop = context.WithCancel(ctx)
+			slices.SortFunc(ips, netip.Addr.Compare)
+			for some := range slices.Chunk(ips, batch) {
+				watchers.Go(func() error {
+					return watch(listed, n, client.LocateAll(n.link, some...), func(found []client.Location) error {
+						return n.place(listed, found)
+					})
+				})
+			}
+			return n.forget(ips)
+		})
+	})
+	return watchers.Wait()
+}
+
+// watch calls change with the first answer to a question, and with each that differs.
+func watch[A any](ctx context.Context, n *neighbours, q client.Question[A], change func(A) error) error {
+	var err error
+	for result, failure := range client.Watch(ctx, n.client, q, n.every) {
+		if err = failure; err != nil {
+			n.logger.Warn("what was told last stands", "err", err)
+		} else if err = change(result.Answer); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// place takes in where instances are, unless others have been listed since.
+func (n *neighbours) place(listed context.Context, found []client.Location) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if listed.Err() != nil {
+		return nil
+	}
+	for _, at := range found {
+		former, known := n.nodes[at.IP]
+		var err error
+		switch {
+		case at.Node == former:
+		case !at.Node.IsValid(): // the instance has gone since its address was listed
+			err = n.remove(at.IP)
+		default:
+			n.nodes[at.IP] = at.Node
+			sign := "+"
+			if known {
+				sign = "~"
+			}
+			_, err = fmt.Fprintf(n.out, "%s %v via %v\n", sign, at.IP, at.Node)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget removes all but the addresses that are listed, which are sorted.
+func (n *neighbours) forget(listed []netip.Addr) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, ip := range slices.SortedFunc(maps.Keys(n.nodes), netip.Addr.Compare) {
+		if _, ok := slices.BinarySearchFunc(listed, ip, netip.Addr.Compare); !ok {
+			if err := n.remove(ip); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *neighbours) remove(ip netip.Addr) error {
+	delete(n.nodes, ip)
+	_, err := fmt.Fprintf(n.out, "- %v\n", ip)
+	return err
+}
