@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"internal/resilience":        {},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/object", "gen/wire", "internal/wire"},
+	"client/metrics":             {"client"},
 	"cmd/ganeti-confd":           {"gen/wire", "internal/wire", "internal/daemon", "internal/daemon/process", "internal/daemon/web", "internal/release"},
 	"cmd/confdctl":               {"gen/object", "gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
@@ -90,5 +91,29 @@ func TestRooms(t *testing.T) {
 	}
 	if seen != len(rooms) {
 		t.Errorf("%d packages of the %d on the map exist", seen, len(rooms))
+	}
+}
+
+// light lists the modules that end up in a program with the client library.
+var light = []string{
+	"github.com/dlclark/regexp2",
+	"github.com/go-faster/errors",
+	"github.com/go-faster/jx",
+	"github.com/ogen-go/ogen",
+	"github.com/segmentio/asm",
+	"github.com/shopspring/decimal",
+	"gntconfd",
+	"golang.org/x/sys",
+	"golang.org/x/text",
+}
+
+func TestClientStaysLight(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./client").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(out)))))
+	if !slices.Equal(modules, light) {
+		t.Errorf("client is made of %q, not %q", modules, light)
 	}
 }
