@@ -74,10 +74,14 @@ func migrate(instance, node string) func(map[string]any) {
 	}
 }
 
-// remove is a change that removes an instance.
+// remove returns a change that removes an instance, where also the cluster's serial
+// number goes up.
 func remove(instance string) func(map[string]any) {
 	return func(config map[string]any) {
 		delete(config["instances"].(map[string]any), named(config, "instances", instance)["uuid"].(string))
+		cluster := config["cluster"].(map[string]any)
+		cluster["serial_no"] = cluster["serial_no"].(float64) + 1
+		config["serial_no"] = config["serial_no"].(float64) + 1
 	}
 }
 
