@@ -139,7 +139,7 @@ different answers, or with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{watchCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand()} {
+	for _, command := range []*cobra.Command{watchCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand(), latencyCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}
