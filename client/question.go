@@ -126,7 +126,7 @@ func Locate(link string, ip netip.Addr) Question[netip.Addr] {
 type Location struct {
 	IP     netip.Addr // of the instance
 	Node   netip.Addr // the node's primary IP
-	Serial int64      // of the instance; 0 from a daemon of Ganeti 2.6
+	Serial int64      // of the cluster; 0 from a daemon of Ganeti 2.6
 	Err    error      // why there is no Node, a *StatusError: mostly ErrUnknownEntry
 }
 
