@@ -17,7 +17,8 @@
 //		esac
 //	done
 //
-// While nobody answers, or too few agree, what was told last stands.
+// While nobody answers, or candidates contradict each other and none is outvoted, what
+// was told last stands.
 package main
 
 import (
