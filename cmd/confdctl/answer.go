@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
+	"github.com/goccy/go-json"
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-
+	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"

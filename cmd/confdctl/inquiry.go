@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/goccy/go-json"
 
 	"gntconfd/client"
 )

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
+
+	"github.com/goccy/go-json"
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"

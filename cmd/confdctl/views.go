@@ -2,13 +2,14 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-json"
 
 	"gntconfd/client"
 	"gntconfd/gen/object"
