@@ -22,6 +22,8 @@ const (
 	// tries is how many sendings a peer may leave unanswered before it counts as
 	// silent: with the pauses between them, for 1.5 seconds.
 	tries = 4
+	// roomy is a size that most requests fit into, in bytes.
+	roomy = 384
 )
 
 // opinion is what one peer says.
@@ -45,7 +47,7 @@ type call struct {
 	salt     string
 	datagram []byte
 	start    time.Time
-	coverage int           // how many peers are asked at first
+	coverage int           // how many peers are asked at once
 	needed   int           // how many of them must agree
 	thorough bool          // whether the others are asked as well when they do not
 	wake     chan struct{} // has an element when something below has changed
@@ -56,7 +58,6 @@ type call struct {
 	mu      sync.Mutex
 	targets []*target // in the order in which they are asked
 	asked   int       // how many of them are
-	expect  int       // how many replies there are to wait for
 	arrived []*opinion
 	newest  int64 // the highest serial of an answer
 	counted bool  // whether there is any
@@ -108,7 +109,7 @@ func (c *Client) begin(q *question) (*call, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var err error
-	if k.datagram, err = c.codec.SealRequest(nil, &request, time.Now()); err != nil {
+	if k.datagram, err = c.codec.SealRequest(make([]byte, 0, roomy), &request, time.Now()); err != nil {
 		return nil, err
 	}
 	c.calls[k.salt] = k
@@ -131,20 +132,20 @@ func (k *call) end() {
 
 // run sends the request and hands out what the peers say, until each returns false,
 // all have spoken, or ctx ends, which is an error. A thorough call goes on to those
-// that were not asked at first, and so does one that has got no answer yet. Once there is something to tell,
-// peers that are known to be silent are not waited for any longer than they would
-// need.
+// that were not asked at first, and so does one that has got no answer yet. Once
+// there is something to tell, peers that are known to be silent are not waited for
+// any longer than they would need.
 func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 	defer k.end()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	k.ask(ctx, k.coverage)
+	k.widen(ctx)
 	pause := firstPause
 	resend := time.NewTimer(jitter(pause))
 	defer resend.Stop()
 	var settled <-chan time.Time
-	for {
-		for _, o := range k.take() {
+	for over, err := false, error(nil); ; {
+		for o := k.next(); o != nil; o = k.next() {
 			k.question.interpret(o)
 			if o.err == nil {
 				k.answers++
@@ -155,28 +156,28 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 				return nil
 			}
 		}
+		if over {
+			return err
+		}
 		waiting, awake, slowest := k.outstanding()
-		// Errors are not all there is before those who may know better have
-		// had their time.
-		happy := k.answers > 0 || k.failures >= k.needed
 		switch {
-		case waiting && (awake || !happy):
+		case awake:
 			settled = nil
 		case (k.thorough || k.answers == 0) && k.widen(ctx):
 			continue
 		case !waiting:
 			return nil
-		case settled == nil:
+		case settled == nil && (k.answers > 0 || k.failures >= k.needed):
 			settled = time.After(max(firstPause, 2*slowest))
 		}
 		select {
 		case <-ctx.Done():
 			k.giveUp()
-			return ctx.Err()
+			over, err = true, ctx.Err()
 		case <-k.client.closed.Done():
 			return ErrClosed
 		case <-settled:
-			return nil
+			over = true
 		case <-resend.C:
 			k.again(ctx)
 			pause = min(2*pause, longestPause)
@@ -186,15 +187,17 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 	}
 }
 
-// ask sends the request to the next n peers.
-func (k *call) ask(ctx context.Context, n int) {
+// widen sends the request to as many more peers as were asked at first, and returns
+// whether there are any.
+func (k *call) widen(ctx context.Context) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.expect = max(k.expect, min(n, len(k.targets)))
-	for _, t := range k.targets[k.asked:min(k.asked+n, len(k.targets))] {
+	more := k.targets[k.asked:min(k.asked+k.coverage, len(k.targets))]
+	for _, t := range more {
 		k.asked++
 		k.send(ctx, t)
 	}
+	return len(more) > 0
 }
 
 // again sends the request to those that have not replied, and to as many others.
@@ -206,21 +209,7 @@ func (k *call) again(ctx context.Context) {
 		}
 	}
 	k.mu.Unlock()
-	k.ask(ctx, k.coverage)
-}
-
-// widen asks all peers that have not been asked yet, and returns whether there are
-// any.
-func (k *call) widen(ctx context.Context) bool {
-	k.mu.Lock()
-	rest := len(k.targets) - k.asked
-	k.mu.Unlock()
-	k.ask(ctx, rest)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	more := k.expect < len(k.targets)
-	k.expect = len(k.targets)
-	return more
+	k.widen(ctx)
 }
 
 // send sends the request to a target: to one of its addresses after the other, where
@@ -341,21 +330,26 @@ func (k *call) stir() {
 	}
 }
 
-// take returns what has arrived since it was called last.
-func (k *call) take() []*opinion {
+// next returns the next opinion that has arrived, or nil.
+func (k *call) next() *opinion {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	arrived := k.arrived
-	k.arrived = nil
-	return arrived
+	if len(k.arrived) == 0 {
+		return nil
+	}
+	o := k.arrived[0]
+	k.arrived = k.arrived[1:]
+	return o
 }
 
-// outstanding tells whether replies are waited for, and any of them of peers that
-// are not known to be silent, and how long the slowest reply took.
+// outstanding tells whether replies are waited for, whether any of them has come
+// since or may come of peers that are not known to be silent, and how long the
+// slowest took.
 func (k *call) outstanding() (waiting, awake bool, slowest time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	replied := 0
+	awake = len(k.arrived) > 0 // which must not be passed over
 	for _, t := range k.targets[:k.asked] {
 		if t.replied {
 			replied++
@@ -364,8 +358,7 @@ func (k *call) outstanding() (waiting, awake bool, slowest time.Duration) {
 		}
 		awake = awake || !t.peer.silent.Load()
 	}
-	// What has arrived since it was taken last must not be passed over.
-	return replied < k.expect || len(k.arrived) > 0, awake, slowest
+	return replied < k.asked, awake, slowest
 }
 
 // giveUp marks the peers that have been asked often enough as silent.
@@ -379,13 +372,14 @@ func (k *call) giveUp() {
 	}
 }
 
-// silence lists those that were asked and have not replied.
+// silence lists those that were asked and have not replied, or so late that it made
+// no difference.
 func (k *call) silence() []Silence {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var silence []Silence
 	for _, t := range k.targets[:k.asked] {
-		if !t.replied {
+		if !t.replied || slices.ContainsFunc(k.arrived, func(o *opinion) bool { return o.peer == t.peer }) {
 			silence = append(silence, Silence{Peer: t.peer.name, Err: t.err})
 		}
 	}

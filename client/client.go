@@ -305,14 +305,14 @@ func newPeer(name string, port uint16) (*peer, error) {
 			return nil, fmt.Errorf("peer %s: port %q is not a number from 1 to 65535", name, p)
 		}
 		host, port = h, uint16(number)
-	} else if inner, ok := strings.CutPrefix(host, "["); ok {
-		host = strings.TrimSuffix(inner, "]")
+	} else if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") {
+		host = name[1 : len(name)-1]
 	}
 	ip, err := netip.ParseAddr(host)
 	switch {
 	case err == nil:
 		host = ip.Unmap().String()
-	case host == "", strings.ContainsAny(host, ":[]/ "):
+	case host == "", strings.ContainsAny(host, ":[]/ \t\r\n"):
 		return nil, fmt.Errorf("peer %q is neither host nor host:port", name)
 	}
 	p := &peer{name: net.JoinHostPort(host, strconv.Itoa(int(port))), host: host, port: port}
@@ -412,6 +412,7 @@ func (k *keys) refresh() {
 	k.checked = time.Now()
 	info, err := os.Stat(k.path)
 	if err == nil && os.SameFile(info, k.info) && info.ModTime().Equal(k.info.ModTime()) && info.Size() == k.info.Size() {
+		k.failed = false
 		return
 	}
 	key, err := k.read()

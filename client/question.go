@@ -69,7 +69,7 @@ func (q Question[A]) parameters(p genwire.QueryParameters) Question[A] {
 // 2.6 or before.
 func Ping() Question[int64] {
 	return ask(genwire.RequestPing, func(answer jx.Raw, _ bool) (int64, error) {
-		if answer.Type() == jx.String {
+		if string(answer) == `"ok"` {
 			return 0, nil
 		}
 		return decodeJSON[int64](answer, false)
@@ -138,61 +138,45 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 		texts[i] = ip.String()
 	}
 	return ask(genwire.RequestNodePIPByInstanceIP, func(answer jx.Raw, _ bool) ([]Location, error) {
-		var all []Location
-		err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
-			if len(all) == len(ips) {
-				return errors.New("more locations than addresses")
-			}
-			raw, err := d.Raw()
-			if err != nil {
-				return err
-			}
-			location, err := decodeLocation(raw)
-			location.IP = ips[len(all)]
-			all = append(all, location)
-			return err
-		})
-		if err == nil && len(all) < len(ips) {
-			err = errors.New("fewer locations than addresses")
+		rows, err := decodeJSON[[]json.RawMessage](answer, false)
+		if err == nil && len(rows) != len(ips) {
+			err = fmt.Errorf("%d locations of %d addresses", len(rows), len(ips))
 		}
-		return all, err
+		if err != nil {
+			return nil, err
+		}
+		all := make([]Location, len(ips))
+		for i, row := range rows {
+			if all[i], err = decodeLocation(jx.Raw(row)); err != nil {
+				return nil, err
+			}
+			all[i].IP = ips[i]
+		}
+		return all, nil
 	}).parameters(genwire.QueryParameters{Link: optional(link), IPList: genwire.NewOptNilStringArray(texts)})
 }
 
 // decodeLocation reads the triplet of one address, or the pair of Ganeti 2.6.
 func decodeLocation(raw jx.Raw) (Location, error) {
-	var (
-		status genwire.Status
-		node   string
-		code   int64
-		isCode bool
-		serial int64
-	)
-	var one genwire.NodeIPAnswer
-	classic := false
-	if err := decodeAll(raw, &one); err == nil {
-		status, serial, node = one.V0, one.V2, one.V1.String
-		code, isCode = one.V1.GetInt64()
-	} else {
-		var pair genwire.ClassicNodeIPAnswer
-		if err := decodeAll(raw, &pair); err != nil {
-			return Location{}, err
-		}
-		classic = true
-		status, node = pair.V0, pair.V1.String
-		code, isCode = pair.V1.GetInt64()
+	members, err := decodeJSON[[]json.RawMessage](raw, false)
+	switch {
+	case err != nil:
+		return Location{}, err
+	case len(members) != 2 && len(members) != 3:
+		return Location{}, fmt.Errorf("%d members of a location", len(members))
 	}
-	if status == genwire.StatusOK {
-		ip, err := parseAddr(node)
-		return Location{Node: ip, Serial: serial}, err
+	o := opinion{peer: new(peer), json: members[1], classic: len(members) == 2}
+	if !o.classic {
+		o.serial, err = decodeJSON[int64](jx.Raw(members[2]), false)
 	}
-	failure := &StatusError{Status: int(status), Text: node}
-	if isCode {
-		if failure.Code = codeError(code, classic); failure.Code == nil {
-			failure.Text = fmt.Sprintf("error %d", code)
-		}
+	if err := errors.Join(err, decodeAll(jx.Raw(members[0]), &o.status)); err != nil {
+		return Location{}, err
 	}
-	return Location{Serial: serial, Err: failure}, nil
+	if o.status == genwire.StatusOK {
+		ip, err := decodeAddr(jx.Raw(o.json), false)
+		return Location{Node: ip, Serial: o.serial}, err
+	}
+	return Location{Serial: o.serial, Err: statusError(&o)}, nil
 }
 
 // Master asks for the name of the cluster's master node (request type 3).
@@ -292,14 +276,18 @@ type Minor struct {
 func Minors(node string) Question[[]Minor] {
 	q := ask(genwire.RequestNodeDRBD, func(answer jx.Raw, _ bool) ([]Minor, error) {
 		minors := []Minor{}
-		err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
+		rows, err := decodeJSON[[]json.RawMessage](answer, false)
+		for _, row := range rows {
+			// The generated decoder takes tuples that are too short.
+			if members, err := decodeJSON[[]json.RawMessage](jx.Raw(row), false); err != nil || len(members) != 6 {
+				return nil, fmt.Errorf("%s is no minor", row)
+			}
 			var m genwire.NodeMinor
-			if err := errors.Join(m.Decode(d), m.Validate()); err != nil {
-				return err
+			if err := decodeAll(jx.Raw(row), &m); err != nil {
+				return nil, err
 			}
 			minors = append(minors, Minor{m.V0, m.V1, m.V2, m.V3, MinorRole(m.V4), m.V5})
-			return nil
-		})
+		}
 		return minors, err
 	}).text(node)
 	q.set = true
@@ -380,8 +368,8 @@ func Collectors() Question[map[string]Collector] {
 // Asking it fails with ErrQuery for other JSON.
 func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
 	q := ask(genwire.RequestType(typ), decodeRaw)
-	if err := q.typ.Validate(); err != nil {
-		q.invalid = fmt.Errorf("%w: request type %d: %w", ErrQuery, typ, err)
+	if q.Type() != typ || q.typ.Validate() != nil {
+		q.invalid = fmt.Errorf("%w: there is no request type %d", ErrQuery, typ)
 	} else if query != nil {
 		q.query.Set = true
 		if err := decodeAll(jx.Raw(query), &q.query.Value); err != nil {
@@ -476,5 +464,5 @@ func (q *question) canonical(answer json.RawMessage) string {
 		texts[i] = string(text)
 	}
 	slices.Sort(texts)
-	return strings.Join(texts, ",")
+	return "[" + strings.Join(texts, ",") + "]"
 }

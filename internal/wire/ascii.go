@@ -11,9 +11,9 @@ import (
 // quoteASCII is text as a JSON string with its quotes, and with the characters beyond
 // ASCII as escapes.
 func quoteASCII(text []byte) []byte {
-	var w jx.Writer
+	w := jx.Writer{Buf: make([]byte, 0, len(text)+len(text)/4)} // every name and value has its quotes escaped
 	w.ByteStr(text)
-	var out []byte
+	out := make([]byte, 0, len(w.Buf))
 	for _, c := range string(w.Buf) {
 		if c < utf8.RuneSelf {
 			out = append(out, byte(c))
