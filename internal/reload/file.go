@@ -42,7 +42,8 @@ type file struct {
 	path  string
 	limit int64 // largest size, in bytes
 
-	seen    stamp  // of the contents last read; zero when stat cannot tell that they are the same
+	seen    stamp  // of the contents last read; zero when that failed
+	recent  bool   // they were so new that others may come to have the same stamp
 	sum     digest // of the contents last returned
 	used    digest // of the contents in use; zero when there are none
 	failure string // what was wrong the last time; empty when nothing was
@@ -68,12 +69,16 @@ func (f *file) forget() { f.used = 0 }
 // last time, or cannot be had for the same reason, the error is errUnchanged.
 // Without force a file that looks the same is not opened.
 func (f *file) read(force bool) ([]byte, error) {
-	if !force && f.seen != (stamp{}) {
-		if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
+	began := time.Now()
+	if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
+		if !force && !f.recent {
+			return nil, errUnchanged
+		}
+		if sum, err := sumOf(f.path); err == nil && sum == f.sum {
+			f.recent = f.seen.recent(began)
 			return nil, errUnchanged
 		}
 	}
-	began := time.Now()
 	data, seen, err := readSteady(f.path, f.limit)
 	if err != nil {
 		f.seen = stamp{} // not all reasons for failing leave a mark on the file
@@ -83,16 +88,34 @@ func (f *file) read(force bool) ([]byte, error) {
 		f.failure = err.Error()
 		return nil, err
 	}
-	f.seen = seen
-	if began.Sub(time.Unix(0, seen.ctime)) < coarsest {
-		f.seen = stamp{}
-	}
+	f.seen, f.recent = seen, seen.recent(began)
 	sum := digest(maphash.Bytes(seed, data))
 	if sum == f.sum && f.failure == "" {
 		return nil, errUnchanged
 	}
 	f.sum, f.failure = sum, ""
 	return data, nil
+}
+
+// recent reports whether a file with this stamp could change after a moment without
+// getting another.
+func (s stamp) recent(now time.Time) bool {
+	return now.Sub(time.Unix(0, s.ctime)) < coarsest
+}
+
+// sumOf returns the digest of a file that is most probably the one in use, without
+// taking the memory for it: every new configuration is looked at a second time, as
+// it is recent at first.
+func sumOf(path string) (digest, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, err = io.Copy(&h, f)
+	return digest(h.Sum64()), err
 }
 
 // ReadKey returns what a Reloader would take for the key, or the error that Start

@@ -156,7 +156,7 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	if data, err := f.read(false); string(data) != "1" || err != nil {
 		t.Fatalf("first read: %q, %v", data, err)
 	}
-	if f.seen != (stamp{}) {
+	if !f.recent {
 		t.Error("a file changed just now is taken for settled")
 	}
 	if _, err := f.read(false); !errors.Is(err, errUnchanged) {
@@ -170,12 +170,37 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.seen = stampOf(info)
+	f.seen, f.recent = stampOf(info), false
 	if _, err := f.read(false); !errors.Is(err, errUnchanged) {
 		t.Errorf("a settled file was read: %v", err)
 	}
 	if data, err := f.read(true); string(data) != "2" || err != nil {
 		t.Errorf("forced read: %q, %v", data, err)
+	}
+}
+
+// To find out that a file that looks the same is the same does not take the memory
+// for it.
+func TestReadComparesWithoutMemory(t *testing.T) {
+	const size = 4 << 20
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := file{path: path, limit: size}
+	if _, err := f.read(false); err != nil {
+		t.Fatal(err)
+	}
+	for _, force := range []bool{false, true} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := f.read(force); !errors.Is(err, errUnchanged) {
+			t.Fatalf("second read, forced %v: %v", force, err)
+		}
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > size/4 {
+			t.Errorf("second read, forced %v: it took %d bytes", force, took)
+		}
 	}
 }
 
