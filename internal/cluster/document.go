@@ -46,6 +46,7 @@ type part struct {
 type container struct {
 	form    *canonical.Form
 	objects []object // in ascending order of their keys
+	byKey   places   // positions in objects
 	// texts has the canonical text of each object that was asked for. Ganeti
 	// writes nearly all objects in canonical form, so that this is as a rule the
 	// text of the file and takes no memory.
@@ -180,29 +181,49 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 	}
 	// Of doubled keys the last counts.
 	slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
-	last := c.objects[:0]
-	for i, o := range c.objects {
-		if i+1 == len(c.objects) || c.objects[i+1].key != o.key {
-			last = append(last, o)
-		}
-	}
+	last := lastOf(c.objects, func(o object) string { return o.key })
 	c.objects = slices.Clone(last) // without the room that appending leaves
+	c.byKey = newPlaces(len(c.objects))
+	for i := range c.objects {
+		c.byKey.add(int32(i), c.key)
+	}
 	c.texts = make([]atomic.Pointer[[]byte], len(c.objects))
 	return nil
 }
 
+// lastOf returns a list, in which what has the same text stands together, with only
+// the last of each text in it. It reuses the list's memory.
+func lastOf[T any](list []T, text func(T) string) []T {
+	last := list[:0]
+	for i, item := range list {
+		if i+1 == len(list) || text(list[i+1]) != text(item) {
+			last = append(last, item)
+		}
+	}
+	return last
+}
+
+// len returns the number of objects.
+func (c *container) len() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.objects)
+}
+
 // find returns the position of the object with a key.
-func (c *container) find(key string) (int, bool) {
+func (c *container) find(key string) (int32, bool) {
 	if c == nil {
 		return 0, false
 	}
-	return slices.BinarySearchFunc(c.objects, key, func(o object, key string) int {
-		return strings.Compare(o.key, key)
-	})
+	return c.byKey.find(key, c.key)
 }
 
+// key returns the key of the object at a position.
+func (c *container) key(i int32) string { return c.objects[i].key }
+
 // text returns the canonical text of the object at a position.
-func (c *container) text(i int) ([]byte, error) {
+func (c *container) text(i int32) ([]byte, error) {
 	if text := c.texts[i].Load(); text != nil {
 		return *text, nil
 	}
@@ -285,7 +306,7 @@ func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
 			w.Comma()
 		}
 		w.FieldStart(o.key)
-		text, err := c.text(i)
+		text, err := c.text(int32(i))
 		if err != nil {
 			return dst, err
 		}
