@@ -131,13 +131,15 @@ func TestLoadIsLenient(t *testing.T) {
 // The error of a configuration that cannot be served says where the fault is.
 func TestLoadErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                                   `not a JSON object`,
-		`[]`:                                 `not a JSON object`,
-		`{"version":1`:                       `unexpected EOF`,
-		`{"version":3000000}`:                `key 'cluster' not found, object contains only ["version"]`,
-		`{"cluster":{}}`:                     `cluster`,
-		`{} {}`:                              `something follows the object`,
-		"{\"version\":\"\xff\"}":             `byte 12 is not UTF-8`,
+		``:                               `not a JSON object`,
+		`[]`:                             `not a JSON object`,
+		`{"version":1`:                   `unexpected EOF`,
+		`{"version":3000000}`:            `key 'cluster' not found, object contains only ["version"]`,
+		`{"cluster":{}}`:                 `cluster`,
+		`{} {}`:                          `something follows the object`,
+		"{\"version\":\"\xff\"}":         `version: byte 1 of it is not UTF-8`,
+		root(",\"nodes\":{\"\xff\":{}}"): `a key: byte 0 of it is not UTF-8`,
+		root(",\"nodes\":{\"n1\":{\"name\":\"\xff\"}}"): `n1: byte 9 of it is not UTF-8`,
 		root(``)[:40]:                        `unexpected EOF`,
 		root(`,"nodes":{"n1":7}`):            `nodes: n1: `,
 		root(`,"nodes":{"n1":{"name":"a"}}`): `nodes: n1: `,
@@ -313,7 +315,7 @@ func TestNext(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := before.Next([]byte(text))
+			got, err := before.Next(strings.NewReader(text))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -28,8 +28,8 @@ type names struct {
 // newNames returns the names of a container's objects. nameless objects are found by
 // their keys alone. Of several objects with one name the last is found.
 func newNames(keys *container, name func(i int32) string, nameless func(i int32) bool) names {
-	n := names{keys: keys, byName: newPlaces(keys.len())}
-	for i := range int32(keys.len()) {
+	n := names{keys: keys, byName: newPlaces(len(keys.all()))}
+	for i := range int32(len(keys.all())) {
 		if !nameless(i) {
 			n.byName.add(i, name)
 		}

@@ -5,14 +5,15 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/config/index"
-	"gntconfd/internal/cluster/classic"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -162,23 +163,24 @@ type Minor struct {
 }
 
 // Load makes a snapshot of the text of a configuration file, of Ganeti 2.1 or
-// later. The snapshot keeps data, which must not change any more.
+// later.
 //
 // Members that no answer needs may be missing or unknown. The error names the
 // place of the first member that is needed and missing, or cannot be read.
-func Load(data []byte) (*Snapshot, error) { return new(Snapshot).Next(data) }
+func Load(data []byte) (*Snapshot, error) { return new(Snapshot).Next(bytes.NewReader(data)) }
 
-// Next is Load for a configuration that follows the one of s: what has not changed
-// is taken over from s, which stays as it is.
-func (s *Snapshot) Next(data []byte) (*Snapshot, error) {
+// Next is Load for a configuration that follows the one of s, and is read from where
+// the reader stands: what has not changed, and that is nearly all of it as a rule, is
+// taken over from s, which stays as it is.
+func (s *Snapshot) Next(text io.ReadSeeker) (*Snapshot, error) {
 	next := new(Snapshot)
 	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
-	err := next.document.load(data, &s.document)
+	start, err := text.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = next.document.load(text, &s.document)
+	}
 	if err == nil && next.document.older() {
-		if data, err = classic.Lift(data); err == nil {
-			next.document = document{}
-			err = next.document.load(data, &s.document)
-		}
+		err = next.document.lift(text, start, &s.document)
 	}
 	if err == nil {
 		err = x.run()
