@@ -326,7 +326,7 @@ func (x *indexer) addMinors(i int) {
 				}
 				x.minors[node] = append(x.minors[node], Minor{
 					Minor:         device.minors[end],
-					Instance:      int32(i),
+					Instance:      in.Name,
 					Disk:          int32(position),
 					Peer:          int32(peer),
 					PeerReference: reference,

@@ -149,8 +149,8 @@ func (l *Link) Node(ip string) (int, bool) {
 type Minor struct {
 	// Minor is the number of the minor.
 	Minor int64
-	// Instance is the index in Snapshot.Instances of the disk's instance.
-	Instance int32
+	// Instance is the name of the disk's instance.
+	Instance string
 	// Disk is the position of the disk in its instance; a disk below another has
 	// the position of that one.
 	Disk int32

@@ -209,7 +209,7 @@ func TestReleasesLoad(t *testing.T) {
 				}
 				minors := 0
 				for _, minor := range s.Minors(&s.Nodes[i]) {
-					if name := s.Instances[minor.Instance].Name; !strings.HasPrefix(name, "soon.") {
+					if name := minor.Instance; !strings.HasPrefix(name, "soon.") {
 						minors++
 					}
 				}
