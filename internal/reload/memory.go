@@ -23,3 +23,17 @@ func pacePercent(live uint64) int {
 	growth := 4<<20 + live/32
 	return int(min(100, 100*growth/max(live, 1)))
 }
+
+// loadPercent is by how many percent the heap may grow while a configuration is
+// loaded, if it may not grow more anyway. Loading leaves more garbage in half a second
+// than requests do in minutes: at the pace that settle sets for a large heap, it would
+// be half as slow again for the collector's sake.
+const loadPercent = 15
+
+// hurry sets the collector's pace for a load. The function that it returns sets it to
+// what it was.
+func hurry() (done func()) {
+	before := debug.SetGCPercent(loadPercent)
+	debug.SetGCPercent(max(before, loadPercent))
+	return func() { debug.SetGCPercent(before) }
+}

@@ -291,6 +291,7 @@ func load(former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, erro
 
 // loadConfig returns the state that follows s with a snapshot of text.
 func (r *Reloader) loadConfig(s State, text *io.SectionReader) (State, error) {
+	defer hurry()()
 	began := time.Now()
 	snapshot, err := r.load(s.Snapshot, text)
 	ended := time.Now()
