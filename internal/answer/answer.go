@@ -39,7 +39,8 @@ type Book struct {
 
 	ping       Reply
 	roles      [wire.NodeRoleRegular + 1]Reply
-	nodeIPs    []Reply // by index of snapshot.Nodes
+	nodeIPs    []Reply  // by index of snapshot.Nodes
+	nodeNames  []string // as JSON texts, by index of snapshot.Nodes
 	masterName Reply
 	allNodes   Reply
 	candidates Reply
@@ -52,7 +53,7 @@ type Book struct {
 // ready for use; each goroutine needs its own.
 type Scratch struct {
 	answer, reply jx.Encoder
-	text          []byte
+	text          jx.Writer
 }
 
 // answerers has one function for each request type. They return false for a

@@ -220,7 +220,7 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 	}
 	node := &b.snapshot.Nodes[i]
 	minors := slices.Clone(b.snapshot.Minors(node))
-	name := func(m cluster.Minor) string { return b.snapshot.Instances[m.Instance].Name }
+	name := func(m cluster.Minor) string { return m.Instance }
 	slices.SortStableFunc(minors, func(x, y cluster.Minor) int { return strings.Compare(name(x), name(y)) })
 	e := s.begin()
 	e.ArrStart()

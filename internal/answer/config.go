@@ -15,7 +15,7 @@ func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 		return s.errorText(invalidQuery(query)), true
 	}
 	var err error
-	s.text, err = b.snapshot.AppendValue(s.text[:0], query.String, wire.MaxDatagramSize)
+	s.text.Buf, err = b.snapshot.AppendValue(s.text.Buf[:0], query.String, wire.MaxDatagramSize)
 	switch {
 	case errors.Is(err, cluster.ErrNoValue):
 		return argumentError, true
@@ -24,7 +24,7 @@ func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 	case err != nil:
 		return s.errorText(err.Error()), true
 	}
-	s.begin().Raw(s.text)
+	s.begin().Raw(s.text.Buf)
 	return s.end(wire.StatusOK, b.snapshot.Serial), true
 }
 

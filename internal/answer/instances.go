@@ -2,7 +2,6 @@ package answer
 
 import (
 	"errors"
-	"strconv"
 
 	"github.com/go-faster/jx"
 
@@ -22,35 +21,50 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	}
 	node := &b.snapshot.Nodes[i]
 	minors := b.snapshot.Minors(node)
+	holder := i
 	if len(minors) > 0 {
 		// Ganeti finds the node once more by its UUID, which a disk refers to.
-		if i, match = b.snapshot.FindNode(node.UUID); match != cluster.Found {
+		if holder, match = b.snapshot.FindNode(node.UUID); match != cluster.Found {
 			return s.errorText(prerequisite(nodeProblem(node.UUID, match))), true
 		}
 	}
-	name := b.snapshot.Nodes[i].Name
-	e := s.begin()
-	e.ArrStart()
-	for _, m := range minors {
+	w := &s.text
+	w.Reset()
+	w.ArrStart()
+	for i := range minors {
+		m := &minors[i]
 		if m.Peer < 0 {
 			_, match := b.snapshot.FindNode(m.PeerReference)
 			return s.errorText(prerequisite(nodeProblem(m.PeerReference, match))), true
 		}
-		minor := wire.NodeMinor{
-			V0: name,
-			V1: m.Minor,
-			V2: b.snapshot.Instances[m.Instance].Name,
-			V3: "disk/" + strconv.Itoa(int(m.Disk)),
-			V4: wire.MinorRoleSecondary,
-			V5: b.snapshot.Nodes[m.Peer].Name,
+		if i > 0 {
+			w.Comma()
 		}
-		if m.Primary {
-			minor.V4 = wire.MinorRolePrimary
-		}
-		minor.Encode(e)
+		b.writeMinor(w, holder, m)
 	}
-	e.ArrEnd()
+	w.ArrEnd()
+	s.begin().Raw(w.Buf)
 	return s.end(wire.StatusOK, node.Serial), true
+}
+
+// writeMinor writes a minor of a node as the codec of wire.NodeMinor does. A node may
+// have many, and most of their text is names of nodes, which are quoted beforehand.
+func (b *Book) writeMinor(w *jx.Writer, node int, m *cluster.Minor) {
+	w.ArrStart()
+	w.RawStr(b.nodeNames[node])
+	w.Comma()
+	w.Int64(m.Minor)
+	w.Comma()
+	w.Str(m.Instance)
+	w.RawStr(`,"disk/`)
+	w.Int32(m.Disk)
+	if m.Primary {
+		w.RawStr(`","` + string(wire.MinorRolePrimary) + `",`)
+	} else {
+		w.RawStr(`","` + string(wire.MinorRoleSecondary) + `",`)
+	}
+	w.RawStr(b.nodeNames[m.Peer])
+	w.ArrEnd()
 }
 
 // answerNodeInstances answers with the instances that a node is the primary and

@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"github.com/go-faster/jx"
+
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 )
@@ -22,7 +24,11 @@ func (b *Book) prepareNodes(s *Scratch) {
 
 	nodes := b.snapshot.Nodes
 	b.nodeIPs = make([]Reply, len(nodes))
+	b.nodeNames = make([]string, len(nodes))
 	for i := range nodes {
+		var name jx.Writer
+		name.Str(nodes[i].Name)
+		b.nodeNames[i] = name.String()
 		s.begin().Str(nodes[i].PrimaryIP)
 		b.nodeIPs[i] = s.end(wire.StatusOK, serial).prepared()
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -8,36 +9,48 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-faster/jx"
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/internal/sample"
 )
 
 func TestNames(t *testing.T) {
-	n := newNames(10)
-	for i, name := range []string{
-		0: "node1.example.com",
-		1: "node1.lab.example.com",
-		2: "node10.example.com",
-		3: "exact",
-		4: "exact.example.com",
-		5: "twice.example.com",
-		6: "twice.example.com",
-		7: "key-of-0",
-		8: ".hidden.example.com",
-		9: "node1-a",
-	} {
-		n.add(int32(i), fmt.Sprintf("key-of-%d", i), name)
+	list := []string{
+		0:  "node1.example.com",
+		1:  "node1.lab.example.com",
+		2:  "node10.example.com",
+		3:  "exact",
+		4:  "exact.example.com",
+		5:  "twice.example.com",
+		6:  "twice.example.com",
+		7:  "key-of-0",
+		8:  ".hidden.example.com",
+		9:  "node1-a",
+		10: "nameless",
 	}
-	n.addNameless(10, "key-of-10")
-	n.finish()
+	objects := make(map[string]struct{})
+	for i := range list {
+		objects[fmt.Sprintf("key-of-%x", i)] = struct{}{}
+	}
+	text, err := json.Marshal(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys container
+	if err := keys.load(jx.DecodeBytes(text), nil); err != nil {
+		t.Fatal(err)
+	}
+	name := func(i int32) string { return list[i] }
+	n := newNames(&keys, name, func(i int32) bool { return name(i) == "nameless" })
 
 	for query, want := range map[string]struct {
 		index int32
 		match Match
 	}{
 		"key-of-1":              {1, Found},
-		"key-of-10":             {10, Found},
+		"key-of-a":              {10, Found},
+		"nameless":              {0, NotFound},
 		"node1.lab.example.com": {1, Found},
 		"node1.lab":             {1, Found},
 		"node10":                {2, Found},
@@ -52,7 +65,7 @@ func TestNames(t *testing.T) {
 		"":                      {8, Found},
 		"zzz":                   {0, NotFound},
 	} {
-		if i, match := n.find(query); match != want.match || match == Found && i != want.index {
+		if i, match := n.find(query, name); match != want.match || match == Found && i != want.index {
 			t.Errorf("%q: %d, match %d; want %d, match %d", query, i, match, want.index, want.match)
 		}
 	}
@@ -118,13 +131,15 @@ func TestLoadIsLenient(t *testing.T) {
 // The error of a configuration that cannot be served says where the fault is.
 func TestLoadErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                                   `not a JSON object`,
-		`[]`:                                 `not a JSON object`,
-		`{"version":1`:                       `unexpected EOF`,
-		`{"version":3000000}`:                `key 'cluster' not found, object contains only ["version"]`,
-		`{"cluster":{}}`:                     `cluster`,
-		`{} {}`:                              `something follows the object`,
-		"{\"version\":\"\xff\"}":             `byte 12 is not UTF-8`,
+		``:                               `not a JSON object`,
+		`[]`:                             `not a JSON object`,
+		`{"version":1`:                   `unexpected EOF`,
+		`{"version":3000000}`:            `key 'cluster' not found, object contains only ["version"]`,
+		`{"cluster":{}}`:                 `cluster`,
+		`{} {}`:                          `something follows the object`,
+		"{\"version\":\"\xff\"}":         `version: byte 1 of it is not UTF-8`,
+		root(",\"nodes\":{\"\xff\":{}}"): `a key: byte 0 of it is not UTF-8`,
+		root(",\"nodes\":{\"n1\":{\"name\":\"\xff\"}}"): `n1: byte 9 of it is not UTF-8`,
 		root(``)[:40]:                        `unexpected EOF`,
 		root(`,"nodes":{"n1":7}`):            `nodes: n1: `,
 		root(`,"nodes":{"n1":{"name":"a"}}`): `nodes: n1: `,
@@ -300,7 +315,7 @@ func TestNext(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := before.Next([]byte(text))
+			got, err := before.Next(strings.NewReader(text))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

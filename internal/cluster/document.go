@@ -46,6 +46,7 @@ type part struct {
 type container struct {
 	form    *canonical.Form
 	objects []object // in ascending order of their keys
+	byKey   places   // positions in objects
 	// texts has the canonical text of each object that was asked for. Ganeti
 	// writes nearly all objects in canonical form, so that this is as a rule the
 	// text of the file and takes no memory.
@@ -58,13 +59,14 @@ type object struct {
 	raw []byte
 }
 
-// load splits the text of a configuration file into the objects in it. Keys that
-// the former document has are taken from there.
-func (doc *document) load(data []byte, former *document) error {
-	if i := invalidUTF8(data); i >= 0 {
-		return fmt.Errorf("byte %d is not UTF-8", i)
-	}
-	d := jx.DecodeBytes(data)
+// readSize is how much of a configuration file is read at a time, in bytes.
+const readSize = 64 << 10
+
+// load splits the text of a configuration file into the objects in it. Keys and
+// texts that the former document has are taken from there, so that only what is new
+// takes memory.
+func (doc *document) load(text io.Reader, former *document) error {
+	d := jx.Decode(text, readSize)
 	if d.Next() != jx.Object {
 		return errors.New("not a JSON object")
 	}
@@ -73,6 +75,9 @@ func (doc *document) load(data []byte, former *document) error {
 	rest := jx.Writer{}
 	rest.ObjStart()
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
+		if err := checkUTF8(key); err != nil {
+			return within("a key", err)
+		}
 		name := string(key)
 		doc.members = append(doc.members, name)
 		if elem := form.Member(name).Elem(); elem != nil {
@@ -86,6 +91,9 @@ func (doc *document) load(data []byte, former *document) error {
 			}
 		}
 		raw, err := d.Raw()
+		if err == nil {
+			err = checkUTF8(raw)
+		}
 		if err != nil {
 			return within(name, err)
 		}
@@ -121,6 +129,22 @@ func (doc *document) older() bool {
 	return err == nil && cluster != nil && classic.Older(version, sshKeyType)
 }
 
+// lift loads the text of an older file, which begins at start, in the present layout.
+func (doc *document) lift(text io.ReadSeeker, start int64, former *document) error {
+	if _, err := text.Seek(start, io.SeekStart); err != nil {
+		return err
+	}
+	data, err := io.ReadAll(text)
+	if err != nil {
+		return err
+	}
+	if data, err = classic.Lift(data); err != nil {
+		return err
+	}
+	*doc = document{}
+	return doc.load(bytes.NewReader(data), former)
+}
+
 // explain says what the root of the configuration lacks in the words of Ganeti's
 // daemon, when that is what err tells.
 func (doc *document) explain(err error) error {
@@ -140,69 +164,102 @@ func within(member string, err error) error {
 	return fmt.Errorf("%s: %w", member, err)
 }
 
-// invalidUTF8 returns the position of the first byte that is not UTF-8, or -1.
-func invalidUTF8(data []byte) int {
-	if utf8.Valid(data) {
-		return -1
+// checkUTF8 returns an error that says which byte of a text, from 0, is the first
+// that is not UTF-8. Outside of strings the decoder takes no such bytes.
+func checkUTF8(text []byte) error {
+	if utf8.Valid(text) {
+		return nil
 	}
 	for i := 0; ; {
-		r, size := utf8.DecodeRune(data[i:])
+		r, size := utf8.DecodeRune(text[i:])
 		if r == utf8.RuneError && size == 1 {
-			return i
+			return fmt.Errorf("byte %d of it is not UTF-8", i)
 		}
 		i += size
 	}
 }
 
+// load reads the objects, of which the former document has the former ones.
 func (c *container) load(d *jx.Decoder, former []object) error {
 	c.objects = make([]object, 0, len(former)+len(former)/8)
+	var page page
 	next := 0 // where in former the key is, if keys come in order
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
+		if err := checkUTF8(key); err != nil {
+			return within("a key", err)
+		}
 		for next < len(former) && former[next].key < string(key) {
 			next++
 		}
 		var o object
 		if next < len(former) && former[next].key == string(key) {
-			o.key = former[next].key
+			o = former[next]
 		} else {
 			o.key = string(key)
 		}
 		raw, err := d.Raw()
+		if err == nil {
+			err = checkUTF8(raw)
+		}
 		if err != nil {
 			return within(o.key, err)
 		}
-		o.raw = raw
+		if page.endsBefore(o.key) {
+			page.finish(c.objects)
+		}
+		page.add(&o, raw)
 		c.objects = append(c.objects, o)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	page.finish(c.objects)
 	// Of doubled keys the last counts.
 	slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
-	last := c.objects[:0]
-	for i, o := range c.objects {
-		if i+1 == len(c.objects) || c.objects[i+1].key != o.key {
-			last = append(last, o)
-		}
-	}
+	last := lastOf(c.objects, func(o object) string { return o.key })
 	c.objects = slices.Clone(last) // without the room that appending leaves
+	c.byKey = newPlaces(len(c.objects))
+	for i := range c.objects {
+		c.byKey.add(int32(i), c.key)
+	}
 	c.texts = make([]atomic.Pointer[[]byte], len(c.objects))
 	return nil
 }
 
+// lastOf returns a list, in which what has the same text stands together, with only
+// the last of each text in it. It reuses the list's memory.
+func lastOf[T any](list []T, text func(T) string) []T {
+	last := list[:0]
+	for i, item := range list {
+		if i+1 == len(list) || text(list[i+1]) != text(item) {
+			last = append(last, item)
+		}
+	}
+	return last
+}
+
+// all returns the objects.
+func (c *container) all() []object {
+	if c == nil {
+		return nil
+	}
+	return c.objects
+}
+
 // find returns the position of the object with a key.
-func (c *container) find(key string) (int, bool) {
+func (c *container) find(key string) (int32, bool) {
 	if c == nil {
 		return 0, false
 	}
-	return slices.BinarySearchFunc(c.objects, key, func(o object, key string) int {
-		return strings.Compare(o.key, key)
-	})
+	return c.byKey.find(key, c.key)
 }
 
+// key returns the key of the object at a position.
+func (c *container) key(i int32) string { return c.objects[i].key }
+
 // text returns the canonical text of the object at a position.
-func (c *container) text(i int) ([]byte, error) {
+func (c *container) text(i int32) ([]byte, error) {
 	if text := c.texts[i].Load(); text != nil {
 		return *text, nil
 	}
@@ -219,12 +276,7 @@ func (c *container) text(i int) ([]byte, error) {
 }
 
 // objects returns the objects of a container that the file may lack.
-func (doc *document) objects(name string) []object {
-	if c := doc.containers[name]; c != nil {
-		return c.objects
-	}
-	return nil
-}
+func (doc *document) objects(name string) []object { return doc.containers[name].all() }
 
 // appendValue is Snapshot.AppendValue.
 func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte, error) {
@@ -285,7 +337,7 @@ func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
 			w.Comma()
 		}
 		w.FieldStart(o.key)
-		text, err := c.text(i)
+		text, err := c.text(int32(i))
 		if err != nil {
 			return dst, err
 		}

@@ -47,7 +47,7 @@ func (x *indexer) run() error {
 // node returns a reference to a node. Of the many references to one node only the
 // text of the first is kept.
 func (x *indexer) node(reference string) string {
-	if i, ok := x.nodeNames.byKey[reference]; ok {
+	if i, ok := x.document.containers["nodes"].find(reference); ok {
 		return x.Nodes[i].Key
 	}
 	return reference
@@ -117,11 +117,7 @@ func (x *indexer) readNodes() error {
 			Serial:    n.SerialNo,
 		}
 	})
-	x.nodeNames = newNames(len(x.Nodes))
-	for i := range x.Nodes {
-		x.nodeNames.add(int32(i), x.Nodes[i].Key, x.Nodes[i].Name)
-	}
-	x.nodeNames.finish()
+	x.nodeNames = newNames(x.document.containers["nodes"], x.nodeName, func(int32) bool { return false })
 	return err
 }
 
@@ -180,15 +176,9 @@ func (x *indexer) readInstances() error {
 	if err != nil {
 		return err
 	}
-	x.instanceNames = newNames(len(x.Instances))
-	for i := range x.Instances {
-		if name := x.Instances[i].Name; name == "" {
-			x.instanceNames.addNameless(int32(i), objects[i].key)
-		} else {
-			x.instanceNames.add(int32(i), objects[i].key, name)
-		}
-	}
-	x.instanceNames.finish()
+	x.instanceNames = newNames(x.document.containers["instances"], x.instanceName, func(i int32) bool {
+		return x.Instances[i].Name == ""
+	})
 	return nil
 }
 
@@ -212,12 +202,13 @@ func (x *indexer) makeLinks() error {
 	if !x.HasDefaultLink {
 		return nil
 	}
-	first := make(map[string]int32, len(x.Instances))
+	first := newPlaces(len(x.Instances))
 	for i := len(x.Instances) - 1; i >= 0; i-- {
 		if x.Instances[i].Named {
-			first[x.Instances[i].Name] = int32(i)
+			first.add(int32(i), x.instanceName)
 		}
 	}
+	addresses := make(map[string][]linkAddress)
 	for i := range x.Instances {
 		in := &x.Instances[i]
 		node := int32(-1)
@@ -226,9 +217,9 @@ func (x *indexer) makeLinks() error {
 		if in.Named {
 			name = in.Name
 		}
-		if i, ok := first[name]; ok && x.Instances[i].Placed {
-			if n, match := x.nodeNames.find(x.Instances[i].PrimaryNode); match == Found {
-				node = n
+		if i, ok := first.find(name, x.instanceName); ok && x.Instances[i].Placed {
+			if n, match := x.FindNode(x.Instances[i].PrimaryNode); match == Found {
+				node = int32(n)
 			}
 		}
 		for _, a := range in.Addresses {
@@ -236,23 +227,13 @@ func (x *indexer) makeLinks() error {
 			if a.Linked {
 				link = a.Link
 			}
-			x.link(link).nodes[a.IP] = node
+			addresses[link] = append(addresses[link], linkAddress{a.IP, node})
 		}
 	}
-	for _, link := range x.Links {
-		link.finish()
+	for link, addresses := range addresses {
+		x.Links[link] = newLink(addresses)
 	}
 	return nil
-}
-
-// link returns the link with a name, which it makes where there is none.
-func (x *indexer) link(name string) *Link {
-	link := x.Links[name]
-	if link == nil {
-		link = &Link{nodes: make(map[string]int32)}
-		x.Links[name] = link
-	}
-	return link
 }
 
 // placeInstances enters instances and DRBD minors with the nodes they are on.
@@ -339,15 +320,15 @@ func (x *indexer) addMinors(i int) {
 					continue // such a device has its first minor only
 				}
 				reference := device.nodes[1-end]
-				peer, match := x.nodeNames.find(reference)
+				peer, match := x.FindNode(reference)
 				if match != Found {
 					peer = -1
 				}
 				x.minors[node] = append(x.minors[node], Minor{
 					Minor:         device.minors[end],
-					Instance:      int32(i),
+					Instance:      in.Name,
 					Disk:          int32(position),
-					Peer:          peer,
+					Peer:          int32(peer),
 					PeerReference: reference,
 					Primary:       in.Placed && node == in.PrimaryNode,
 				})

@@ -17,62 +17,51 @@ const (
 	Ambiguous
 )
 
-// names finds objects by key (the UUID, as a rule), by name, or by the leading
-// labels of a name, in this order, as Ganeti finds nodes and instances.
+// names finds objects of a container by key (the UUID, as a rule), by name, or by the
+// leading labels of a name, in this order, as Ganeti finds nodes and instances.
 type names struct {
-	byKey  map[string]int32
-	byName map[string]int32
-	sorted []string // every name, once, ascending
+	keys   *container
+	byName places
+	sorted []int32 // one object of every name, by name, ascending
 }
 
-func newNames(size int) names {
-	return names{
-		byKey:  make(map[string]int32, size),
-		byName: make(map[string]int32, size),
-		sorted: make([]string, 0, size),
+// newNames returns the names of a container's objects. nameless objects are found by
+// their keys alone. Of several objects with one name the last is found.
+func newNames(keys *container, name func(i int32) string, nameless func(i int32) bool) names {
+	n := names{keys: keys, byName: newPlaces(len(keys.all()))}
+	for i := range int32(len(keys.all())) {
+		if !nameless(i) {
+			n.byName.add(i, name)
+		}
 	}
-}
-
-// add makes object i known under its key and its name. Of two objects with one
-// name the one added last is found.
-func (n *names) add(i int32, key, name string) {
-	n.byKey[key] = i
-	n.byName[name] = i
-	n.sorted = append(n.sorted, name)
-}
-
-// addNameless makes object i known under its key alone.
-func (n *names) addNameless(i int32, key string) { n.byKey[key] = i }
-
-// finish makes n ready for find.
-func (n *names) finish() {
-	slices.Sort(n.sorted)
-	n.sorted = slices.Clip(slices.Compact(n.sorted))
+	n.sorted = n.byName.all()
+	slices.SortFunc(n.sorted, func(i, j int32) int { return strings.Compare(name(i), name(j)) })
+	return n
 }
 
 // find returns the index of the object that query means: the one with that key
 // or name or, where there is none, the only one whose name continues query with
 // a dot. It takes time logarithmic in the number of names and allocates nothing.
-func (n *names) find(query string) (int32, Match) {
-	if i, ok := n.byKey[query]; ok {
+func (n *names) find(query string, name func(i int32) string) (int32, Match) {
+	if i, ok := n.keys.find(query); ok {
 		return i, Found
 	}
-	if i, ok := n.byName[query]; ok {
+	if i, ok := n.byName.find(query, name); ok {
 		return i, Found
 	}
-	first, _ := slices.BinarySearchFunc(n.sorted, query, compareWithDot)
+	first, _ := slices.BinarySearchFunc(n.sorted, query, func(i int32, query string) int {
+		return compareWithDot(name(i), query)
+	})
+	continues := func(at int) bool {
+		return at < len(n.sorted) && compareWithDot(name(n.sorted[at]), query) == 0
+	}
 	switch {
-	case !n.continues(first, query):
+	case !continues(first):
 		return 0, NotFound
-	case n.continues(first+1, query):
+	case continues(first + 1):
 		return 0, Ambiguous
 	}
-	return n.byName[n.sorted[first]], Found
-}
-
-// continues reports whether the name at i starts with query and a dot.
-func (n *names) continues(i int, query string) bool {
-	return i < len(n.sorted) && compareWithDot(n.sorted[i], query) == 0
+	return n.sorted[first], Found
 }
 
 // compareWithDot compares the beginning of name with query + "." without making

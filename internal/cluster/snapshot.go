@@ -5,14 +5,15 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
-	"maps"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/config/index"
-	"gntconfd/internal/cluster/classic"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -106,11 +107,30 @@ type Link struct {
 	// IPs are the addresses, each once, in ascending order of their text.
 	IPs []string
 
-	nodes map[string]int32 // by address; -1 where the node is not known
+	nodes []int32 // of each of them; -1 where the node is not known
+	byIP  places  // positions in IPs
 }
 
-// finish fills in what follows from l.nodes.
-func (l *Link) finish() { l.IPs = slices.Sorted(maps.Keys(l.nodes)) }
+// linkAddress is an address on a link with the index of its node, or -1.
+type linkAddress struct {
+	ip   string
+	node int32
+}
+
+// newLink makes a link of the addresses on it. Of doubled ones the last counts.
+func newLink(addresses []linkAddress) *Link {
+	slices.SortStableFunc(addresses, func(a, b linkAddress) int { return strings.Compare(a.ip, b.ip) })
+	addresses = lastOf(addresses, func(a linkAddress) string { return a.ip })
+	l := &Link{IPs: make([]string, len(addresses)), nodes: make([]int32, len(addresses))}
+	l.byIP = newPlaces(len(addresses))
+	for i, a := range addresses {
+		l.IPs[i], l.nodes[i] = a.ip, a.node
+		l.byIP.add(int32(i), l.ip)
+	}
+	return l
+}
+
+func (l *Link) ip(i int32) string { return l.IPs[i] }
 
 // Node returns the index in Snapshot.Nodes of the primary node of the instance
 // with an address. It is false when no instance has it or its node is not known.
@@ -118,16 +138,19 @@ func (l *Link) Node(ip string) (int, bool) {
 	if l == nil {
 		return 0, false
 	}
-	i, ok := l.nodes[ip]
-	return int(i), ok && i >= 0
+	i, ok := l.byIP.find(ip, l.ip)
+	if !ok || l.nodes[i] < 0 {
+		return 0, false
+	}
+	return int(l.nodes[i]), true
 }
 
 // Minor is a DRBD minor that a disk takes on a node.
 type Minor struct {
 	// Minor is the number of the minor.
 	Minor int64
-	// Instance is the index in Snapshot.Instances of the disk's instance.
-	Instance int32
+	// Instance is the name of the disk's instance.
+	Instance string
 	// Disk is the position of the disk in its instance; a disk below another has
 	// the position of that one.
 	Disk int32
@@ -140,23 +163,24 @@ type Minor struct {
 }
 
 // Load makes a snapshot of the text of a configuration file, of Ganeti 2.1 or
-// later. The snapshot keeps data, which must not change any more.
+// later.
 //
 // Members that no answer needs may be missing or unknown. The error names the
 // place of the first member that is needed and missing, or cannot be read.
-func Load(data []byte) (*Snapshot, error) { return new(Snapshot).Next(data) }
+func Load(data []byte) (*Snapshot, error) { return new(Snapshot).Next(bytes.NewReader(data)) }
 
-// Next is Load for a configuration that follows the one of s: what has not changed
-// is taken over from s, which stays as it is.
-func (s *Snapshot) Next(data []byte) (*Snapshot, error) {
+// Next is Load for a configuration that follows the one of s, and is read from where
+// the reader stands: what has not changed, and that is nearly all of it as a rule, is
+// taken over from s, which stays as it is.
+func (s *Snapshot) Next(text io.ReadSeeker) (*Snapshot, error) {
 	next := new(Snapshot)
 	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
-	err := next.document.load(data, &s.document)
+	start, err := text.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = next.document.load(text, &s.document)
+	}
 	if err == nil && next.document.older() {
-		if data, err = classic.Lift(data); err == nil {
-			next.document = document{}
-			err = next.document.load(data, &s.document)
-		}
+		err = next.document.lift(text, start, &s.document)
 	}
 	if err == nil {
 		err = x.run()
@@ -169,15 +193,19 @@ func (s *Snapshot) Next(data []byte) (*Snapshot, error) {
 
 // FindNode returns the index in Nodes of the node that query means.
 func (s *Snapshot) FindNode(query string) (int, Match) {
-	i, match := s.nodeNames.find(query)
+	i, match := s.nodeNames.find(query, s.nodeName)
 	return int(i), match
 }
 
+func (s *Snapshot) nodeName(i int32) string { return s.Nodes[i].Name }
+
 // FindInstance returns the index in Instances of the instance that query means.
 func (s *Snapshot) FindInstance(query string) (int, Match) {
-	i, match := s.instanceNames.find(query)
+	i, match := s.instanceNames.find(query, s.instanceName)
 	return int(i), match
 }
+
+func (s *Snapshot) instanceName(i int32) string { return s.Instances[i].Name }
 
 // Minors returns the DRBD minors of a node: by instance, then by disk, a disk
 // before those below it.
@@ -192,7 +220,7 @@ func (s *Snapshot) SecondaryInstances(node *Node) []int32 { return s.secondaries
 
 // InstanceText returns the canonical text of an instance.
 func (s *Snapshot) InstanceText(i int) ([]byte, error) {
-	return s.document.containers["instances"].text(i)
+	return s.document.containers["instances"].text(int32(i))
 }
 
 // DiskText returns the canonical text of the disk with a key. The error is

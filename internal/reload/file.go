@@ -28,6 +28,7 @@ const (
 var (
 	// errUnchanged: the file, or what is wrong with it, is what it was.
 	errUnchanged = errors.New("unchanged")
+	errInUse     = errors.New("in use")
 	errEmpty     = errors.New("the file is empty")
 	errUnsteady  = errors.New("the file keeps changing while it is read")
 )
@@ -42,8 +43,9 @@ type file struct {
 	path  string
 	limit int64 // largest size, in bytes
 
-	seen    stamp  // of the contents last read; zero when stat cannot tell that they are the same
-	sum     digest // of the contents last returned
+	seen    stamp  // of the contents last read; zero when that failed
+	recent  bool   // they were so new that others may come to have the same stamp
+	sum     digest // of the contents last read
 	used    digest // of the contents in use; zero when there are none
 	failure string // what was wrong the last time; empty when nothing was
 }
@@ -55,50 +57,78 @@ type stamp struct {
 	mtime, ctime int64 // nanoseconds, Unix time
 }
 
-// use marks the contents last returned as those in use.
+// use marks the contents last read as those in use.
 func (f *file) use() { f.used = f.sum }
-
-// inUse reports whether the contents last returned are those in use.
-func (f *file) inUse() bool { return f.sum == f.used }
 
 // forget marks no contents as those in use.
 func (f *file) forget() { f.used = 0 }
 
-// read returns the file's contents, never empty. If they are the same as the
-// last time, or cannot be had for the same reason, the error is errUnchanged.
-// Without force a file that looks the same is not opened.
-func (f *file) read(force bool) ([]byte, error) {
-	if !force && f.seen != (stamp{}) {
+// read calls look with the file's contents, never empty, once more for each time
+// that they change meanwhile; the error of look is one of reading. If they are the
+// same as the last time, or cannot be had for the same reason, look is not called and
+// the error is errUnchanged; if they are others than the last time, but those in use,
+// it is errInUse. Without force a file that looks the same is not opened.
+//
+// A configuration takes much memory. It is read twice, first for its digest and then
+// by look, so that no more of it than look keeps is in memory at any time.
+func (f *file) read(force bool, look func(text *io.SectionReader) error) error {
+	if !force && !f.recent {
 		if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
-			return nil, errUnchanged
+			return errUnchanged
 		}
 	}
 	began := time.Now()
-	data, seen, err := readSteady(f.path, f.limit)
+	var sum digest
+	var known error // errUnchanged or errInUse
+	seen, err := steady(f.path, f.limit, func(text *io.SectionReader) error {
+		var err error
+		if sum, err = sumOf(text); err != nil {
+			return err
+		}
+		known = nil
+		switch {
+		case sum == f.sum && f.failure == "":
+			known = errUnchanged
+		case sum == f.used:
+			known = errInUse
+		default:
+			return look(text)
+		}
+		return nil
+	})
+	f.seen, f.recent = seen, seen.recent(began)
 	if err != nil {
-		f.seen = stamp{} // not all reasons for failing leave a mark on the file
 		if err.Error() == f.failure {
-			return nil, errUnchanged
+			return errUnchanged
 		}
 		f.failure = err.Error()
-		return nil, err
-	}
-	f.seen = seen
-	if began.Sub(time.Unix(0, seen.ctime)) < coarsest {
-		f.seen = stamp{}
-	}
-	sum := digest(maphash.Bytes(seed, data))
-	if sum == f.sum && f.failure == "" {
-		return nil, errUnchanged
+		return err
 	}
 	f.sum, f.failure = sum, ""
-	return data, nil
+	return known
+}
+
+// recent reports whether a file with this stamp could change after a moment without
+// getting another.
+func (s stamp) recent(now time.Time) bool {
+	return now.Sub(time.Unix(0, s.ctime)) < coarsest
+}
+
+// sumOf returns the digest of a text, and leaves it at its beginning.
+func sumOf(text *io.SectionReader) (digest, error) {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	if _, err := io.Copy(&h, text); err != nil {
+		return 0, err
+	}
+	_, err := text.Seek(0, io.SeekStart)
+	return digest(h.Sum64()), err
 }
 
 // ReadKey returns what a Reloader would take for the key, or the error that Start
 // would return.
 func ReadKey(path string) ([]byte, error) {
-	key, _, err := readSteady(path, maxKeySize)
+	key, err := readAll(path, maxKeySize)
 	if err != nil {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
 	}
@@ -107,59 +137,62 @@ func ReadKey(path string) ([]byte, error) {
 
 // ReadConfig returns the text of a configuration as a Reloader would read it, or
 // the error that its State.Err would be.
-func ReadConfig(path string) ([]byte, error) {
-	data, _, err := readSteady(path, maxConfigSize)
+func ReadConfig(path string) ([]byte, error) { return readAll(path, maxConfigSize) }
+
+func readAll(path string, limit int64) (data []byte, err error) {
+	_, err = steady(path, limit, func(text *io.SectionReader) error {
+		data, err = io.ReadAll(text)
+		return err
+	})
 	return data, err
 }
 
-// readSteady reads a regular file of 1 to limit bytes that does not change in
-// the meantime. It never waits for a writer, as opening a named pipe might.
-func readSteady(path string, limit int64) ([]byte, stamp, error) {
+// steady calls look with the contents of a regular file of 1 to limit bytes, once
+// more for each time that they change meanwhile. It never waits for a writer, as
+// opening a named pipe might. The stamp is zero when there is an error.
+func steady(path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	for attempt := 1; ; attempt++ {
-		data, seen, err := readOnce(path, limit)
+		seen, err := once(path, limit, look)
 		passing := errors.Is(err, errUnsteady) || errors.Is(err, errEmpty)
 		if !passing || attempt == attempts {
-			return data, seen, explain(path, err)
+			return seen, explain(path, err)
 		}
 		time.Sleep(quiet)
 	}
 }
 
-func readOnce(path string, limit int64) ([]byte, stamp, error) {
+func once(path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, stamp{}, err
+		return stamp{}, err
 	}
 	defer f.Close()
 	before, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, err
+		return stamp{}, err
 	}
 	size := before.Size()
 	switch {
 	case !before.Mode().IsRegular():
-		return nil, stamp{}, fmt.Errorf("not a regular file (mode %v)", before.Mode())
+		return stamp{}, fmt.Errorf("not a regular file (mode %v)", before.Mode())
 	case size == 0:
-		return nil, stamp{}, errEmpty
+		return stamp{}, errEmpty
 	case size > limit:
-		return nil, stamp{}, fmt.Errorf("the file has %d bytes, more than the %d that are allowed", size, limit)
+		return stamp{}, fmt.Errorf("the file has %d bytes, more than the %d that are allowed", size, limit)
 	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(f, data); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, stamp{}, errUnsteady
-	} else if err != nil {
-		return nil, stamp{}, err
+	if err := look(io.NewSectionReader(f, 0, size)); err != nil {
+		return stamp{}, err
 	}
 	after, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, err
+		return stamp{}, err
 	}
 	// Not the ctime: it also changes when the file is replaced by another,
 	// which harms no one who has it open.
 	if after.Size() != size || !after.ModTime().Equal(before.ModTime()) {
-		return nil, stamp{}, errUnsteady
+		return stamp{}, errUnsteady
 	}
-	return data, stampOf(before), nil
+	return stampOf(before), nil
 }
 
 func stampOf(info fs.FileInfo) stamp {

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -55,7 +56,7 @@ type State struct {
 
 	Size     int           // Snapshot's size as a file, in bytes
 	LoadedAt time.Time     // when Snapshot was loaded
-	LoadTime time.Duration // how long that took, without the reading
+	LoadTime time.Duration // how long that took
 
 	// Loads counts the snapshots made, and Failures the contents that were
 	// refused and the kinds of errors in reading that were met, a lasting
@@ -81,7 +82,7 @@ type Reloader struct {
 	key, config file
 	onKey       func([]byte)
 	onConfig    func(State)
-	load        func(former *cluster.Snapshot, data []byte) (*cluster.Snapshot, error)
+	load        func(former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error)
 	log         *slog.Logger
 
 	dir   directory
@@ -222,13 +223,17 @@ func (r *Reloader) looked() {
 
 // lookAtKey returns an error if the key file has become unusable.
 func (r *Reloader) lookAtKey(force bool) error {
-	key, err := r.key.read(force)
+	var key []byte
+	err := r.key.read(force, func(text *io.SectionReader) (err error) {
+		key, err = io.ReadAll(text)
+		return err
+	})
 	switch {
 	case errors.Is(err, errUnchanged):
+	case errors.Is(err, errInUse):
+		r.log.Info("the key file is again the one in use", "file", r.key.path)
 	case err != nil:
 		return fmt.Errorf("key file %s: %w", r.key.path, err)
-	case r.key.inUse():
-		r.log.Info("the key file is again the one in use", "file", r.key.path)
 	default:
 		r.key.use()
 		r.onKey(key)
@@ -239,7 +244,12 @@ func (r *Reloader) lookAtKey(force bool) error {
 
 func (r *Reloader) lookAtConfig(force bool) {
 	s := r.State()
-	data, err := r.config.read(force)
+	var loaded State
+	var broken error
+	err := r.config.read(force, func(text *io.SectionReader) error {
+		loaded, broken = r.loadConfig(s, text)
+		return nil
+	})
 	switch {
 	case errors.Is(err, errUnchanged):
 		return
@@ -250,16 +260,18 @@ func (r *Reloader) lookAtConfig(force bool) {
 		s.Problem = fmt.Sprintf("Failure during configuration update: %s: "+
 			"getFileStatus: does not exist (No such file or directory)", r.config.path)
 		r.log.Info("no configuration file: this node is no master candidate", "file", r.config.path)
-	case err == nil && r.config.inUse():
+	case errors.Is(err, errInUse):
 		s.Err = nil
 		r.log.Info("the configuration file is again the one in service", "file", r.config.path)
+	case err != nil:
+		r.refuse(&s, err)
+	case broken != nil:
+		r.refuse(&s, broken)
 	default:
-		if err == nil {
-			err = r.loadConfig(&s, data)
-		}
-		if err != nil {
-			r.refuse(&s, err)
-		}
+		r.config.use()
+		s = loaded
+		r.log.Info("configuration loaded", "file", r.config.path,
+			"serial", s.Snapshot.Serial, "bytes", s.Size, "duration", s.LoadTime)
 	}
 	changed := s.Snapshot != r.State().Snapshot
 	r.onConfig(s)
@@ -270,34 +282,31 @@ func (r *Reloader) lookAtConfig(force bool) {
 }
 
 // load makes a snapshot, with the help of the one before it, if any.
-func load(former *cluster.Snapshot, data []byte) (*cluster.Snapshot, error) {
+func load(former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
 	if former == nil {
-		return cluster.Load(data)
+		former = new(cluster.Snapshot)
 	}
-	return former.Next(data)
+	return former.Next(text)
 }
 
-// loadConfig puts a snapshot of data into s.
-func (r *Reloader) loadConfig(s *State, data []byte) error {
+// loadConfig returns the state that follows s with a snapshot of text.
+func (r *Reloader) loadConfig(s State, text *io.SectionReader) (State, error) {
+	defer hurry()()
 	began := time.Now()
-	snapshot, err := r.load(s.Snapshot, data)
+	snapshot, err := r.load(s.Snapshot, text)
 	ended := time.Now()
 	r.pace.loaded(ended)
 	if err != nil {
-		return err
+		return State{}, err
 	}
-	r.config.use()
-	*s = State{
+	return State{
 		Snapshot: snapshot,
-		Size:     len(data),
+		Size:     int(text.Size()),
 		LoadedAt: ended,
 		LoadTime: ended.Sub(began),
 		Loads:    s.Loads + 1,
 		Failures: s.Failures,
-	}
-	r.log.Info("configuration loaded", "file", r.config.path,
-		"serial", snapshot.Serial, "bytes", s.Size, "duration", s.LoadTime)
-	return nil
+	}, nil
 }
 
 // refuse notes in s that the file as it is cannot be served.

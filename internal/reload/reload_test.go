@@ -3,6 +3,7 @@ package reload
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -153,14 +154,22 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := file{path: path, limit: 10}
-	if data, err := f.read(false); string(data) != "1" || err != nil {
+	read := func(force bool) (string, error) {
+		var data []byte
+		err := f.read(force, func(text *io.SectionReader) (err error) {
+			data, err = io.ReadAll(text)
+			return err
+		})
+		return string(data), err
+	}
+	if data, err := read(false); data != "1" || err != nil {
 		t.Fatalf("first read: %q, %v", data, err)
 	}
-	if f.seen != (stamp{}) {
+	if !f.recent {
 		t.Error("a file changed just now is taken for settled")
 	}
-	if _, err := f.read(false); !errors.Is(err, errUnchanged) {
-		t.Errorf("second read: %v", err)
+	if data, err := read(false); data != "" || !errors.Is(err, errUnchanged) {
+		t.Errorf("second read: %q, %v", data, err)
 	}
 
 	if err := os.WriteFile(path, []byte("2"), 0o600); err != nil {
@@ -170,12 +179,41 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.seen = stampOf(info)
-	if _, err := f.read(false); !errors.Is(err, errUnchanged) {
+	f.seen, f.recent = stampOf(info), false
+	if _, err := read(false); !errors.Is(err, errUnchanged) {
 		t.Errorf("a settled file was read: %v", err)
 	}
-	if data, err := f.read(true); string(data) != "2" || err != nil {
+	if data, err := read(true); data != "2" || err != nil {
 		t.Errorf("forced read: %q, %v", data, err)
+	}
+}
+
+// What is read takes no memory but what is kept of it.
+func TestReadTakesNoMemory(t *testing.T) {
+	const size = 4 << 20
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := file{path: path, limit: size}
+	for _, read := range []struct {
+		name  string
+		force bool
+		want  error
+	}{{"first", false, nil}, {"second", false, errUnchanged}, {"forced", true, errUnchanged}} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := f.read(read.force, func(text *io.SectionReader) error {
+			_, err := io.Copy(io.Discard, text)
+			return err
+		})
+		if !errors.Is(err, read.want) {
+			t.Fatalf("%s read: %v, want %v", read.name, err, read.want)
+		}
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > size/4 {
+			t.Errorf("%s read took %d bytes", read.name, took)
+		}
 	}
 }
 
@@ -205,7 +243,7 @@ func TestReadRefused(t *testing.T) {
 		filepath.Join(open, "file"):   `^permission denied: mode 0000, owner \S+, group \S+, but user \S+ needs read permission$`,
 		filepath.Join(locked, "file"): `^permission denied: user \S+ needs search permission for all directories of the path$`,
 	} {
-		_, _, err := readSteady(path, 10)
+		_, err := readAll(path, 10)
 		if !errors.Is(err, fs.ErrPermission) || !match(want, err.Error()) {
 			t.Errorf("%s: got %v, want %s", path, err, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -159,7 +160,11 @@ func (w *world) stop() {
 	}
 }
 
-func (w *world) load(_ *cluster.Snapshot, data []byte) (*cluster.Snapshot, error) {
+func (w *world) load(_ *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
+	data, err := io.ReadAll(text)
+	if err != nil {
+		return nil, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.parse++

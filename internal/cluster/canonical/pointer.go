@@ -27,6 +27,9 @@ func ParsePointer(pointer string) ([]string, error) {
 		return nil, ErrPointer
 	}
 	tokens := strings.Split(pointer[1:], "/")
+	if strings.IndexByte(pointer, '~') < 0 {
+		return tokens, nil
+	}
 	for i, token := range tokens {
 		if strings.Count(token, "~") != strings.Count(token, "~0")+strings.Count(token, "~1") {
 			return nil, ErrPointer
@@ -71,9 +74,8 @@ func Members(text []byte) map[string][]byte {
 }
 
 func memberOf(object []byte, name string) (found []byte, ok bool) {
-	label := string(appendQuoted(nil, []byte(name)))
 	for key, value := range members(object) {
-		if string(key) == label {
+		if string(unquoted(key)) == name {
 			found, ok = value, true
 		}
 	}

@@ -209,7 +209,7 @@ func TestReleasesLoad(t *testing.T) {
 				}
 				minors := 0
 				for _, minor := range s.Minors(&s.Nodes[i]) {
-					if name := s.Instances[minor.Instance].Name; !strings.HasPrefix(name, "soon.") {
+					if name := minor.Instance; !strings.HasPrefix(name, "soon.") {
 						minors++
 					}
 				}
@@ -232,7 +232,7 @@ func TestReleasesFollowEachOther(t *testing.T) {
 	configs := releases(t)
 	former := new(cluster.Snapshot)
 	for _, line := range []string{"2.6", "2.6", "2.13", "2.16", "2.8"} {
-		next, err := former.Next(configs[line])
+		next, err := former.Next(bytes.NewReader(configs[line]))
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}

@@ -1,0 +1,38 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Places are a map from texts to the last position with each.
+func TestPlaces(t *testing.T) {
+	few := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"})
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SliceOf(few).Draw(t, "texts")
+		text := func(i int32) string { return texts[i] }
+		p := newPlaces(len(texts))
+		want := make(map[string]int32)
+		for i := range texts {
+			p.add(int32(i), text)
+			want[texts[i]] = int32(i)
+		}
+		for _, wanted := range []string{"", "a", "b", "c", "d", "e", "none"} {
+			i, ok := p.find(wanted, text)
+			if at, known := want[wanted]; ok != known || ok && i != at {
+				t.Fatalf("%q is at %d, %v; want %d, %v", wanted, i, ok, at, known)
+			}
+		}
+		all := p.all()
+		slices.Sort(all)
+		if !slices.Equal(all, slices.Sorted(maps.Values(want))) {
+			t.Fatalf("all are %v, want %v", all, want)
+		}
+	})
+	if _, ok := places(nil).find("", nil); ok {
+		t.Error("something is found in none")
+	}
+}

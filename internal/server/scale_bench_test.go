@@ -1,0 +1,73 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/wire"
+)
+
+// BenchmarkLargeCluster measures the whole way of a datagram, but for the sockets, for
+// the questions whose replies are put together when they are asked for, each about
+// many objects of a cluster that does not fit into the processor's caches.
+func BenchmarkLargeCluster(b *testing.B) {
+	var text bytes.Buffer
+	if err := sample.Generate(&text, 1000, 10000, 1); err != nil {
+		b.Fatal(err)
+	}
+	snapshot, err := cluster.Load(text.Bytes())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var dialect dialect = modern{answer.Prepare(snapshot)}
+	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	now := time.Now()
+	var scratch answer.Scratch
+	buffer := make([]byte, 0, genwire.MaxDatagramSize)
+	for _, asking := range []struct {
+		name string
+		ask  func(node *cluster.Node, instance *cluster.Instance) string
+	}{
+		{"node-drbd", func(n *cluster.Node, _ *cluster.Instance) string {
+			return fmt.Sprintf(`"type":7,"query":%q`, n.Name)
+		}},
+		{"node-instances", func(n *cluster.Node, _ *cluster.Instance) string {
+			return fmt.Sprintf(`"type":8,"query":%q`, n.Name)
+		}},
+		{"instance-disks", func(_ *cluster.Node, in *cluster.Instance) string {
+			return fmt.Sprintf(`"type":9,"query":%q`, in.Name)
+		}},
+		{"config-instance", func(_ *cluster.Node, in *cluster.Instance) string {
+			return fmt.Sprintf(`"type":10,"query":"/instances/%s/name"`, in.UUID)
+		}},
+		{"config-disk", func(_ *cluster.Node, in *cluster.Instance) string {
+			return fmt.Sprintf(`"type":10,"query":"/disks/%s/size"`, in.Disks[0])
+		}},
+	} {
+		b.Run(asking.name, func(b *testing.B) {
+			datagrams := make([][]byte, len(snapshot.Nodes))
+			for i := range datagrams {
+				asked := asking.ask(&snapshot.Nodes[i], &snapshot.Instances[i*len(snapshot.Instances)/len(datagrams)])
+				datagrams[i] = question{members: asked}.datagram(b, codec, now)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				codec.Authenticate(datagrams[i%len(datagrams)], now)
+				response, refusal := dialect.respond(codec, now, &scratch)
+				if refusal != wire.Accepted {
+					b.Fatal("no answer")
+				}
+				reply := response.reply
+				if _, err := codec.Seal(buffer, response.rsalt, reply.Text, reply.Escaped); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
