@@ -167,7 +167,7 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 			continue
 		case !waiting:
 			return nil
-		case settled == nil && (k.answers > 0 || k.failures >= k.needed):
+		case settled == nil && k.answers+k.failures > 0:
 			settled = time.After(max(firstPause, 2*slowest))
 		}
 		select {
@@ -253,7 +253,7 @@ func (k *call) resolve(ctx context.Context, t *target) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		t.err = err
+		t.sends, t.err = 0, err // it is looked up again when it is its turn again
 		t.peer.silent.Store(true)
 		k.stir()
 	default:

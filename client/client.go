@@ -58,6 +58,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/wire"
 )
 
@@ -122,6 +123,8 @@ type Client struct {
 	peers   atomic.Pointer[[]*peer]
 	conn    *net.UDPConn
 	stats   [kinds]atomic.Uint64
+	// inconsistent holds, by request type, whether it is known that peers differ.
+	inconsistent [genwire.RequestDataCollectors + 1]atomic.Bool
 
 	mu      sync.Mutex
 	codec   *wire.Codec      // seals requests

@@ -423,8 +423,13 @@ func TestLog(t *testing.T) {
 		r.write([]byte("plj0 garbage"))
 		says(`"a"`, 7)(r)
 	}, says(`"b"`, 7))
-	if _, err := Query(patient(t), c, Master()); !errors.Is(err, ErrInconsistent) {
-		t.Errorf("got %v", err)
+	for range 3 {
+		if _, err := Query(patient(t), c, Master()); !errors.Is(err, ErrInconsistent) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := strings.Count(log.String(), "inconsistent"); n != 1 {
+		t.Errorf("warned %d times of the same", n)
 	}
 	for _, want := range []string{"level=WARN msg=\"inconsistent answers\" type=3 serial=7", "level=DEBUG msg=\"ignored a datagram\"", "because=garbled"} {
 		if !strings.Contains(log.String(), want) {

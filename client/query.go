@@ -102,8 +102,10 @@ func query[A any](ctx context.Context, c *Client, q Question[A], expected int64)
 	best := replyOf[A](v.best)
 	result.Answer, result.JSON, result.Serial = best.Answer, best.JSON, best.Serial
 	result.Agreed, result.Consistent = v.agreeing >= k.needed, v.consistent
-	if !v.consistent {
-		c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial, "agreed", result.Agreed)
+	if known := c.inconsistent[q.typ].Swap(!v.consistent); !v.consistent {
+		if !known {
+			c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial, "agreed", result.Agreed)
+		}
 		if !result.Agreed {
 			return result, fmt.Errorf("request type %d: %w at serial %d", q.typ, ErrInconsistent, best.Serial)
 		}

@@ -242,6 +242,17 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestRefusedButOne: an error is all there is to learn when nobody else is there.
+func TestRefusedButOne(t *testing.T) {
+	t.Parallel()
+	one := serve(t, "127.0.0.1", fails(`"none"`))
+	c := newClient(t, Options{Peers: []string{nobody(t), nobody(t), one.name()}})
+	var status *StatusError
+	if _, err := Query(patient(t), c, Master()); !errors.As(err, &status) || status.Text != "none" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestRefusedBesides: what the network says of the dead does not keep a request from
 // the living. It took many a try to see that it did.
 func TestRefusedBesides(t *testing.T) {
@@ -662,6 +673,12 @@ func TestCannotBeAsked(t *testing.T) {
 				}
 			}
 		})
+	}
+	if _, err := Query(t.Context(), c, Locate("", netip.Addr{})); !errors.Is(err, ErrQuery) {
+		t.Errorf("no address: got %v", err)
+	}
+	if _, err := Query(t.Context(), c, LocateAll("", netip.IPv6Loopback(), netip.Addr{})); !errors.Is(err, ErrQuery) {
+		t.Errorf("some addresses: got %v", err)
 	}
 	if came := servers[0].came.Load(); came > 0 {
 		t.Errorf("%d requests came", came)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type question struct {
 	typ     genwire.RequestType
 	query   genwire.OptQuery
 	set     bool // whether the order of a list in the answer means nothing
-	decode  func(answer jx.Raw, classic bool) (any, error)
+	decode  func(jx.Raw) (any, error)
 	invalid error // why it cannot be asked
 }
 
@@ -37,7 +38,7 @@ func (q *question) interpret(o *opinion) {
 		o.err = statusError(o)
 		return
 	}
-	value, err := q.decode(jx.Raw(o.json), o.classic)
+	value, err := q.decode(jx.Raw(o.json))
 	if err != nil {
 		o.err = fmt.Errorf("%s: %w: %.200s: %w", o.peer.name, ErrAnswer, o.json, err)
 		return
@@ -45,10 +46,10 @@ func (q *question) interpret(o *opinion) {
 	o.value = value
 }
 
-func ask[A any](typ genwire.RequestType, decode func(answer jx.Raw, classic bool) (A, error)) Question[A] {
+func ask[A any](typ genwire.RequestType, decode func(jx.Raw) (A, error)) Question[A] {
 	return Question[A]{question{
 		typ:    typ,
-		decode: func(answer jx.Raw, classic bool) (any, error) { return decode(answer, classic) },
+		decode: func(answer jx.Raw) (any, error) { return decode(answer) },
 	}}
 }
 
@@ -68,11 +69,11 @@ func (q Question[A]) parameters(p genwire.QueryParameters) Question[A] {
 // of the configuration's layout, such as 3000000; it is 0 from a daemon of Ganeti
 // 2.6 or before.
 func Ping() Question[int64] {
-	return ask(genwire.RequestPing, func(answer jx.Raw, _ bool) (int64, error) {
+	return ask(genwire.RequestPing, func(answer jx.Raw) (int64, error) {
 		if string(answer) == `"ok"` {
 			return 0, nil
 		}
-		return decodeJSON[int64](answer, false)
+		return decodeJSON[int64](answer)
 	})
 }
 
@@ -104,8 +105,8 @@ func (r Role) String() string {
 // the beginning of its name up to a dot, or by UUID. A daemon of Ganeti 2.6 knows
 // whole names only.
 func NodeRole(node string) Question[Role] {
-	return ask(genwire.RequestNodeRoleByName, func(answer jx.Raw, _ bool) (Role, error) {
-		role, err := decodeJSON[Role](answer, false)
+	return ask(genwire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
+		role, err := decodeJSON[Role](answer)
 		if _, known := roleNames[role]; err == nil && !known {
 			return 0, errors.New("no role has this number")
 		}
@@ -117,9 +118,19 @@ func NodeRole(node string) Question[Role] {
 // on a link (request type 2). An empty link is the cluster's default one. The error is
 // ErrUnknownEntry when there is no such instance.
 func Locate(link string, ip netip.Addr) Question[netip.Addr] {
-	return ask(genwire.RequestNodePIPByInstanceIP, decodeAddr).parameters(genwire.QueryParameters{
-		Link: optional(link), IP: genwire.NewOptNilString(ip.String()),
+	q := ask(genwire.RequestNodePIPByInstanceIP, decodeAddr).parameters(genwire.QueryParameters{
+		Link: optional(link), IP: genwire.NewOptNilString(ip.Unmap().String()),
 	})
+	q.invalid = checkAddr(ip)
+	return q
+}
+
+// checkAddr returns why an address cannot be asked for.
+func checkAddr(ip netip.Addr) error {
+	if !ip.IsValid() {
+		return fmt.Errorf("%w: the zero address", ErrQuery)
+	}
+	return nil
 }
 
 // Location says which node runs the instance with an address.
@@ -135,10 +146,10 @@ type Location struct {
 func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	texts := make([]string, len(ips))
 	for i, ip := range ips {
-		texts[i] = ip.String()
+		texts[i] = ip.Unmap().String()
 	}
-	return ask(genwire.RequestNodePIPByInstanceIP, func(answer jx.Raw, _ bool) ([]Location, error) {
-		rows, err := decodeJSON[[]json.RawMessage](answer, false)
+	q := ask(genwire.RequestNodePIPByInstanceIP, func(answer jx.Raw) ([]Location, error) {
+		rows, err := decodeJSON[[]json.RawMessage](answer)
 		if err == nil && len(rows) != len(ips) {
 			err = fmt.Errorf("%d locations of %d addresses", len(rows), len(ips))
 		}
@@ -154,11 +165,15 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 		}
 		return all, nil
 	}).parameters(genwire.QueryParameters{Link: optional(link), IPList: genwire.NewOptNilStringArray(texts)})
+	for _, ip := range ips {
+		q.invalid = errors.Join(q.invalid, checkAddr(ip))
+	}
+	return q
 }
 
 // decodeLocation reads the triplet of one address, or the pair of Ganeti 2.6.
 func decodeLocation(raw jx.Raw) (Location, error) {
-	members, err := decodeJSON[[]json.RawMessage](raw, false)
+	members, err := decodeJSON[[]json.RawMessage](raw)
 	switch {
 	case err != nil:
 		return Location{}, err
@@ -167,13 +182,13 @@ func decodeLocation(raw jx.Raw) (Location, error) {
 	}
 	o := opinion{peer: new(peer), json: members[1], classic: len(members) == 2}
 	if !o.classic {
-		o.serial, err = decodeJSON[int64](jx.Raw(members[2]), false)
+		o.serial, err = decodeJSON[int64](jx.Raw(members[2]))
 	}
 	if err := errors.Join(err, decodeAll(jx.Raw(members[0]), &o.status)); err != nil {
 		return Location{}, err
 	}
 	if o.status == genwire.StatusOK {
-		ip, err := decodeAddr(jx.Raw(o.json), false)
+		ip, err := decodeAddr(jx.Raw(o.json))
 		return Location{Node: ip, Serial: o.serial}, err
 	}
 	return Location{Serial: o.serial, Err: statusError(&o)}, nil
@@ -200,8 +215,8 @@ func MasterDetails() Question[Details] {
 		genwire.NewMasterFieldCodeMasterField(genwire.FieldIP),
 		genwire.NewMasterFieldCodeMasterField(genwire.FieldMasterNodePIP),
 	}
-	return ask(genwire.RequestClusterMaster, func(answer jx.Raw, _ bool) (Details, error) {
-		texts, err := decodeJSON[[]string](answer, false)
+	return ask(genwire.RequestClusterMaster, func(answer jx.Raw) (Details, error) {
+		texts, err := decodeJSON[[]string](answer)
 		switch {
 		case err != nil:
 			return Details{}, err
@@ -216,16 +231,16 @@ func MasterDetails() Question[Details] {
 	}).parameters(genwire.QueryParameters{Fields: genwire.NewOptNilMasterFieldArray(fields)})
 }
 
-// NodeIPs asks for the primary IPs of all nodes (request type 4). The answer is in no
-// particular order.
+// NodeIPs asks for the primary IPs of all nodes (request type 4). The answer is in
+// ascending order.
 func NodeIPs() Question[[]netip.Addr] { return addrs(genwire.RequestNodePIPList) }
 
 // CandidateIPs asks for the primary IPs of the master candidates (request type 5).
-// The answer is in no particular order.
+// The answer is in ascending order.
 func CandidateIPs() Question[[]netip.Addr] { return addrs(genwire.RequestMCPIPList) }
 
 // InstanceIPs asks for the addresses of all instances on a link (request type 6),
-// where an empty link is the cluster's default one. The answer is in no particular
+// where an empty link is the cluster's default one. The answer is in ascending
 // order, and empty for a link that there is not.
 func InstanceIPs(link string) Question[[]netip.Addr] {
 	q := addrs(genwire.RequestInstanceIPsList)
@@ -236,8 +251,8 @@ func InstanceIPs(link string) Question[[]netip.Addr] {
 }
 
 func addrs(typ genwire.RequestType) Question[[]netip.Addr] {
-	q := ask(typ, func(answer jx.Raw, _ bool) ([]netip.Addr, error) {
-		texts, err := decodeJSON[[]string](answer, false)
+	q := ask(typ, func(answer jx.Raw) ([]netip.Addr, error) {
+		texts, err := decodeJSON[[]string](answer)
 		addrs := make([]netip.Addr, 0, len(texts))
 		for _, text := range texts {
 			ip, err := parseAddr(text)
@@ -246,6 +261,7 @@ func addrs(typ genwire.RequestType) Question[[]netip.Addr] {
 			}
 			addrs = append(addrs, ip)
 		}
+		slices.SortFunc(addrs, netip.Addr.Compare)
 		return addrs, err
 	})
 	q.set = true
@@ -272,14 +288,14 @@ type Minor struct {
 }
 
 // Minors asks for the DRBD minors in use on a node (request type 7), which is given
-// as for NodeRole. The answer is in no particular order.
+// as for NodeRole. The answer is in ascending order of the minors.
 func Minors(node string) Question[[]Minor] {
-	q := ask(genwire.RequestNodeDRBD, func(answer jx.Raw, _ bool) ([]Minor, error) {
+	q := ask(genwire.RequestNodeDRBD, func(answer jx.Raw) ([]Minor, error) {
 		minors := []Minor{}
-		rows, err := decodeJSON[[]json.RawMessage](answer, false)
+		rows, err := decodeJSON[[]json.RawMessage](answer)
 		for _, row := range rows {
 			// The generated decoder takes tuples that are too short.
-			if members, err := decodeJSON[[]json.RawMessage](jx.Raw(row), false); err != nil || len(members) != 6 {
+			if members, err := decodeJSON[[]json.RawMessage](jx.Raw(row)); err != nil || len(members) != 6 {
 				return nil, fmt.Errorf("%s is no minor", row)
 			}
 			var m genwire.NodeMinor
@@ -288,6 +304,9 @@ func Minors(node string) Question[[]Minor] {
 			}
 			minors = append(minors, Minor{m.V0, m.V1, m.V2, m.V3, MinorRole(m.V4), m.V5})
 		}
+		slices.SortFunc(minors, func(a, b Minor) int {
+			return cmp.Or(strings.Compare(a.Node, b.Node), cmp.Compare(a.Minor, b.Minor))
+		})
 		return minors, err
 	}).text(node)
 	q.set = true
@@ -304,7 +323,7 @@ type NodeInstances struct {
 // Instances asks for the instances of a node (request type 8), which is given as for
 // NodeRole. Values of any kind in them that are numbers are json.Number.
 func Instances(node string) Question[NodeInstances] {
-	return ask(genwire.RequestNodeInstances, func(answer jx.Raw, _ bool) (NodeInstances, error) {
+	return ask(genwire.RequestNodeInstances, func(answer jx.Raw) (NodeInstances, error) {
 		lists, err := decodeObjects[[][]object.Instance](answer)
 		switch {
 		case err != nil:
@@ -320,7 +339,7 @@ func Instances(node string) Question[NodeInstances] {
 // the beginning of its name up to a dot, or by UUID. They come in the order of the
 // instance. Values of any kind in them that are numbers are json.Number.
 func Disks(instance string) Question[[]object.Disk] {
-	return ask(genwire.RequestInstanceDisks, func(answer jx.Raw, _ bool) ([]object.Disk, error) {
+	return ask(genwire.RequestInstanceDisks, func(answer jx.Raw) ([]object.Disk, error) {
 		return decodeObjects[[]object.Disk](answer)
 	}).text(instance)
 }
@@ -335,7 +354,7 @@ func Config(pointer string) Question[json.RawMessage] {
 // ConfigValue is Config with an answer of the type that the part is to have, as
 // encoding/json has it.
 func ConfigValue[A any](pointer string) Question[A] {
-	return ask(genwire.RequestConfigQuery, func(answer jx.Raw, _ bool) (A, error) {
+	return ask(genwire.RequestConfigQuery, func(answer jx.Raw) (A, error) {
 		var value A
 		err := json.Unmarshal(answer, &value)
 		return value, err
@@ -350,7 +369,7 @@ type Collector struct {
 
 // Collectors asks for the state of the data collectors (request type 11), by name.
 func Collectors() Question[map[string]Collector] {
-	return ask(genwire.RequestDataCollectors, func(answer jx.Raw, _ bool) (map[string]Collector, error) {
+	return ask(genwire.RequestDataCollectors, func(answer jx.Raw) (map[string]Collector, error) {
 		var all genwire.DataCollectors
 		if err := all.Decode(jx.DecodeBytes(answer)); err != nil {
 			return nil, err
@@ -396,11 +415,11 @@ type message interface {
 	Validate() error
 }
 
-func decodeRaw(answer jx.Raw, _ bool) (json.RawMessage, error) {
+func decodeRaw(answer jx.Raw) (json.RawMessage, error) {
 	return json.RawMessage(answer), nil
 }
 
-func decodeJSON[A any](answer jx.Raw, _ bool) (A, error) {
+func decodeJSON[A any](answer jx.Raw) (A, error) {
 	var value A
 	if answer.Type() == jx.Null { // which encoding/json takes for anything
 		return value, errors.New("null")
@@ -421,8 +440,8 @@ func decodeObjects[A any](answer jx.Raw) (A, error) {
 	return value, err
 }
 
-func decodeAddr(answer jx.Raw, _ bool) (netip.Addr, error) {
-	text, err := decodeJSON[string](answer, false)
+func decodeAddr(answer jx.Raw) (netip.Addr, error) {
+	text, err := decodeJSON[string](answer)
 	if err != nil {
 		return netip.Addr{}, err
 	}

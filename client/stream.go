@@ -2,11 +2,11 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+	"reflect"
 	"time"
 
 	genwire "gntconfd/gen/wire"
@@ -60,7 +60,7 @@ func Fresh[A any](replies iter.Seq2[Reply[A], error]) iter.Seq2[Reply[A], error]
 					continue
 				}
 				failures[string(reply.JSON)] = true
-			case answered && (reply.Serial < newest.Serial || reply.Serial == newest.Serial && sameJSON(reply.JSON, newest.JSON)):
+			case answered && (reply.Serial < newest.Serial || reply.Serial == newest.Serial && sameReply(reply, newest)):
 				continue
 			default:
 				answered, newest = true, reply
@@ -72,10 +72,11 @@ func Fresh[A any](replies iter.Seq2[Reply[A], error]) iter.Seq2[Reply[A], error]
 	}
 }
 
-// sameJSON reports whether two texts hold the same JSON.
-func sameJSON(a, b json.RawMessage) bool {
+// sameReply reports whether two replies hold the same answer.
+func sameReply[A any](a, b Reply[A]) bool {
 	var q question
-	return string(a) == string(b) || q.canonical(a) == q.canonical(b)
+	return string(a.JSON) == string(b.JSON) || q.canonical(a.JSON) == q.canonical(b.JSON) ||
+		reflect.DeepEqual(a.Answer, b.Answer) // lists whose order means nothing are in order there
 }
 
 // Watch asks the question again and again, about as often as every says, and is the

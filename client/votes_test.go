@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -180,6 +181,7 @@ func TestFresh(t *testing.T) {
 				JSON:   json.RawMessage(rapid.SampledFrom([]string{`["a","b"]`, `["a", "b"]`, `["b","a"]`, `1`}).Draw(t, "answer")),
 				Serial: rapid.Int64Range(0, 3).Draw(t, "serial"),
 			}
+			r.Answer = string(r.JSON)
 			if rapid.IntRange(0, 3).Draw(t, "fails") == 0 {
 				r.Err, r.Serial = ErrUnknownEntry, 0
 			}
@@ -234,6 +236,28 @@ func replies(all []Reply[string], fail int) iter.Seq2[Reply[string], error] {
 				return
 			}
 		}
+	}
+}
+
+// TestFreshOrder: a list whose order means nothing is no other list in another order.
+func TestFreshOrder(t *testing.T) {
+	q := NodeIPs()
+	var all []Reply[[]netip.Addr]
+	for _, text := range []string{`["192.0.2.1","192.0.2.2"]`, `["192.0.2.2","192.0.2.1"]`, `["192.0.2.2"]`} {
+		o := opinion{peer: new(peer), json: json.RawMessage(text), serial: 7}
+		q.interpret(&o)
+		all = append(all, replyOf[[]netip.Addr](&o))
+	}
+	var got []string
+	for reply := range Fresh(func(yield func(Reply[[]netip.Addr], error) bool) {
+		for _, reply := range all {
+			yield(reply, nil)
+		}
+	}) {
+		got = append(got, fmt.Sprint(reply.Answer))
+	}
+	if want := []string{"[192.0.2.1 192.0.2.2]", "[192.0.2.2]"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
