@@ -111,7 +111,6 @@ func (n *neighbours) follow(ctx context.Context) error {
 			stop() // looking for the former ones
 			var listed context.Context
 			listed, stop = context.WithCancel(ctx)
-			slices.SortFunc(ips, netip.Addr.Compare)
 			for some := range slices.Chunk(ips, batch) {
 				watchers.Go(func() error {
 					return watch(listed, n, client.LocateAll(n.link, some...), func(found []client.Location) error {
@@ -170,7 +169,7 @@ func (n *neighbours) place(listed context.Context, found []client.Location) erro
 	return nil
 }
 
-// forget removes all but the addresses that are listed, which are sorted.
+// forget removes all but the addresses that are listed, which are in ascending order.
 func (n *neighbours) forget(listed []netip.Addr) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
