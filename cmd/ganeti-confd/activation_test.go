@@ -203,6 +203,10 @@ func TestNoQueryIsLostOverARestart(t *testing.T) {
 	m.stop()
 }
 
+// window is how many pings of one client wait for replies at a time: what waits for a
+// daemon that starts slowly must fit into the socket, of all clients together.
+const window = 40
+
 // askUntil sends pings, some hundreds a second, until stop, and checks that each
 // gets one reply.
 func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
@@ -213,7 +217,9 @@ func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
 	}
 	defer conn.Close()
 	codec := confd.NewCodec(confd.NewKeyring(sample.Key))
-	replies := make(chan map[string]int)
+	replies := make(chan map[string]int, 1)
+	failed := make(chan struct{})
+	waiting := make(chan struct{}, window)
 	var sent int
 	asked := make(chan int, 1)
 	go func() {
@@ -226,11 +232,14 @@ func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
 			if err == nil {
 				var salt string
 				if _, salt, err = reader.OpenReply(buffer[:n]); err == nil {
-					got[salt]++
+					if got[salt]++; got[salt] == 1 {
+						<-waiting
+					}
 				}
 			}
 			if err != nil {
 				t.Errorf("after %d replies: %v", len(got), err)
+				close(failed)
 				break
 			}
 			select {
@@ -249,6 +258,11 @@ func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
 			running = false
 			asked <- sent + 1 // the last one wakes the reader
 		case <-ticker.C:
+		}
+		select {
+		case waiting <- struct{}{}:
+		case <-failed:
+			return
 		}
 		datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: strconv.Itoa(sent)}, time.Now())
 		if err != nil {
