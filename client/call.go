@@ -67,6 +67,7 @@ type call struct {
 type target struct {
 	peer      *peer
 	addrs     []netip.AddrPort // nil until they are known
+	resolving bool             // whether they are being looked up
 	sends     int
 	first     time.Time // of the sendings
 	replied   bool
@@ -215,13 +216,17 @@ func (k *call) again(ctx context.Context) {
 // send sends the request to a target: to one of its addresses after the other, where
 // it has several. The call is locked.
 func (k *call) send(ctx context.Context, t *target) {
+	before := t.sends
+	t.sends++
+	if t.sends > tries {
+		t.peer.silent.Store(true)
+	}
 	addrs, fresh := t.peer.known()
 	if !fresh {
-		if t.sends == 0 || t.addrs != nil {
+		if !t.resolving {
+			t.resolving = true
 			go k.resolve(ctx, t)
-			t.addrs = nil
 		}
-		t.sends++
 		return
 	}
 	t.addrs = addrs
@@ -229,14 +234,10 @@ func (k *call) send(ctx context.Context, t *target) {
 		t.first = time.Now()
 	}
 	kind := Sent
-	if t.sends > 0 {
+	if before > 0 {
 		kind = Resent
 	}
-	addr := addrs[t.sends%len(addrs)]
-	t.sends++
-	if t.sends > tries {
-		t.peer.silent.Store(true)
-	}
+	addr := addrs[before%len(addrs)]
 	if err := k.client.write(k.datagram, addr); err != nil {
 		t.err = err
 		return
@@ -249,11 +250,12 @@ func (k *call) resolve(ctx context.Context, t *target) {
 	err := t.peer.resolve(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	t.resolving = false
 	switch {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		t.sends, t.err = 0, err // it is looked up again when it is its turn again
+		t.err = err
 		t.peer.silent.Store(true)
 		k.stir()
 	default:

@@ -390,6 +390,26 @@ func TestNoName(t *testing.T) {
 	}
 }
 
+// TestSlowName: a peer whose name is being looked up is not waited for much longer than
+// one that does not reply.
+func TestSlowName(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{Peers: []string{"slow.invalid"}, Port: 1})
+	q := Master()
+	k, err := c.begin(&q.question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.end()
+	k.targets[0].resolving = true
+	for sendings := range 2 * tries {
+		if silent := k.targets[0].peer.silent.Load(); silent != (sendings > tries) {
+			t.Errorf("after %d sendings: silent is %v", sendings, silent)
+		}
+		k.send(t.Context(), k.targets[0])
+	}
+}
+
 // TestIPv6: both families, with one client.
 func TestIPv6(t *testing.T) {
 	t.Parallel()
