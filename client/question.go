@@ -32,6 +32,17 @@ type question struct {
 // Type returns the number of the question's request type.
 func (q question) Type() int { return int(q.typ) }
 
+// Decode returns what JSON that was the answer to this question says, or ErrAnswer. It
+// is for answers that came another way, such as to Raw.
+func (q Question[A]) Decode(answer json.RawMessage) (A, error) {
+	value, err := q.decode(jx.Raw(answer))
+	if err != nil {
+		var none A
+		return none, fmt.Errorf("%w: %.200s: %w", ErrAnswer, answer, err)
+	}
+	return value.(A), nil
+}
+
 // interpret makes the value, or the error, of an opinion.
 func (q *question) interpret(o *opinion) {
 	if o.status != genwire.StatusOK {
@@ -305,7 +316,7 @@ func Minors(node string) Question[[]Minor] {
 			minors = append(minors, Minor{m.V0, m.V1, m.V2, m.V3, MinorRole(m.V4), m.V5})
 		}
 		slices.SortFunc(minors, func(a, b Minor) int {
-			return cmp.Or(strings.Compare(a.Node, b.Node), cmp.Compare(a.Minor, b.Minor))
+			return cmp.Or(cmp.Compare(a.Minor, b.Minor), strings.Compare(a.Instance, b.Instance), strings.Compare(a.Disk, b.Disk))
 		})
 		return minors, err
 	}).text(node)

@@ -284,3 +284,16 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestDecode: what came another way is read as an answer is.
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	if role, err := NodeRole("n").Decode(json.RawMessage(`3`)); err != nil || role != RoleDrained {
+		t.Errorf("got %v, %v", role, err)
+	}
+	for _, text := range []string{`[["n", 1, "i", "disk/0", "primary"]]`, `{}`, `x`} {
+		if minors, err := Minors("n").Decode(json.RawMessage(text)); !errors.Is(err, ErrAnswer) || minors != nil {
+			t.Errorf("%s: got %v, %v", text, minors, err)
+		}
+	}
+}

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
@@ -49,11 +48,11 @@ func answerTable(typ wire.RequestType, query wire.Query, raw json.RawMessage, wi
 	case wire.RequestNodeRoleByName:
 		t, ok = numberLine(answer, roleWords)
 	case wire.RequestNodePIPByInstanceIP:
-		t, ok = nodeIPTable(answer, query.QueryParameters.IPList.Value)
+		t, ok = locations(raw, query.QueryParameters.IPList.Value)
 	case wire.RequestNodeDRBD:
-		t, ok = decodeMinors(answer)
+		t, ok = decoded(client.Minors(""), raw, minorTable)
 	case wire.RequestDataCollectors:
-		t, ok = decodeCollectors(answer)
+		t, ok = decoded(client.Collectors(), raw, collectorTable)
 	}
 	if !ok {
 		t = jsonTable(answer, width)
@@ -109,60 +108,25 @@ func textLines(answer jx.Raw, width int) (t table, ok bool) {
 	return listing("texts", texts...), err == nil
 }
 
-// nodeIPTable shows the answers for several instance addresses.
-func nodeIPTable(answer jx.Raw, addresses []string) (t table, ok bool) {
-	t = table{noun: "locations", head: locationHead}
-	err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
-		raw, err := d.Raw()
-		if err != nil {
-			return err
+// locations is the table of the answers for several instance addresses.
+func locations(answer json.RawMessage, addresses []string) (t table, ok bool) {
+	ips := make([]netip.Addr, len(addresses))
+	for i, address := range addresses {
+		var err error
+		if ips[i], err = netip.ParseAddr(address); err != nil {
+			return t, false
 		}
-		if len(members(raw)) != 3 { // as those of Ganeti 2.6, whose codes are others
-			return errors.New("no triplet")
-		}
-		var one wire.NodeIPAnswer
-		if err := one.Decode(jx.DecodeBytes(raw)); err != nil {
-			return err
-		}
-		node := cell{text: one.V1.String}
-		if code, ok := one.V1.GetInt64(); ok {
-			node = cell{errorWords[int(code)], bad}
-		}
-		address := ""
-		if i := len(t.rows); i < len(addresses) {
-			address = addresses[i]
-		}
-		t.row(address, node, one.V2)
-		return nil
-	})
-	return t, err == nil
-}
-
-// decodeMinors shows the DRBD minors of a node.
-func decodeMinors(answer jx.Raw) (t table, ok bool) {
-	var minors []client.Minor
-	err := jx.DecodeBytes(answer).Arr(func(d *jx.Decoder) error {
-		var m wire.NodeMinor
-		if err := errors.Join(m.Decode(d), m.Validate()); err != nil { // it decodes shorter lists, too
-			return err
-		}
-		minors = append(minors, client.Minor{
-			Node: m.V0, Minor: m.V1, Instance: m.V2, Disk: m.V3, Role: client.MinorRole(m.V4), Peer: m.V5,
-		})
-		return nil
-	})
-	return minorTable(minors), err == nil
-}
-
-// decodeCollectors shows the data collectors.
-func decodeCollectors(answer jx.Raw) (t table, ok bool) {
-	var all wire.DataCollectors
-	err := all.UnmarshalJSON(answer)
-	collectors := make(map[string]client.Collector, len(all))
-	for name, c := range all {
-		collectors[name] = client.Collector{Active: c.Active, Interval: time.Duration(c.Interval) * time.Microsecond}
 	}
-	return collectorTable(collectors), err == nil
+	return decoded(client.LocateAll("", ips...), answer, locationTable)
+}
+
+// decoded is the table of an answer to a question.
+func decoded[A any](question client.Question[A], answer json.RawMessage, show func(A) table) (t table, ok bool) {
+	value, err := question.Decode(answer)
+	if err != nil {
+		return t, false
+	}
+	return show(value), true
 }
 
 // columns puts as many equally wide texts into each line as fit into width.

@@ -33,17 +33,23 @@ func TestAnswerLines(t *testing.T) {
 		{"narrow columns", wire.RequestNodePIPList, "null", 0, `["long name", "b"]`, 4, "long name\nb"},
 		{"one address", wire.RequestNodePIPByInstanceIP, `{"1": "x"}`, 0, `"192.0.2.1"`, 0, "192.0.2.1"},
 		{
-			"addresses", wire.RequestNodePIPByInstanceIP, `{"2": ["a", "b"]}`, 0, `[[0, "192.0.2.1", 7], [1, 0, 0]]`, 0,
+			"addresses", wire.RequestNodePIPByInstanceIP, `{"2": ["203.0.113.1", "::1"]}`, 0, `[[0, "192.0.2.1", 7], [1, 0, 0]]`, 0,
 			"INSTANCE IP  NODE IP        SERIAL\n" +
-				"a            192.0.2.1      7\n" +
-				"b            unknown entry  0",
+				"203.0.113.1  192.0.2.1      7\n" +
+				"::1          unknown entry  0",
 		},
+		{
+			"addresses of Ganeti 2.6", wire.RequestNodePIPByInstanceIP, `{"2": ["203.0.113.1"]}`, 0, `[[1, 1]]`, 0,
+			"INSTANCE IP  NODE IP        SERIAL\n" +
+				"203.0.113.1  unknown entry  0",
+		},
+		{"no address", wire.RequestNodePIPByInstanceIP, `{"2": ["a"]}`, 0, `[[1, 0, 0]]`, 0, `[[1, 0, 0]]`},
+		{"fewer addresses", wire.RequestNodePIPByInstanceIP, `{"2": ["::1"]}`, 0, `[]`, 0, ""},
 		{
 			"minors", wire.RequestNodeDRBD, "n", 0, `[["n1", 10, "i", "disk/0", "primary", "n2"]]`, 0,
 			"NODE  MINOR  INSTANCE  DISK    ROLE     PEER\n" +
 				"n1    10     i         disk/0  primary  n2",
 		},
-		{"addresses of Ganeti 2.6", wire.RequestNodePIPByInstanceIP, `{"2": ["a"]}`, 0, `[[1, 1]]`, 0, `[[1, 1]]`},
 		{"unlike minors", wire.RequestNodeDRBD, "n", 0, `[["n1", 10]]`, 0, `[["n1", 10]]`},
 		{
 			"collectors", wire.RequestDataCollectors, "null", 0,

@@ -63,9 +63,7 @@ func addrText(ip netip.Addr) string {
 	return ip.String()
 }
 
-// addrsView shows addresses, whose order in the answer means nothing, in order.
 func addrsView(ips []netip.Addr, _ json.RawMessage) view {
-	ips = slices.SortedFunc(slices.Values(ips), netip.Addr.Compare)
 	texts := make([]string, len(ips))
 	for i, ip := range ips {
 		texts[i] = addrText(ip)
@@ -98,10 +96,8 @@ func locationsView(all []client.Location, _ json.RawMessage) view {
 	return v
 }
 
-var locationHead = []string{"INSTANCE IP", "NODE IP", "SERIAL"}
-
 func locationTable(all []client.Location) table {
-	t := table{noun: "locations", head: locationHead}
+	t := table{noun: "locations", head: []string{"INSTANCE IP", "NODE IP", "SERIAL"}}
 	for _, l := range all {
 		node := cell{text: addrText(l.Node)}
 		if l.Err != nil {
@@ -112,7 +108,6 @@ func locationTable(all []client.Location) table {
 	return t
 }
 
-// minorsView shows minors, whose order in the answer means nothing, by number.
 func minorsView(minors []client.Minor, _ json.RawMessage) view {
 	type minor struct {
 		Node     string           `json:"node"`
@@ -122,9 +117,6 @@ func minorsView(minors []client.Minor, _ json.RawMessage) view {
 		Role     client.MinorRole `json:"role"`
 		Peer     string           `json:"peer"`
 	}
-	minors = slices.SortedFunc(slices.Values(minors), func(a, b client.Minor) int {
-		return cmp.Or(cmp.Compare(a.Minor, b.Minor), cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Disk, b.Disk))
-	})
 	all := make([]minor, len(minors))
 	for i, m := range minors {
 		all[i] = minor(m)
