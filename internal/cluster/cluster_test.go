@@ -315,7 +315,7 @@ func TestNext(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := before.Next(strings.NewReader(text))
+			got, err := before.Next(t.Context(), strings.NewReader(text))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

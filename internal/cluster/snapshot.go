@@ -6,6 +6,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -167,17 +168,20 @@ type Minor struct {
 //
 // Members that no answer needs may be missing or unknown. The error names the
 // place of the first member that is needed and missing, or cannot be read.
-func Load(data []byte) (*Snapshot, error) { return new(Snapshot).Next(bytes.NewReader(data)) }
+func Load(data []byte) (*Snapshot, error) {
+	return new(Snapshot).Next(context.Background(), bytes.NewReader(data))
+}
 
 // Next is Load for a configuration that follows the one of s, and is read from where
 // the reader stands: what has not changed, and that is nearly all of it as a rule, is
-// taken over from s, which stays as it is.
-func (s *Snapshot) Next(text io.ReadSeeker) (*Snapshot, error) {
+// taken over from s, which stays as it is. When ctx ends, so does loading, with the
+// error of ctx.
+func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, error) {
 	next := new(Snapshot)
 	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
-		err = next.document.load(text, &s.document)
+		err = next.document.load(interruptible{ctx, text}, &s.document)
 	}
 	if err == nil && next.document.older() {
 		err = next.document.lift(text, start, &s.document)
@@ -189,6 +193,19 @@ func (s *Snapshot) Next(text io.ReadSeeker) (*Snapshot, error) {
 		return nil, fmt.Errorf("parsing configuration: %w", err)
 	}
 	return next, nil
+}
+
+// interruptible is a text that ends with the error of ctx when ctx has ended.
+type interruptible struct {
+	ctx  context.Context
+	text io.Reader
+}
+
+func (r interruptible) Read(into []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.text.Read(into)
 }
 
 // FindNode returns the index in Nodes of the node that query means.

@@ -82,7 +82,7 @@ type Reloader struct {
 	key, config file
 	onKey       func([]byte)
 	onConfig    func(State)
-	load        func(former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error)
+	load        func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error)
 	log         *slog.Logger
 
 	dir   directory
@@ -282,18 +282,18 @@ func (r *Reloader) lookAtConfig(force bool) {
 }
 
 // load makes a snapshot, with the help of the one before it, if any.
-func load(former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
+func load(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
 	if former == nil {
 		former = new(cluster.Snapshot)
 	}
-	return former.Next(text)
+	return former.Next(ctx, text)
 }
 
 // loadConfig returns the state that follows s with a snapshot of text.
 func (r *Reloader) loadConfig(s State, text *io.SectionReader) (State, error) {
 	defer hurry()()
 	began := time.Now()
-	snapshot, err := r.load(s.Snapshot, text)
+	snapshot, err := r.load(context.TODO(), s.Snapshot, text)
 	ended := time.Now()
 	r.pace.loaded(ended)
 	if err != nil {

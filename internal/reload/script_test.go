@@ -160,7 +160,7 @@ func (w *world) stop() {
 	}
 }
 
-func (w *world) load(_ *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
+func (w *world) load(_ context.Context, _ *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
 	data, err := io.ReadAll(text)
 	if err != nil {
 		return nil, err

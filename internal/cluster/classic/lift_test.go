@@ -232,7 +232,7 @@ func TestReleasesFollowEachOther(t *testing.T) {
 	configs := releases(t)
 	former := new(cluster.Snapshot)
 	for _, line := range []string{"2.6", "2.6", "2.13", "2.16", "2.8"} {
-		next, err := former.Next(bytes.NewReader(configs[line]))
+		next, err := former.Next(t.Context(), bytes.NewReader(configs[line]))
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
