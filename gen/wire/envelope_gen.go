@@ -4,6 +4,7 @@ package wire
 
 import (
 	"errors"
+	"math"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -16,8 +17,8 @@ type EnvelopeBuffer struct {
 	Salt []byte
 	Hmac []byte
 
-	unescaped []byte             // the members that had escapes
-	objects   [maxDepth / 8]byte // of the containers that skip is in, one bit each: which are objects
+	unescaped []byte // the members that had escapes
+	scanner   Scanner
 }
 
 // Errors of EnvelopeBuffer.Decode. They say nothing of the text, which may be long.
@@ -67,7 +68,7 @@ func (b *EnvelopeBuffer) Decode(text []byte) error {
 			have[2] = true
 			b.Hmac, i = b.text(text, i)
 		default:
-			i = b.skip(text, i)
+			i = b.scanner.skip(text, i, 1, unbounded)
 		}
 		if i < 0 {
 			return errBuffer
@@ -206,11 +207,37 @@ func hexadecimal(text []byte, i int) rune {
 	return r
 }
 
-// skip returns where the value that begins at i ends, -1 when there is none.
-func (b *EnvelopeBuffer) skip(text []byte, i int) int {
-	depth := 1 // the Envelope is a container, too
+// Scanner goes through JSON text, in time linear in it and without allocating. The zero
+// value is ready for use.
+type Scanner struct {
+	objects [maxDepth / 8]byte // of the containers that skip is in, one bit each: which are objects
+}
+
+// Bounds are what a text must keep to.
+type Bounds struct {
+	// Names is how many levels of objects have names of at most Name bytes only, as
+	// they stand in the text.
+	Names, Name int
+	// Elements is how many elements all arrays have together, at most.
+	Elements int
+}
+
+var unbounded = Bounds{Elements: math.MaxInt}
+
+// Valid reports whether text is a JSON value that keeps to bounds, with nothing around
+// it but white space.
+func (s *Scanner) Valid(text []byte, bounds Bounds) bool {
+	i := spaceBefore(text, 0)
+	i = s.skip(text, i, 0, bounds)
+	return i >= 0 && spaceBefore(text, i) == len(text)
+}
+
+// skip returns where the value that begins at i ends, -1 when there is none. It is in
+// base containers.
+func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
+	depth := base
 	for {
-		if i == len(text) {
+		if i >= len(text) {
 			return -1
 		}
 		// A value, or the end of an empty container.
@@ -221,19 +248,16 @@ func (b *EnvelopeBuffer) skip(text []byte, i int) int {
 				return -1
 			}
 			if bit := byte(1) << (depth % 8); open == '{' {
-				b.objects[depth/8] |= bit
+				s.objects[depth/8] |= bit
 			} else {
-				b.objects[depth/8] &^= bit
+				s.objects[depth/8] &^= bit
 			}
 			depth++
 			if i = spaceBefore(text, i+1); i == len(text) {
 				return -1
 			}
 			if text[i] != open+2 { // the closing bracket is two behind the opening one
-				if open == '{' {
-					i = colonAfter(text, skipText(text, i))
-				}
-				if i < 0 {
+				if i = s.enter(text, i, depth, &bounds); i < 0 {
 					return -1
 				}
 				continue
@@ -250,20 +274,17 @@ func (b *EnvelopeBuffer) skip(text []byte, i int) int {
 		}
 		// What follows a value: the end of containers, or the next value.
 		for ; ; i++ {
-			if depth == 1 {
+			if depth == base {
 				return i
 			}
 			if i = spaceBefore(text, i); i == len(text) {
 				return -1
 			}
-			object := b.objects[(depth-1)/8]>>((depth-1)%8)&1 == 1
 			if text[i] == ',' {
-				if i = spaceBefore(text, i+1); object {
-					i = colonAfter(text, skipText(text, i))
-				}
+				i = s.enter(text, spaceBefore(text, i+1), depth, &bounds)
 				break
 			}
-			if object && text[i] != '}' || !object && text[i] != ']' {
+			if s.inObject(depth) && text[i] != '}' || !s.inObject(depth) && text[i] != ']' {
 				return -1
 			}
 			depth--
@@ -272,6 +293,25 @@ func (b *EnvelopeBuffer) skip(text []byte, i int) int {
 			return -1
 		}
 	}
+}
+
+// inObject reports whether the container at a depth is an object, not an array.
+func (s *Scanner) inObject(depth int) bool { return s.objects[(depth-1)/8]>>((depth-1)%8)&1 == 1 }
+
+// enter returns where the value begins of the member or element at i, in the container
+// at a depth: -1 when there is none, or it is out of bounds.
+func (s *Scanner) enter(text []byte, i, depth int, bounds *Bounds) int {
+	if !s.inObject(depth) {
+		if bounds.Elements--; bounds.Elements < 0 {
+			return -1
+		}
+		return i
+	}
+	end := skipText(text, i)
+	if depth <= bounds.Names && end-i-len(`""`) > bounds.Name {
+		return -1
+	}
+	return colonAfter(text, end)
 }
 
 // skipText returns where the string that begins at i ends, -1 when there is none.

@@ -68,6 +68,7 @@ type Codec struct {
 	opened  hash.Hash // the one of the two that the last datagram was signed with
 
 	decoder   *jx.Decoder
+	scanner   wire.Scanner
 	encoder   *jx.Encoder
 	writer    jx.Writer
 	envelope  wire.EnvelopeBuffer
@@ -124,7 +125,7 @@ func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
 // valid until the next call.
 func (c *Codec) Request() (*wire.Request, Refusal) {
 	c.request = wire.Request{}
-	if c.cause = c.openMessage(&c.request); c.cause != nil {
+	if c.cause = c.openMessage(c.request.Decode, c.validateRequest, 2); c.cause != nil {
 		return nil, RefusedRequest
 	}
 	return &c.request, Accepted
@@ -138,7 +139,7 @@ func (c *Codec) ClassicRequest(now time.Time) (*wire.ClassicRequest, Refusal) {
 		return nil, RefusedClock
 	}
 	c.classic = wire.ClassicRequest{}
-	if c.cause = c.openMessage(&c.classic); c.cause != nil {
+	if c.cause = c.openMessage(c.classic.Decode, c.classic.Validate, 1); c.cause != nil {
 		return nil, RefusedRequest
 	}
 	if !isASCII(c.classic.Rsalt) {
@@ -244,21 +245,43 @@ func (c *Codec) openEnvelope(body []byte) error {
 	return c.envelope.Decode(body)
 }
 
-// openMessage decodes the envelope's msg, all of it, into a request.
-func (c *Codec) openMessage(request interface {
-	Decode(*jx.Decoder) error
-	Validate() error
-}) error {
-	if err := c.decode(c.envelope.Msg, request.Decode); err != nil {
-		return fmt.Errorf("request: %w", err)
+// requestBounds are what a request keeps to, so that decoding it costs time and memory
+// in proportion to its size. The decoder makes an error of each level of arrays that do
+// not end and of all bytes of a name that it does not know: such texts do not get there.
+// No known name is longer than this, even with all of it escaped.
+var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements}
+
+// openMessage decodes the envelope's msg, all of it, into a request, and validates that.
+// names is how many levels of objects in it have only names that the decoder knows.
+func (c *Codec) openMessage(decode func(*jx.Decoder) error, validate func() error, names int) error {
+	bounds := requestBounds
+	bounds.Names = names
+	if !c.scanner.Valid(c.envelope.Msg, bounds) {
+		return errBounds
 	}
-	if err := request.Validate(); err != nil {
+	err := c.decode(c.envelope.Msg, decode)
+	if err == nil {
+		err = validate()
+	}
+	if err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
 	return nil
 }
 
+// validateRequest returns what is wrong with the request. The first field that is none
+// ends it: the generated validator would make an error of each.
+func (c *Codec) validateRequest() error {
+	for _, field := range c.request.Query.Value.QueryParameters.Fields.Value {
+		if err := field.Validate(); err != nil {
+			return err
+		}
+	}
+	return c.request.Validate()
+}
+
 var (
+	errBounds   = errors.New("request: no JSON, or with a name or a list that is too long")
 	errUTF8     = errors.New("not UTF-8")
 	errASCII    = errors.New("request: rsalt is not ASCII")
 	errTrailing = errors.New("something follows the object")
