@@ -33,11 +33,14 @@ type question struct {
 func (q question) Type() int { return int(q.typ) }
 
 // Decode returns what JSON that was the answer to this question says, or ErrAnswer. It
-// is for answers that came another way, such as to Raw.
+// is for answers that came another way, such as to Raw. The zero Question has no answer.
 func (q Question[A]) Decode(answer json.RawMessage) (A, error) {
+	var none A
+	if q.decode == nil {
+		return none, errNoQuestion
+	}
 	value, err := q.decode(jx.Raw(answer))
 	if err != nil {
-		var none A
 		return none, fmt.Errorf("%w: %.200s: %w", ErrAnswer, answer, err)
 	}
 	return value.(A), nil

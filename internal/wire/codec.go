@@ -196,6 +196,9 @@ func (c *Codec) OpenReply(datagram []byte) (*wire.ClassicReply, string, error) {
 	if !c.verify(time.Now().Unix()) {
 		return nil, "", ErrHMAC
 	}
+	if !c.scanner.Valid(c.envelope.Msg, replyBounds) {
+		return nil, "", errReply
+	}
 	reply := new(wire.ClassicReply)
 	if err := c.decode(c.envelope.Msg, reply.Decode); err != nil {
 		return nil, "", fmt.Errorf("reply: %w", err)
@@ -251,6 +254,9 @@ func (c *Codec) openEnvelope(body []byte) error {
 // No known name is longer than this, even with all of it escaped.
 var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements}
 
+// replyBounds are what a reply keeps to: its lists are as long as they are.
+var replyBounds = wire.Bounds{Elements: wire.MaxDatagramSize}
+
 // openMessage decodes the envelope's msg, all of it, into a request, and validates that.
 // names is how many levels of objects in it have only names that the decoder knows.
 func (c *Codec) openMessage(decode func(*jx.Decoder) error, validate func() error, names int) error {
@@ -282,6 +288,7 @@ func (c *Codec) validateRequest() error {
 
 var (
 	errBounds   = errors.New("request: no JSON, or with a name or a list that is too long")
+	errReply    = errors.New("reply: no JSON")
 	errUTF8     = errors.New("not UTF-8")
 	errASCII    = errors.New("request: rsalt is not ASCII")
 	errTrailing = errors.New("something follows the object")

@@ -67,6 +67,27 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
+// So does decoding a reply, which a client takes from whoever has the key.
+func TestRepliesAreBounded(t *testing.T) {
+	codec := NewCodec(NewKeyring([]byte(testKey)))
+	for _, text := range []string{
+		strings.Repeat("[", 50_000), `{"answer":` + strings.Repeat("[", 50_000), `{"` + strings.Repeat("\x01", 8_000) + `":1}`,
+		`{"status":` + strings.Repeat("9", 50_000), `{"status":[` + strings.Repeat("9,", 20_000),
+	} {
+		datagram, err := codec.seal(nil, codec.currentKey(), "salt", []byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := allocated(func() { _, _, err = codec.OpenReply(datagram) })
+		if err == nil || len(err.Error()) > 300 {
+			t.Errorf("%.30s: %.400v", text, err)
+		}
+		if size > 1<<20 {
+			t.Errorf("%.30s: %d bytes allocated", text, size)
+		}
+	}
+}
+
 // allocated returns how many bytes work allocates: the least of some tries, as other
 // goroutines allocate, too.
 func allocated(work func()) uint64 {
