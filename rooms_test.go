@@ -45,6 +45,7 @@ var rooms = map[string][]string{
 	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
 	"examples/neighbour-map":     {"client"},
 	"fuzz":                       {},
+	"fuzz/costliest":             {"gen/wire", "internal/wire"},
 	"packaging":                  {},
 
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
