@@ -132,19 +132,22 @@ func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
 	if i < len(text) && text[i] == '"' {
 		return text[start:i], i + 1
 	}
+	// What a string stands for is never longer than the string.
 	from := len(b.unescaped)
-	out := append(b.unescaped, text[start:i]...)
+	out := b.unescaped[:cap(b.unescaped)]
+	n := from + copy(out[from:], text[start:i])
 	for i < len(text) {
 		c := text[i]
 		i++
 		switch {
 		case c == '"':
-			b.unescaped = out
-			return out[from:], i
+			b.unescaped = out[:n]
+			return out[from:n], i
 		case c < ' ':
 			return nil, -1
 		case c != '\\':
-			out = append(out, c)
+			out[n] = c
+			n++
 			continue
 		}
 		if i == len(text) {
@@ -153,10 +156,10 @@ func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
 		c = text[i]
 		i++
 		if c != 'u' {
-			if c = shortEscapes[c]; c == 0 {
+			if out[n] = shortEscapes[c]; out[n] == 0 {
 				return nil, -1
 			}
-			out = append(out, c)
+			n++
 			continue
 		}
 		r := hexadecimal(text, i)
@@ -173,11 +176,11 @@ func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
 			if pair := utf16.DecodeRune(r, second); pair != utf8.RuneError {
 				r = pair
 			} else {
-				out = utf8.AppendRune(out, r)
+				n += utf8.EncodeRune(out[n:], r)
 				r = second
 			}
 		}
-		out = utf8.AppendRune(out, r)
+		n += utf8.EncodeRune(out[n:], r)
 	}
 	return nil, -1
 }
@@ -210,7 +213,7 @@ func hexadecimal(text []byte, i int) rune {
 // Scanner goes through JSON text, in time linear in it and without allocating. The zero
 // value is ready for use.
 type Scanner struct {
-	objects [maxDepth / 8]byte // of the containers that skip is in, one bit each: which are objects
+	open [maxDepth]byte // the opening brackets of the containers that skip is in
 }
 
 // Bounds are what a text must keep to.
@@ -227,8 +230,7 @@ var unbounded = Bounds{Elements: math.MaxInt}
 // Valid reports whether text is a JSON value that keeps to bounds, with nothing around
 // it but white space.
 func (s *Scanner) Valid(text []byte, bounds Bounds) bool {
-	i := spaceBefore(text, 0)
-	i = s.skip(text, i, 0, bounds)
+	i := s.skip(text, spaceBefore(text, 0), 0, bounds)
 	return i >= 0 && spaceBefore(text, i) == len(text)
 }
 
@@ -236,34 +238,39 @@ func (s *Scanner) Valid(text []byte, bounds Bounds) bool {
 // base containers.
 func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 	depth := base
+	elements := bounds.Elements
 	for {
-		if i >= len(text) {
+		// A value, or an opening bracket with what follows it.
+		if uint(i) >= uint(len(text)) {
 			return -1
 		}
-		// A value, or the end of an empty container.
-		open := text[i]
-		switch open {
+		switch open := text[i]; open {
 		case '{', '[':
 			if depth == maxDepth {
 				return -1
 			}
-			if bit := byte(1) << (depth % 8); open == '{' {
-				s.objects[depth/8] |= bit
-			} else {
-				s.objects[depth/8] &^= bit
-			}
+			s.open[depth] = open
 			depth++
-			if i = spaceBefore(text, i+1); i == len(text) {
+			if i++; i < len(text) && text[i] <= ' ' {
+				i = spaceBefore(text, i)
+			}
+			if i == len(text) {
 				return -1
 			}
-			if text[i] != open+2 { // the closing bracket is two behind the opening one
-				if i = s.enter(text, i, depth, &bounds); i < 0 {
-					return -1
-				}
-				continue
+			if text[i] == open+2 { // the closing bracket is two behind the opening one
+				depth--
+				i++
+				break
 			}
-			depth--
-			i++
+			if open == '{' {
+				i = nameAt(text, i, depth, &bounds)
+			} else {
+				elements--
+			}
+			if i < 0 || elements < 0 {
+				return -1
+			}
+			continue
 		case '"':
 			i = skipText(text, i)
 		default:
@@ -272,41 +279,45 @@ func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 		if i < 0 {
 			return -1
 		}
-		// What follows a value: the end of containers, or the next value.
-		for ; ; i++ {
+		// What follows a value: closing brackets, and then a comma and the next value.
+		for {
 			if depth == base {
 				return i
 			}
-			if i = spaceBefore(text, i); i == len(text) {
+			if i < len(text) && text[i] <= ' ' {
+				i = spaceBefore(text, i)
+			}
+			if i == len(text) {
 				return -1
 			}
-			if text[i] == ',' {
-				i = s.enter(text, spaceBefore(text, i+1), depth, &bounds)
-				break
+			open := s.open[depth-1]
+			if text[i] == open+2 {
+				depth--
+				i++
+				continue
 			}
-			if s.inObject(depth) && text[i] != '}' || !s.inObject(depth) && text[i] != ']' {
+			if text[i] != ',' {
 				return -1
 			}
-			depth--
+			if i++; i < len(text) && text[i] <= ' ' {
+				i = spaceBefore(text, i)
+			}
+			if open == '{' {
+				i = nameAt(text, i, depth, &bounds)
+			} else {
+				elements--
+			}
+			break
 		}
-		if i < 0 {
+		if i < 0 || elements < 0 {
 			return -1
 		}
 	}
 }
 
-// inObject reports whether the container at a depth is an object, not an array.
-func (s *Scanner) inObject(depth int) bool { return s.objects[(depth-1)/8]>>((depth-1)%8)&1 == 1 }
-
-// enter returns where the value begins of the member or element at i, in the container
-// at a depth: -1 when there is none, or it is out of bounds.
-func (s *Scanner) enter(text []byte, i, depth int, bounds *Bounds) int {
-	if !s.inObject(depth) {
-		if bounds.Elements--; bounds.Elements < 0 {
-			return -1
-		}
-		return i
-	}
+// nameAt returns where the value begins of the member whose name is at i, in the object
+// at a depth: -1 when there is none, or the name is too long.
+func nameAt(text []byte, i, depth int, bounds *Bounds) int {
 	end := skipText(text, i)
 	if depth <= bounds.Names && end-i-len(`""`) > bounds.Name {
 		return -1
