@@ -242,10 +242,13 @@ func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []by
 
 // openEnvelope decodes body, all of it, into c.envelope.
 func (c *Codec) openEnvelope(body []byte) error {
-	if !utf8.Valid(body) {
+	if err := c.envelope.Decode(body); err != nil {
+		return err
+	}
+	if !validUTF8(body) {
 		return errUTF8
 	}
-	return c.envelope.Decode(body)
+	return nil
 }
 
 // requestBounds are what a request keeps to, so that decoding it costs time and memory

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,17 @@ func hostile(size int) []struct{ name, datagram string } {
 		{"not UTF-8 at the end", fill(`{"msg":"`, `é`, "\xff\"")},
 		{"salt of digits", fill(`{"msg":"","hmac":"`+strings.Repeat("0", 40)+`","salt":"`, `1`, `"}`)},
 		{"white space", fill(`{`, " ", `}`)},
+	}
+	// A processor that guesses what comes next guesses wrong here every other time.
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, pieces := range map[string][]string{
+		"escapes at random": {`\n`, `a`}, "lengths at random": {`a`, `é`, `€`, `😀`, `\n`},
+	} {
+		datagram := `{"msg":"`
+		for len(datagram)+len(signature)+len(`😀"`) < size {
+			datagram += pieces[random.IntN(len(pieces))]
+		}
+		list = append(list, struct{ name, datagram string }{name, datagram + `"` + signature})
 	}
 	depth := min(size/3, 9_990)
 	list = append(list, struct{ name, datagram string }{"containers closed",
