@@ -147,6 +147,25 @@ func (s *Scratch) end(status wire.Status, serial int64) Reply {
 	return Reply{Status: status, Text: s.reply.Bytes()}
 }
 
+// prepare is end for a reply that lasts: TooLarge for one that does not fit into a
+// datagram.
+func (s *Scratch) prepare(status wire.Status, serial int64) Reply {
+	if tooLarge(&s.answer, 0) {
+		return TooLarge
+	}
+	return s.end(status, serial).prepared()
+}
+
+// prepareText prepares the reply whose answer is a text.
+func (s *Scratch) prepareText(text string, serial int64) Reply {
+	s.begin().Str(cut(text))
+	return s.prepare(wire.StatusOK, serial)
+}
+
+// cut returns the beginning of a text, of more bytes than fit into a datagram if the
+// text has that many. A reply with the one in it is too large if that with the other is.
+func cut(text string) string { return text[:min(len(text), wire.MaxDatagramSize+1)] }
+
 // prepared returns a copy of r that lasts, escaped for its envelope.
 func (r Reply) prepared() Reply {
 	r.Text = bytes.Clone(r.Text)

@@ -214,7 +214,8 @@ func TestSample(t *testing.T) {
 	if diff := cmp.Diff([]string{"www1.example.org", "db1.example.org"}, instances(s.PrimaryInstances(node))); diff != "" {
 		t.Errorf("primary of: %s", diff)
 	}
-	for _, m := range s.Minors(node) {
+	minors, _ := s.Minors(node)
+	for _, m := range minors {
 		if m.Peer < 0 || s.Nodes[m.Peer].UUID != m.PeerReference {
 			t.Errorf("minor %+v: wrong peer", m)
 		}

@@ -38,8 +38,20 @@ type document struct {
 // part is a member of the root, with its own members if it is an object, so that
 // a pointer into the large cluster object is a matter of two lookups.
 type part struct {
+	value   canonical.Tree
 	text    []byte
-	members map[string][]byte
+	members map[string]canonical.Tree
+}
+
+func newPart(text []byte) part {
+	p := part{value: canonical.NewTree(text), text: text}
+	for name, member := range canonical.Members(text) {
+		if p.members == nil {
+			p.members = make(map[string]canonical.Tree)
+		}
+		p.members[name] = canonical.NewTree(member)
+	}
+	return p
 }
 
 // container maps keys to objects of one kind. A nil container has none.
@@ -51,6 +63,9 @@ type container struct {
 	// writes nearly all objects in canonical form, so that this is as a rule the
 	// text of the file and takes no memory.
 	texts []atomic.Pointer[[]byte]
+	// large has the large objects, by position. They are put into canonical form when
+	// they are loaded, so that no question waits for it.
+	large map[int32]canonical.Tree
 }
 
 // object is one object of a container, as it stands in the file.
@@ -58,6 +73,10 @@ type object struct {
 	key string
 	raw []byte
 }
+
+// deepest is how many levels of containers a configuration has at most. Ganeti's have
+// ten, and two more for each level of disks below disks.
+const deepest = 40
 
 // readSize is how much of a configuration file is read at a time, in bytes.
 const readSize = 64 << 10
@@ -116,7 +135,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 	}
 	doc.parts = make(map[string]part)
 	for name, text := range canonical.Members(doc.root) {
-		doc.parts[name] = part{text, canonical.Members(text)}
+		doc.parts[name] = newPart(text)
 	}
 	return nil
 }
@@ -224,6 +243,28 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		c.byKey.add(int32(i), c.key)
 	}
 	c.texts = make([]atomic.Pointer[[]byte], len(c.objects))
+	return c.prepareLarge()
+}
+
+// largeObject is from how many bytes on an object is a large one. Instances, which are
+// Ganeti's largest, have half of that or less.
+const largeObject = 4 << 10
+
+// prepareLarge puts the large objects into canonical form.
+func (c *container) prepareLarge() error {
+	for i := range c.objects {
+		if len(c.objects[i].raw) < largeObject {
+			continue
+		}
+		text, err := c.text(int32(i))
+		if err != nil {
+			return err
+		}
+		if c.large == nil {
+			c.large = make(map[int32]canonical.Tree)
+		}
+		c.large[int32(i)] = canonical.NewTree(text)
+	}
 	return nil
 }
 
@@ -280,6 +321,9 @@ func (doc *document) objects(name string) []object { return doc.containers[name]
 
 // appendValue is Snapshot.AppendValue.
 func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte, error) {
+	if strings.Count(pointer, "/") > deepest {
+		return dst, ErrNoValue
+	}
 	tokens, err := canonical.ParsePointer(pointer)
 	if err != nil {
 		return dst, ErrNoValue
@@ -289,15 +333,15 @@ func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte,
 		return c.appendValue(dst, tokens, limit)
 	}
 	part, ok := doc.parts[name]
-	text := part.text
+	value := part.value
 	if len(tokens) > 0 && part.members != nil {
-		text, ok = part.members[tokens[0]]
+		value, ok = part.members[tokens[0]]
 		tokens = tokens[1:]
 	}
 	if !ok {
 		return dst, ErrNoValue
 	}
-	return appendFound(dst, text, tokens, limit)
+	return appendFound(dst, value, tokens, limit)
 }
 
 // appendValue appends what tokens lead to in a container.
@@ -309,16 +353,20 @@ func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte,
 	if !ok {
 		return dst, ErrNoValue
 	}
-	text, err := c.text(i)
-	if err != nil {
-		return dst, err
+	value, ok := c.large[i]
+	if !ok {
+		text, err := c.text(i)
+		if err != nil {
+			return dst, err
+		}
+		value = canonical.NewTree(text)
 	}
-	return appendFound(dst, text, tokens[1:], limit)
+	return appendFound(dst, value, tokens[1:], limit)
 }
 
-// appendFound appends what tokens lead to in a text.
-func appendFound(dst, text []byte, tokens []string, limit int) ([]byte, error) {
-	value, ok := canonical.Lookup(text, tokens)
+// appendFound appends what tokens lead to in a value.
+func appendFound(dst []byte, in canonical.Tree, tokens []string, limit int) ([]byte, error) {
+	value, ok := in.Lookup(tokens)
 	switch {
 	case !ok:
 		return dst, ErrNoValue
@@ -333,17 +381,18 @@ func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
 	w := jx.Writer{Buf: dst}
 	w.ObjStart()
 	for i, o := range c.objects {
-		if i > 0 {
-			w.Comma()
-		}
-		w.FieldStart(o.key)
 		text, err := c.text(int32(i))
 		if err != nil {
 			return dst, err
 		}
-		if w.Raw(text); len(w.Buf)-len(dst) > limit {
+		if len(w.Buf)-len(dst)+len(o.key)+len(text) > limit {
 			return dst, ErrTooLarge
 		}
+		if i > 0 {
+			w.Comma()
+		}
+		w.FieldStart(o.key)
+		w.Raw(text)
 	}
 	w.ObjEnd()
 	return w.Buf, nil

@@ -241,6 +241,7 @@ func (x *indexer) placeInstances() error {
 	x.primaries = make(map[string][]int32)
 	x.secondaries = make(map[string][]int32)
 	x.minors = make(map[string][]Minor)
+	x.unknownPeers = make(map[string]int32)
 	for i := range x.Instances {
 		x.addNodes(int32(i))
 		x.addMinors(i)
@@ -323,6 +324,9 @@ func (x *indexer) addMinors(i int) {
 				peer, match := x.FindNode(reference)
 				if match != Found {
 					peer = -1
+					if _, ok := x.unknownPeers[node]; !ok {
+						x.unknownPeers[node] = int32(len(x.minors[node]))
+					}
 				}
 				x.minors[node] = append(x.minors[node], Minor{
 					Minor:         device.minors[end],

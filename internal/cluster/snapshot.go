@@ -52,6 +52,7 @@ type Snapshot struct {
 	primaries     map[string][]int32 // instances, by the reference to their primary node
 	secondaries   map[string][]int32 // instances, by the reference to the node at the other end
 	minors        map[string][]Minor // by the reference to their node
+	unknownPeers  map[string]int32   // by the same, the position of the first minor whose peer is no node
 	disks         []drbdTree         // in ascending order of the disks' keys
 
 	document document
@@ -225,8 +226,15 @@ func (s *Snapshot) FindInstance(query string) (int, Match) {
 func (s *Snapshot) instanceName(i int32) string { return s.Instances[i].Name }
 
 // Minors returns the DRBD minors of a node: by instance, then by disk, a disk
-// before those below it.
-func (s *Snapshot) Minors(node *Node) []Minor { return s.minors[node.UUID] }
+// before those below it. unknown is the first of which no node is the peer, nil when
+// there is none.
+func (s *Snapshot) Minors(node *Node) (minors []Minor, unknown *Minor) {
+	minors = s.minors[node.UUID]
+	if i, ok := s.unknownPeers[node.UUID]; ok {
+		unknown = &minors[i]
+	}
+	return minors, unknown
+}
 
 // PrimaryInstances returns the indexes of the instances that run on a node.
 func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.primaries[node.UUID] }

@@ -219,6 +219,9 @@ var envelopeFrame = func() [4][]byte {
 
 // seal appends a datagram signed with mac.
 func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []byte) ([]byte, error) {
+	if len(plain)+len(salt) > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
 	out := &c.writer
 	out.Buf = append(dst, wire.Magic...)
 	out.Raw(envelopeFrame[0])

@@ -82,10 +82,17 @@ func memberOf(object []byte, name string) (found []byte, ok bool) {
 	return found, ok
 }
 
-func elementOf(array []byte, index string) ([]byte, bool) {
-	n, err := strconv.ParseUint(index, 10, 64)
-	if err != nil || strconv.FormatUint(n, 10) != index {
-		return nil, false // not an index: "-", "+1", "01"
+// index returns the position that a token means in an array. It is false for what means
+// none: "-", "+1", "01".
+func index(token string) (uint64, bool) {
+	n, err := strconv.ParseUint(token, 10, 64)
+	return n, err == nil && strconv.FormatUint(n, 10) == token
+}
+
+func elementOf(array []byte, token string) ([]byte, bool) {
+	n, ok := index(token)
+	if !ok {
+		return nil, false
 	}
 	for value := range elements(array) {
 		if n == 0 {

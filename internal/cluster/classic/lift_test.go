@@ -208,7 +208,8 @@ func TestReleasesLoad(t *testing.T) {
 					t.Errorf("mirrors on %s: %s", node, diff)
 				}
 				minors := 0
-				for _, minor := range s.Minors(&s.Nodes[i]) {
+				of, _ := s.Minors(&s.Nodes[i])
+				for _, minor := range of {
 					if name := minor.Instance; !strings.HasPrefix(name, "soon.") {
 						minors++
 					}
