@@ -92,7 +92,10 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 		e.ArrStart()
 		for _, i := range instances {
 			text, err := b.snapshot.InstanceText(int(i))
-			if err != nil {
+			switch {
+			case errors.Is(err, cluster.ErrTooLarge):
+				return TooLarge, true
+			case err != nil:
 				return s.errorText(err.Error()), true
 			}
 			if tooLarge(e, len(text)) {
@@ -130,6 +133,8 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 		switch {
 		case errors.Is(err, cluster.ErrNoValue):
 			return s.errorText(noDisks("Disk uuid " + cut(key) + " not found")), true
+		case errors.Is(err, cluster.ErrTooLarge):
+			return TooLarge, true
 		case err != nil:
 			return s.errorText(err.Error()), true
 		}

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
-	"github.com/ogen-go/ogen/validate"
 
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/cluster/classic"
@@ -30,7 +28,8 @@ var (
 // file and put into canonical form when they are asked for.
 type document struct {
 	members    []string              // the root's members in the order of the file
-	root       []byte                // canonical text of the root without its containers
+	rest       []byte                // the root without its containers, as it stands in the file
+	root       []byte                // the same in canonical form
 	parts      map[string]part       // the members of root
 	containers map[string]*container // the root's members that map keys to objects
 }
@@ -65,7 +64,13 @@ type container struct {
 	texts []atomic.Pointer[[]byte]
 	// large has the large objects, by position. They are put into canonical form when
 	// they are loaded, so that no question waits for it.
-	large map[int32]canonical.Tree
+	large map[int32]largeText
+}
+
+// largeText is the canonical text of a large object, or ErrTooLarge.
+type largeText struct {
+	value canonical.Tree
+	err   error
 }
 
 // object is one object of a container, as it stands in the file.
@@ -76,7 +81,7 @@ type object struct {
 
 // deepest is how many levels of containers a configuration has at most. Ganeti's have
 // ten, and two more for each level of disks below disks.
-const deepest = 40
+const deepest = 24
 
 // readSize is how much of a configuration file is read at a time, in bytes.
 const readSize = 64 << 10
@@ -93,11 +98,19 @@ func (doc *document) load(text io.Reader, former *document) error {
 	doc.containers = make(map[string]*container)
 	rest := jx.Writer{}
 	rest.ObjStart()
+	var failure error // the decoder puts words around what is returned to it
+	fail := func(place string, err error) error {
+		if failure == nil && err != nil {
+			failure = fmt.Errorf("%s: %w", place, err)
+		}
+		return failure
+	}
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		if err := checkUTF8(key); err != nil {
-			return within("a key", err)
+			return fail("a key", err)
 		}
 		name := string(key)
+		place := "/" + canonical.EscapeToken(name)
 		doc.members = append(doc.members, name)
 		if elem := form.Member(name).Elem(); elem != nil {
 			switch d.Next() {
@@ -106,15 +119,18 @@ func (doc *document) load(text io.Reader, former *document) error {
 			case jx.Object:
 				c := &container{form: elem}
 				doc.containers[name] = c
-				return within(name, c.load(d, former.objects(name)))
+				if err := c.load(d, place, former.objects(name)); err != nil {
+					failure = err
+				}
+				return failure
 			}
 		}
-		raw, err := d.Raw()
+		raw, err := nextRaw(d)
 		if err == nil {
-			err = checkUTF8(raw)
+			err = check(raw, 1)
 		}
 		if err != nil {
-			return within(name, err)
+			return fail(place, err)
 		}
 		if len(rest.Buf) > 1 {
 			rest.Comma()
@@ -123,6 +139,9 @@ func (doc *document) load(text io.Reader, former *document) error {
 		rest.Raw(raw)
 		return nil
 	})
+	if failure != nil {
+		return failure
+	}
 	if err != nil {
 		return err
 	}
@@ -130,6 +149,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 		return errors.New("something follows the object")
 	}
 	rest.ObjEnd()
+	doc.rest = rest.Buf
 	if doc.root, err = form.Append(nil, rest.Buf); err != nil {
 		return err
 	}
@@ -164,15 +184,13 @@ func (doc *document) lift(text io.ReadSeeker, start int64, former *document) err
 	return doc.load(bytes.NewReader(data), former)
 }
 
-// explain says what the root of the configuration lacks in the words of Ganeti's
-// daemon, when that is what err tells.
-func (doc *document) explain(err error) error {
-	var invalid *validate.Error
-	if !errors.As(err, &invalid) {
-		return err
+// names returns the names of the members that the object at a pointer below the root has
+// in the file, and of the root for the empty pointer.
+func (doc *document) names(pointer string) []string {
+	if pointer == "" {
+		return doc.members
 	}
-	members, _ := json.Marshal(doc.members)
-	return fmt.Errorf("key '%s' not found, object contains only %s", invalid.Fields[0].Name, members)
+	return canonical.Names(valueAt(doc.rest, pointer))
 }
 
 // within says in which member an error arose.
@@ -181,6 +199,43 @@ func within(member string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", member, err)
+}
+
+var errDeep = fmt.Errorf("there are more than %d levels of containers", deepest)
+
+// nextRaw returns the next value of a text. The decoder's error tells of each level that
+// it was in: of so many that they are an error by themselves, only that is told.
+func nextRaw(d *jx.Decoder) ([]byte, error) {
+	raw, err := d.Raw()
+	levels := 0
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if levels++; levels > 2*deepest {
+			return nil, errDeep
+		}
+	}
+	return raw, err
+}
+
+// check returns an error when a value is not UTF-8, or has more levels of containers
+// than it may have that many levels below the root.
+func check(raw []byte, level int) error {
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if level++; level > deepest {
+				return errDeep
+			}
+		case '}', ']':
+			level--
+		}
+	}
+	return checkUTF8(raw)
 }
 
 // checkUTF8 returns an error that says which byte of a text, from 0, is the first
@@ -198,14 +253,19 @@ func checkUTF8(text []byte) error {
 	}
 }
 
-// load reads the objects, of which the former document has the former ones.
-func (c *container) load(d *jx.Decoder, former []object) error {
+// load reads the objects at a place, of which the former document has the former ones.
+func (c *container) load(d *jx.Decoder, place string, former []object) error {
 	c.objects = make([]object, 0, len(former)+len(former)/8)
 	var page page
-	next := 0 // where in former the key is, if keys come in order
+	next := 0         // where in former the key is, if keys come in order
+	var failure error // the decoder puts words around what is returned to it
+	fail := func(place string, err error) error {
+		failure = fmt.Errorf("%s: %w", place, err)
+		return failure
+	}
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		if err := checkUTF8(key); err != nil {
-			return within("a key", err)
+			return fail(place+": a key", err)
 		}
 		for next < len(former) && former[next].key < string(key) {
 			next++
@@ -216,12 +276,12 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		} else {
 			o.key = string(key)
 		}
-		raw, err := d.Raw()
-		if err == nil {
-			err = checkUTF8(raw)
+		raw, err := nextRaw(d)
+		if err == nil && !bytes.Equal(raw, o.raw) {
+			err = check(raw, 2)
 		}
 		if err != nil {
-			return within(o.key, err)
+			return fail(place+"/"+canonical.EscapeToken(o.key), err)
 		}
 		if page.endsBefore(o.key) {
 			page.finish(c.objects)
@@ -230,8 +290,11 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		c.objects = append(c.objects, o)
 		return nil
 	})
+	if failure != nil {
+		return failure
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", place, err)
 	}
 	page.finish(c.objects)
 	// Of doubled keys the last counts.
@@ -256,14 +319,18 @@ func (c *container) prepareLarge() error {
 		if len(c.objects[i].raw) < largeObject {
 			continue
 		}
-		text, err := c.text(int32(i))
-		if err != nil {
+		if c.large == nil {
+			c.large = make(map[int32]largeText)
+		}
+		text, err := c.makeText(int32(i))
+		if err != nil && !errors.Is(err, ErrTooLarge) {
 			return err
 		}
-		if c.large == nil {
-			c.large = make(map[int32]canonical.Tree)
+		large := largeText{err: err}
+		if err == nil {
+			large.value = canonical.NewTree(text)
 		}
-		c.large[int32(i)] = canonical.NewTree(text)
+		c.large[int32(i)] = large
 	}
 	return nil
 }
@@ -299,14 +366,26 @@ func (c *container) find(key string) (int32, bool) {
 // key returns the key of the object at a position.
 func (c *container) key(i int32) string { return c.objects[i].key }
 
-// text returns the canonical text of the object at a position.
+// text returns the canonical text of the object at a position, and ErrTooLarge for one
+// that no reply has room for.
 func (c *container) text(i int32) ([]byte, error) {
 	if text := c.texts[i].Load(); text != nil {
 		return *text, nil
 	}
+	if large, ok := c.large[i]; ok && large.err != nil {
+		return nil, large.err
+	}
+	return c.makeText(i)
+}
+
+// makeText makes the canonical text of the object at a position.
+func (c *container) makeText(i int32) ([]byte, error) {
 	raw := c.objects[i].raw
 	text, err := c.form.Append(nil, raw)
-	if err != nil {
+	switch {
+	case errors.Is(err, canonical.ErrTooLarge):
+		return nil, ErrTooLarge
+	case err != nil:
 		return nil, within(c.objects[i].key, err)
 	}
 	if bytes.Equal(text, raw) {
@@ -353,15 +432,15 @@ func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte,
 	if !ok {
 		return dst, ErrNoValue
 	}
-	value, ok := c.large[i]
+	large, ok := c.large[i]
 	if !ok {
 		text, err := c.text(i)
-		if err != nil {
-			return dst, err
-		}
-		value = canonical.NewTree(text)
+		large = largeText{canonical.NewTree(text), err}
 	}
-	return appendFound(dst, value, tokens[1:], limit)
+	if large.err != nil {
+		return dst, large.err
+	}
+	return appendFound(dst, large.value, tokens[1:], limit)
 }
 
 // appendFound appends what tokens lead to in a value.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/config/index"
+	"gntconfd/internal/cluster/canonical"
 )
 
 // indexer reads the objects of a document into the indexes of a Snapshot. What a
@@ -16,8 +18,21 @@ import (
 // the same: that is cheaper than to decode it again, and leaves no garbage.
 type indexer struct {
 	*Snapshot
+	ctx     context.Context
 	former  *Snapshot
 	decoder *jx.Decoder
+	devices int // how many DRBD devices the disks have
+}
+
+// patience is after how many objects the indexer looks whether loading is to end.
+const patience = 256
+
+// ended returns the error of the context, if that has ended, at some of the positions.
+func (x *indexer) ended(i int) error {
+	if i%patience != 0 {
+		return nil
+	}
+	return x.ctx.Err()
 }
 
 // drbdTree are the DRBD devices among a disk and the disks below it.
@@ -64,6 +79,9 @@ func each[T any, P interface {
 	former := x.former.document.objects(container)
 	var value, zero T // one for all: a large cluster has very many objects
 	for i, object := range x.document.objects(container) {
+		if err := x.ended(i); err != nil {
+			return err
+		}
 		for len(former) > 0 && former[0].key < object.key {
 			former = former[1:]
 		}
@@ -74,7 +92,8 @@ func each[T any, P interface {
 		value = zero
 		x.decoder.ResetBytes(object.raw)
 		if err := P(&value).Decode(x.decoder); err != nil {
-			return fmt.Errorf("%s: %s: %w", container, object.key, err)
+			names := func(inner string) []string { return canonical.Names(valueAt(object.raw, inner)) }
+			return fault(err, x.decoder, object.raw, place(container, object.key), names)
 		}
 		add(i, object.key, &value)
 	}
@@ -85,7 +104,7 @@ func (x *indexer) readCluster() error {
 	var root index.Config
 	x.decoder.ResetBytes(x.document.root)
 	if err := root.Decode(x.decoder); err != nil {
-		return x.document.explain(err)
+		return fault(err, x.decoder, x.document.root, "", x.document.names)
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo
@@ -242,9 +261,20 @@ func (x *indexer) placeInstances() error {
 	x.secondaries = make(map[string][]int32)
 	x.minors = make(map[string][]Minor)
 	x.unknownPeers = make(map[string]int32)
+	for i := range x.disks {
+		x.devices += len(x.disks[i].devices)
+	}
+	entered := make(map[string]int32)
+	minors := 0
 	for i := range x.Instances {
-		x.addNodes(int32(i))
-		x.addMinors(i)
+		if err := x.ended(i); err != nil {
+			return err
+		}
+		x.addNodes(int32(i), entered)
+		var err error
+		if minors, err = x.addMinors(i, minors); err != nil {
+			return fmt.Errorf("%s: %w", place("instances", x.document.containers["instances"].key(int32(i))), err)
+		}
 	}
 	fit(x.primaries)
 	fit(x.secondaries)
@@ -264,13 +294,15 @@ func fit[T any](lists map[string][]T) {
 // other end of its DRBD disks. For a disk that does not touch the primary node,
 // the first of its nodes counts as the other one. An instance without a primary
 // node is nobody's.
-func (x *indexer) addNodes(i int32) {
+//
+// entered has for each node the last instance, by its index plus 1, that was entered with
+// it as its other end.
+func (x *indexer) addNodes(i int32, entered map[string]int32) {
 	in := &x.Instances[i]
 	if !in.Placed {
 		return
 	}
 	x.primaries[in.PrimaryNode] = append(x.primaries[in.PrimaryNode], i)
-	var others []string
 	for _, key := range in.Disks {
 		tree, _ := x.disk(key)
 		if !tree.top {
@@ -280,8 +312,8 @@ func (x *indexer) addNodes(i int32) {
 		if other == in.PrimaryNode {
 			other = tree.devices[0].nodes[1]
 		}
-		if !slices.Contains(others, other) {
-			others = append(others, other)
+		if entered[other] != i+1 {
+			entered[other] = i + 1
 			x.secondaries[other] = append(x.secondaries[other], i)
 		}
 	}
@@ -300,19 +332,28 @@ func (s *Snapshot) disk(key string) (drbdTree, bool) {
 // addMinors enters the DRBD minors of an instance with both their nodes; none of
 // them when one of the disks does not exist. The disks are those of the instance
 // that its member uuid leads to, as everywhere in Ganeti.
-func (x *indexer) addMinors(i int) {
+//
+// entered is how many devices have been entered before, and devices how many after. The
+// error says that it is too many: in a cluster each device is that of one instance, and
+// nothing else would keep a small file from having minors without number.
+func (x *indexer) addMinors(i, entered int) (devices int, err error) {
 	in := &x.Instances[i]
 	holder, match := x.FindInstance(in.UUID)
 	if match != Found {
-		return
+		return entered, nil
 	}
 	disks := x.Instances[holder].Disks
-	trees := make([]drbdTree, len(disks))
-	for position, key := range disks {
-		var ok bool
-		if trees[position], ok = x.disk(key); !ok {
-			return
+	trees := make([]drbdTree, 0, min(len(disks), 64))
+	for _, key := range disks {
+		tree, ok := x.disk(key)
+		if !ok {
+			return entered, nil
 		}
+		if entered += 1 + len(tree.devices); entered > maxShared*(len(x.Instances)+len(x.disks)+x.devices) {
+			return 0, fmt.Errorf("with its disks, all instances have more than %d times as many DRBD devices as there are: "+
+				"a disk belongs to one instance, and once", maxShared)
+		}
+		trees = append(trees, tree)
 	}
 	for position, tree := range trees {
 		for _, device := range tree.devices {
@@ -339,4 +380,9 @@ func (x *indexer) addMinors(i int) {
 			}
 		}
 	}
+	return entered, nil
 }
+
+// maxShared is how many times as many disks and DRBD devices the instances may have as
+// there are.
+const maxShared = 3

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gntconfd/internal/cluster/canonical"
 )
 
 // NumDisks returns how many disks there are.
@@ -33,9 +35,9 @@ func (p *problems) add(place, format string, args ...any) {
 	*p = append(*p, place+": "+fmt.Sprintf(format, args...))
 }
 
-// place returns the pointer to a member of an object.
-func place(container, key, member string) string {
-	return "/" + container + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key) + "/" + member
+// place returns the pointer to an object or to something in it.
+func place(container, key string, inner ...string) string {
+	return "/" + container + "/" + canonical.EscapeToken(key) + strings.Join(append([]string{""}, inner...), "/")
 }
 
 func (p *problems) addNodes(s *Snapshot) {

@@ -179,7 +179,7 @@ func Load(data []byte) (*Snapshot, error) {
 // error of ctx.
 func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, error) {
 	next := new(Snapshot)
-	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
+	x := indexer{Snapshot: next, ctx: ctx, former: s, decoder: jx.DecodeBytes(nil)}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
 		err = next.document.load(interruptible{ctx, text}, &s.document)
@@ -190,9 +190,13 @@ func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, err
 	if err == nil {
 		err = x.run()
 	}
-	if err != nil {
-		return nil, fmt.Errorf("parsing configuration: %w", err)
+	if ended := ctx.Err(); err != nil && ended != nil {
+		return nil, ended // what was wrong is that the text ended too early
 	}
+	if err != nil {
+		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
+	}
+	next.document.rest = nil // only errors tell of it
 	return next, nil
 }
 

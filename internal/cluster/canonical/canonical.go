@@ -99,8 +99,8 @@ func (f *Form) Elem() *Form {
 	return f.elem
 }
 
-// Append appends the canonical text of a JSON value to dst. It fails only when
-// raw is not the text of one JSON value; then dst comes back as it was.
+// Append appends the canonical text of a JSON value to dst. It fails when raw is not
+// the text of one JSON value, and with ErrTooLarge; then dst comes back as it was.
 //
 // It is as lenient as it can be: an object that lacks a required member stays
 // without it, and a value of an unexpected kind is copied, with its numbers in
@@ -113,17 +113,35 @@ func (f *Form) Append(dst, raw []byte) ([]byte, error) {
 		return dst, fmt.Errorf("canonical form: %w", err)
 	}
 	start := space(raw, 0)
+	before := len(dst)
+	s.limit, s.full = before+growth*len(raw)+maxDigits, false
 	dst = f.append(dst, raw[start:skip(raw, start)], s)
 	clear(s.values[:cap(s.values)])
 	s.values = s.values[:0]
+	if s.full {
+		return dst[:before], ErrTooLarge
+	}
 	return dst, nil
 }
+
+// ErrTooLarge: with its numbers written out a value is many times larger than its text.
+// No reply has room for it.
+var ErrTooLarge = errors.New("canonical form is too large")
+
+// growth is how many times as large as its text a value may be in canonical form,
+// beside maxDigits for small ones: 1e61439 is short, and many of them are not.
+const growth = 4
 
 // scratch is the working memory of an Append.
 type scratch struct {
 	decoder jx.Decoder
 	values  [][]byte // a stack: what is found of the objects being worked on
+	limit   int      // how long the text may become
+	full    bool     // it would have become longer
 }
+
+// room notes in s.full when there is no room for some more bytes in dst.
+func (s *scratch) room(dst []byte, bytes int) { s.full = s.full || len(dst)+bytes > s.limit }
 
 // check reports whether raw is the text of one JSON value.
 func (s *scratch) check(raw []byte) error {
@@ -166,7 +184,7 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 			if i < len(f.tuple) {
 				dst = f.tuple[i].append(dst, value, s)
 			} else {
-				dst = appendValue(dst, value)
+				dst = s.appendValue(dst, value)
 			}
 			dst = append(dst, ',')
 			i++
@@ -179,9 +197,9 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 	case first == '"':
 		return f.appendText(dst, raw)
 	case first == '-' || '0' <= first && first <= '9':
-		return f.appendNumber(dst, raw)
+		return f.appendNumber(dst, raw, s)
 	}
-	return appendValue(dst, raw)
+	return s.appendValue(dst, raw)
 }
 
 func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
@@ -233,7 +251,7 @@ func appendSet(dst, raw []byte, s *scratch) []byte {
 	defer func() { s.values = s.values[:base] }()
 	for value := range elements(raw) {
 		if value[0] != '"' {
-			return appendValue(dst, raw)
+			return s.appendValue(dst, raw)
 		}
 		s.values = append(s.values, unquoted(value))
 	}
@@ -267,18 +285,18 @@ func (f *Form) appendFilter(dst, raw []byte, s *scratch) []byte {
 			dst = append(dst, `["!",`...)
 		}
 		dst = append(dst, `["==",`...)
-		dst = append(appendValue(dst, s.values[base+1]), ',')
-		dst = append(appendValue(dst, s.values[base+2]), ']')
+		dst = append(s.appendValue(dst, s.values[base+1]), ',')
+		dst = append(s.appendValue(dst, s.values[base+2]), ']')
 		if operator == "!=" {
 			dst = append(dst, ']')
 		}
 		return dst
 	}
 	if operator != "&" && operator != "|" && operator != "!" {
-		return appendValue(dst, raw)
+		return s.appendValue(dst, raw)
 	}
 	dst = append(dst, '[')
-	dst = appendValue(dst, first)
+	dst = s.appendValue(dst, first)
 	for i := 1; i < n; i++ {
 		dst = append(dst, ',')
 		dst = f.append(dst, s.values[base+i], s)

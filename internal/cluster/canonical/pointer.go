@@ -14,7 +14,13 @@ var (
 	ErrWholeDocument = errors.New("JSON pointer to the whole document")
 )
 
-var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+var (
+	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+	escapePointer   = strings.NewReplacer("~", "~0", "/", "~1")
+)
+
+// EscapeToken returns a token as it stands in a pointer.
+func EscapeToken(token string) string { return escapePointer.Replace(token) }
 
 // ParsePointer splits a JSON pointer (RFC 6901) into its tokens. A pointer is any
 // number of tokens, each after a slash; in a token "~1" stands for a slash, "~0"
@@ -71,6 +77,19 @@ func Members(text []byte) map[string][]byte {
 		found[string(unquoted(key))] = value
 	}
 	return found
+}
+
+// Names returns the names of an object's members, in their order, and nil for any other
+// value. The text is known to be valid JSON.
+func Names(text []byte) []string {
+	if text[0] != '{' {
+		return nil
+	}
+	var names []string
+	for key := range members(text) {
+		names = append(names, string(unquoted(key)))
+	}
+	return names
 }
 
 func memberOf(object []byte, name string) (found []byte, ok bool) {

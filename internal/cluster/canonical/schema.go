@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -138,7 +139,7 @@ func (f *Form) completeDefaults(done map[*Form]bool) {
 		m := &f.members[i]
 		m.form.completeDefaults(done)
 		if m.fallback != nil {
-			m.fallback = m.form.append(nil, m.fallback, new(scratch))
+			m.fallback = m.form.append(nil, m.fallback, &scratch{limit: math.MaxInt})
 		}
 	}
 }

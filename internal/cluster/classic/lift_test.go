@@ -423,7 +423,7 @@ func TestLiftErrors(t *testing.T) {
 		older("", instance(`,"nics":[{"bridge":7}]`)): `"bridge"`,
 		older(`,"master_netmask":"wide"`, ""):         `"master_netmask"`,
 		older(`,"ipolicy":{"min":7}`, ""):             `"min"`,
-		older("", `,"nodes":{"a":{"name":"a"}}`):      `nodes: `,
+		older("", `,"nodes":{"a":{"name":"a"}}`):      `/nodes/`,
 	} {
 		s, err := cluster.Load([]byte(config))
 		if err == nil || s != nil {
