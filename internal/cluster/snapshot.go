@@ -190,10 +190,10 @@ func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, err
 	if err == nil {
 		err = x.run()
 	}
-	if ended := ctx.Err(); err != nil && ended != nil {
-		return nil, ended // what was wrong is that the text ended too early
-	}
 	if err != nil {
+		if ended := ctx.Err(); ended != nil {
+			return nil, ended // what was wrong is that the text ended too early
+		}
 		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
 	}
 	next.document.rest = nil // only errors tell of it
