@@ -58,6 +58,24 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, pidFile.Remove()) }()
 
 	log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
+	again := make(chan struct{}, 1)
+	go func() { // so that the log is opened anew whatever is being loaded
+		for {
+			select {
+			case <-hangup:
+				if err := log.Reopen(); err != nil {
+					log.Error("the log file stays the former one", "error", err)
+				}
+				log.Info("hangup: looking at the files")
+				select {
+				case again <- struct{}{}:
+				default: // they will be looked at after this anyway
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	settings.Bound = func() {
 		if err := sandbox(o, paths).Enter(); err != nil {
 			log.Warn("the daemon has more rights than it needs", "error", err)
@@ -86,24 +104,28 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 			log.Warn("the watchdog gets no sign of life", "error", err)
 		}
 	}()
-	for {
-		select {
-		case <-hangup:
-			process.NotifyReloading()
-			if err := log.Reopen(); err != nil {
-				log.Error("the log file stays the former one", "error", err)
+	go func() {
+		for {
+			select {
+			case <-again:
+				process.NotifyReloading()
+				d.Reload()
+				if ctx.Err() == nil {
+					process.NotifyReady()
+				}
+			case <-ctx.Done():
+				return
 			}
-			log.Info("hangup: looking at the files")
-			d.Reload()
-			process.NotifyReady()
-		case <-ctx.Done():
-			process.NotifyStopping()
-			err := <-ended
-			log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
-			return err
-		case err := <-ended:
-			return err
 		}
+	}()
+	select {
+	case <-ctx.Done():
+		process.NotifyStopping()
+		err := <-ended
+		log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
+		return err
+	case err := <-ended:
+		return err
 	}
 }
 
