@@ -176,29 +176,27 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 	return nil
 }
 
-// sandbox returns what the daemon does with files: it follows key and
-// configuration, opens its log anew, and removes its pid file. The file about the
-// web and the certificates beside it are read again whenever they change.
+// sandbox returns what the daemon does to files: it opens its log anew, and removes its
+// pid file.
 func sandbox(o *options, paths daemon.Paths) process.Sandbox {
-	box := process.Sandbox{
-		// Beside them what errors are explained with, and figures of the process.
-		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self", "/proc/stat"},
-		Remove: []string{filepath.Dir(paths.PID)},
-	}
-	for _, path := range []string{paths.Config, paths.Key} {
-		box.Read = append(box.Read, filepath.Dir(path))
-		if target, err := filepath.EvalSymlinks(path); err == nil {
-			box.Read = append(box.Read, filepath.Dir(target))
-		}
-	}
-	if o.web.ConfigFile != "" {
-		box.Read = append(box.Read, filepath.Dir(o.web.ConfigFile))
-	}
-	if o.web.Addr != "" {
-		box.Read = append(box.Read, "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
-	}
+	box := process.Sandbox{Remove: around(paths.PID)}
 	if o.syslog != "only" {
-		box.Append = []string{filepath.Dir(paths.Log)}
+		box.Append = around(paths.Log)
 	}
 	return box
+}
+
+// around returns the directories beneath which a file can be found when the directory
+// that it is in has been replaced: the one above it, by its name and, where a link leads
+// elsewhere, in truth.
+func around(path string) []string {
+	dir := filepath.Dir(path)
+	above := []string{filepath.Dir(dir)}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		above = append(above, filepath.Dir(real))
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		above = append(above, filepath.Dir(real))
+	}
+	return above
 }

@@ -247,8 +247,7 @@ func explain(path string, err error) error {
 		return err
 	}
 	if unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS) == nil {
-		return fmt.Errorf("%w: not by its mode, but by a security policy; the daemon's own closes "+
-			"directories that were not there when it started, so restart it", err)
+		return fmt.Errorf("%w: not by its mode, but by a security policy of this system", err)
 	}
 	me := userName(os.Geteuid())
 	info, statErr := os.Stat(path)
