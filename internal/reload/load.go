@@ -63,22 +63,45 @@ func (r *Reloader) loaded(ctx context.Context) {
 		r.begin(ctx, true)
 		return
 	}
+	now, s := time.Now(), r.State()
+	wrong := ""
+	if s.Err != nil && !errors.Is(s.Err, fs.ErrNotExist) {
+		wrong = s.Err.Error()
+	}
+	if r.configAlarm.note(now, wrong) && s.Err == nil {
+		r.log.Info("the configuration file can be loaded again", "file", r.config.path)
+	}
+	r.tellConfig(now)
+	r.configPace.pollBy(r.configAlarm.due)
 	for _, waits := range l.waiting {
 		close(waits)
 	}
 	r.givenUp = 0
 	if l.took > 0 {
 		if r.took > 0 { // the first load delays no later one
-			r.configPace.loaded(time.Now())
+			r.configPace.loaded(now)
 		}
 		r.took = l.took
 	}
 	if r.again {
-		r.configPace.change(time.Now(), 0)
+		r.configPace.change(now, 0)
 	}
 	if len(r.waiting) > 0 {
 		r.begin(ctx, true)
 	}
+}
+
+// tellConfig tells that the configuration cannot be loaded, when it is time to.
+func (r *Reloader) tellConfig(now time.Time) {
+	if !r.configAlarm.ring(now) {
+		return
+	}
+	serving := "nothing"
+	if snapshot := r.State().Snapshot; snapshot != nil {
+		serving = fmt.Sprintf("serial %d", snapshot.Serial)
+	}
+	r.log.Error("the configuration file cannot be loaded", "file", r.config.path,
+		"error", r.configAlarm.wrong, "serving", serving)
 }
 
 // lookAtConfig brings the state up to date, and returns how long it took to load what
@@ -110,7 +133,7 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool) (took time.Dura
 		r.log.Info("no configuration file: this node is no master candidate", "file", r.config.path)
 	case errors.Is(err, errInUse):
 		s.Err = nil
-		r.log.Info("the configuration file is again the one in service", "file", r.config.path)
+		r.log.Debug("the configuration file is again the one in service", "file", r.config.path)
 	case err != nil:
 		r.refuse(&s, err)
 	case broken != nil:
@@ -161,12 +184,8 @@ func (r *Reloader) loadConfig(ctx context.Context, s State, text *io.SectionRead
 func (r *Reloader) refuse(s *State, err error) {
 	s.Err = err
 	s.Failures++
-	serving := "nothing"
-	if s.Snapshot != nil {
-		serving = fmt.Sprintf("serial %d", s.Snapshot.Serial)
-	} else {
+	if s.Snapshot == nil {
 		s.Problem = fmt.Sprintf("Cannot load configuration from %s: %v", r.config.path, err)
 	}
-	r.log.Error("the configuration file cannot be loaded", "file", r.config.path,
-		"error", err, "serving", serving)
+	r.log.Debug("the configuration file cannot be loaded", "file", r.config.path, "error", err)
 }

@@ -33,6 +33,13 @@ func (p *pace) looked(poll time.Time) {
 	p.first, p.poll = time.Time{}, poll
 }
 
+// pollBy has the file polled at a time, or before; the zero time changes nothing.
+func (p *pace) pollBy(at time.Time) {
+	if !at.IsZero() {
+		p.poll = earlier(p.poll, at)
+	}
+}
+
 // wake ends the pause.
 func (p *pace) wake() { p.rested = time.Time{} }
 

@@ -88,12 +88,14 @@ type Reloader struct {
 	load     func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error)
 	log      *slog.Logger
 
-	dir        directory
-	key        file
-	config     file // belongs to the load that is under way
-	keyPace    pace
-	configPace pace
-	poll       time.Duration // from poll to poll where the directory is watched
+	dir         directory
+	key         file
+	config      file // belongs to the load that is under way
+	keyPace     pace
+	configPace  pace
+	keyAlarm    alarm // that the file cannot be used
+	configAlarm alarm
+	poll        time.Duration // from poll to poll where the directory is watched
 
 	loading *loading        // the load that is under way; nil when there is none
 	again   bool            // the configuration may have changed since that has begun
@@ -121,18 +123,20 @@ func Start(ctx context.Context, o Options) (*Reloader, error) {
 
 func newReloader(o Options) *Reloader {
 	r := &Reloader{
-		onKey:      o.OnKey,
-		onConfig:   o.OnConfig,
-		load:       load,
-		log:        o.Logger,
-		key:        file{path: filepath.Clean(o.KeyPath), limit: maxKeySize},
-		config:     file{path: filepath.Clean(o.ConfigPath), limit: maxConfigSize},
-		keyPace:    pace{patience: patience},
-		configPace: pace{patience: patience, pause: wire.ReloadInterval * time.Second},
-		poll:       wire.PollInterval * time.Second,
-		respite:    respite,
-		forced:     make(chan chan struct{}),
-		done:       make(chan struct{}),
+		onKey:       o.OnKey,
+		onConfig:    o.OnConfig,
+		load:        load,
+		log:         o.Logger,
+		key:         file{path: filepath.Clean(o.KeyPath), limit: maxKeySize},
+		config:      file{path: filepath.Clean(o.ConfigPath), limit: maxConfigSize},
+		keyPace:     pace{patience: patience},
+		configPace:  pace{patience: patience, pause: wire.ReloadInterval * time.Second},
+		keyAlarm:    alarm{lasting: lasting},
+		configAlarm: alarm{lasting: lasting},
+		poll:        wire.PollInterval * time.Second,
+		respite:     respite,
+		forced:      make(chan chan struct{}),
+		done:        make(chan struct{}),
 	}
 	if r.onKey == nil {
 		r.onKey = func([]byte) {}
@@ -143,7 +147,7 @@ func newReloader(o Options) *Reloader {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	r.dir = directory{path: filepath.Dir(r.config.path), log: r.log, open: fsnotify.NewWatcher}
+	r.dir = directory{path: filepath.Dir(r.config.path), log: r.log, open: fsnotify.NewWatcher, alarm: alarm{lasting: lasting}}
 	r.state.Store(new(State))
 	return r
 }
@@ -274,6 +278,7 @@ func (r *Reloader) look(ctx context.Context, now time.Time) {
 			r.log.Debug("the configuration file has changed while it was loaded", "file", r.config.path)
 			r.loading.giveUp()
 		}
+		r.tellConfig(now)
 	}
 }
 
@@ -286,10 +291,18 @@ func (r *Reloader) nextPoll() time.Time {
 }
 
 func (r *Reloader) followKey(ctx context.Context, force bool) {
-	err := r.lookAtKey(ctx, force)
-	if err != nil && ctx.Err() == nil {
-		r.log.Error("the key file cannot be used, the former key stays", "error", err)
+	if err := r.lookAtKey(ctx, force); err != nil {
+		r.log.Debug("the key file cannot be used", "error", err)
 	}
+	now := time.Now()
+	if r.keyAlarm.note(now, r.key.failure) {
+		r.log.Info("the key file can be used again", "file", r.key.path)
+	}
+	if r.keyAlarm.ring(now) {
+		r.log.Error("the key file cannot be used, the former key stays",
+			"error", fmt.Sprintf("key file %s: %s", r.key.path, r.key.failure))
+	}
+	r.keyPace.pollBy(r.keyAlarm.due)
 }
 
 // lookAtKey returns an error if the key file has become unusable. As with the
@@ -306,7 +319,7 @@ func (r *Reloader) lookAtKey(ctx context.Context, force bool) error {
 	switch {
 	case errors.Is(err, errUnchanged):
 	case errors.Is(err, errInUse):
-		r.log.Info("the key file is again the one in use", "file", r.key.path)
+		r.log.Debug("the key file is again the one in use", "file", r.key.path)
 	case err != nil:
 		return fmt.Errorf("key file %s: %w", r.key.path, err)
 	default:

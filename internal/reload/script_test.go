@@ -26,9 +26,9 @@ import (
 // be served after them. They run in the directory data, and have besides the
 // commands of testscript
 //
-//	start [poll=DURATION] [pause=DURATION] [respite=DURATION] [watch=no]
-//	                     starts a reloader; poll is an hour and pause nothing
-//	                     unless told; an error goes to stderr
+//	start [poll=DURATION] [pause=DURATION] [respite=DURATION] [lasting=DURATION] [watch=no]
+//	                     starts a reloader; poll is an hour, and pause and lasting are
+//	                     nothing unless told; an error goes to stderr
 //	starting [...]       the same, but does not wait until it has started
 //	write FILE TEXT      rewrites a file in place
 //	replace FILE TEXT    renames a new file over it
@@ -48,6 +48,7 @@ import (
 //	parsed N             checks how often a configuration has begun to be parsed
 //	failures N           checks how often one was refused
 //	logged N PATTERN     checks how many lines of the log match
+//	logs PATTERN         waits until one does
 //
 // A configuration is a serial number here, anything else is broken. To parse "endless"
 // takes until it is given up, to parse "slow SERIAL" a moment. Errors,
@@ -107,6 +108,7 @@ var commands = map[string]struct {
 	"look":     {0, func(w *world, _ []string) error { return w.look() }},
 	"parsed":   {1, func(w *world, args []string) error { return same("parsed", w.parsed(), number(args[0])) }},
 	"failures": {1, func(w *world, args []string) error { return same("failures", int(w.state().Failures), number(args[0])) }},
+	"logs":     {1, func(w *world, args []string) error { return wait(func() bool { return w.log.count(args[0]) > 0 }) }},
 	"logged":   {2, func(w *world, args []string) error { return same("lines", w.log.count(args[1]), number(args[0])) }},
 }
 
@@ -154,10 +156,11 @@ func (w *world) prepare(settings []string) error {
 			defer w.mu.Unlock()
 			w.keyed = string(key)
 		},
-		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	r.load = w.load
 	r.poll, r.configPace.pause = time.Hour, 0
+	w.lasting(r, 0)
 	for _, setting := range settings {
 		name, value, _ := strings.Cut(setting, "=")
 		var err error
@@ -166,6 +169,10 @@ func (w *world) prepare(settings []string) error {
 			r.poll, err = time.ParseDuration(value)
 		case "pause":
 			r.configPace.pause, err = time.ParseDuration(value)
+		case "lasting":
+			var lasting time.Duration
+			lasting, err = time.ParseDuration(value)
+			w.lasting(r, lasting)
 		case "respite":
 			r.respite, err = time.ParseDuration(value)
 		case "watch":
@@ -180,6 +187,10 @@ func (w *world) prepare(settings []string) error {
 	w.reloader = r
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return nil
+}
+
+func (w *world) lasting(r *Reloader, d time.Duration) {
+	r.keyAlarm.lasting, r.configAlarm.lasting, r.dir.alarm.lasting = d, d, d
 }
 
 func (w *world) stop() {
