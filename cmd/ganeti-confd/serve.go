@@ -58,6 +58,24 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, pidFile.Remove()) }()
 
 	log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
+	again := make(chan struct{}, 1)
+	go func() { // so that the log is opened anew whatever is being loaded
+		for {
+			select {
+			case <-hangup:
+				if err := log.Reopen(); err != nil {
+					log.Error("the log file stays the former one", "error", err)
+				}
+				log.Info("hangup: looking at the files")
+				select {
+				case again <- struct{}{}:
+				default: // they will be looked at after this anyway
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	settings.Bound = func() {
 		if err := sandbox(o, paths).Enter(); err != nil {
 			log.Warn("the daemon has more rights than it needs", "error", err)
@@ -86,24 +104,28 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 			log.Warn("the watchdog gets no sign of life", "error", err)
 		}
 	}()
-	for {
-		select {
-		case <-hangup:
-			process.NotifyReloading()
-			if err := log.Reopen(); err != nil {
-				log.Error("the log file stays the former one", "error", err)
+	go func() {
+		for {
+			select {
+			case <-again:
+				process.NotifyReloading()
+				d.Reload()
+				if ctx.Err() == nil {
+					process.NotifyReady()
+				}
+			case <-ctx.Done():
+				return
 			}
-			log.Info("hangup: looking at the files")
-			d.Reload()
-			process.NotifyReady()
-		case <-ctx.Done():
-			process.NotifyStopping()
-			err := <-ended
-			log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
-			return err
-		case err := <-ended:
-			return err
 		}
+	}()
+	select {
+	case <-ctx.Done():
+		process.NotifyStopping()
+		err := <-ended
+		log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
+		return err
+	case err := <-ended:
+		return err
 	}
 }
 
@@ -154,29 +176,27 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 	return nil
 }
 
-// sandbox returns what the daemon does with files: it follows key and
-// configuration, opens its log anew, and removes its pid file. The file about the
-// web and the certificates beside it are read again whenever they change.
+// sandbox returns what the daemon does to files: it opens its log anew, and removes its
+// pid file.
 func sandbox(o *options, paths daemon.Paths) process.Sandbox {
-	box := process.Sandbox{
-		// Beside them what errors are explained with, and figures of the process.
-		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self", "/proc/stat"},
-		Remove: []string{filepath.Dir(paths.PID)},
-	}
-	for _, path := range []string{paths.Config, paths.Key} {
-		box.Read = append(box.Read, filepath.Dir(path))
-		if target, err := filepath.EvalSymlinks(path); err == nil {
-			box.Read = append(box.Read, filepath.Dir(target))
-		}
-	}
-	if o.web.ConfigFile != "" {
-		box.Read = append(box.Read, filepath.Dir(o.web.ConfigFile))
-	}
-	if o.web.Addr != "" {
-		box.Read = append(box.Read, "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
-	}
+	box := process.Sandbox{Remove: around(paths.PID)}
 	if o.syslog != "only" {
-		box.Append = []string{filepath.Dir(paths.Log)}
+		box.Append = around(paths.Log)
 	}
 	return box
+}
+
+// around returns the directories beneath which a file can be found when the directory
+// that it is in has been replaced: the one above it, by its name and, where a link leads
+// elsewhere, in truth.
+func around(path string) []string {
+	dir := filepath.Dir(path)
+	above := []string{filepath.Dir(dir)}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		above = append(above, filepath.Dir(real))
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		above = append(above, filepath.Dir(real))
+	}
+	return above
 }

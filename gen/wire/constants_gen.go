@@ -44,7 +44,7 @@ const (
 	ReloadInterval = 1
 	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.
 	// Ganeti calls it CONFD_CONFIG_RELOAD_TIMEOUT.
-	PollInterval = 5
+	PollInterval = 1
 )
 
 // Request types.

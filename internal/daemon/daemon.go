@@ -138,7 +138,8 @@ func (d *Daemon) Counts() server.Counts { return d.server.Counts() }
 func (d *Daemon) Busy() time.Duration { return d.server.Busy() }
 
 // Reload makes the daemon look at its files at once, and returns when that is
-// done.
+// done. That may take as long as loading the configuration does; the key does not
+// wait for it.
 func (d *Daemon) Reload() { d.reloader.Reload() }
 
 // Wait returns when the daemon has stopped: nil after ctx has ended, and

@@ -2,7 +2,7 @@ package reload
 
 import "time"
 
-// pace says when to look at the files next. It reads no clock.
+// pace says when to look at a file next. It reads no clock.
 type pace struct {
 	patience time.Duration // how long the first of several changes waits
 	pause    time.Duration // from the end of a load to the next look
@@ -13,7 +13,7 @@ type pace struct {
 	poll    time.Time // no look later
 }
 
-// change notes that one of the files may have changed, and how long that is left
+// change notes that the file may have changed, and how long that is left
 // to settle.
 func (p *pace) change(now time.Time, settle time.Duration) {
 	if !p.pending() {
@@ -28,10 +28,20 @@ func (p *pace) pending() bool { return !p.first.IsZero() }
 // loaded begins the pause.
 func (p *pace) loaded(now time.Time) { p.rested = now.Add(p.pause) }
 
-// looked notes that the files have been looked at and are to be polled at poll.
+// looked notes that the file is being looked at, and is to be polled at poll.
 func (p *pace) looked(poll time.Time) {
 	p.first, p.poll = time.Time{}, poll
 }
+
+// pollBy has the file polled at a time, or before; the zero time changes nothing.
+func (p *pace) pollBy(at time.Time) {
+	if !at.IsZero() {
+		p.poll = earlier(p.poll, at)
+	}
+}
+
+// wake ends the pause.
+func (p *pace) wake() { p.rested = time.Time{} }
 
 // next returns when to look.
 func (p *pace) next() time.Time {
@@ -39,10 +49,14 @@ func (p *pace) next() time.Time {
 	if p.pending() {
 		at = earlier(at, earlier(p.settled, p.first.Add(p.patience)))
 	}
-	if at.Before(p.rested) {
-		at = p.rested
+	return later(at, p.rested)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return at
+	return a
 }
 
 func earlier(a, b time.Time) time.Time {

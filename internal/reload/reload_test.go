@@ -156,7 +156,7 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	f := file{path: path, limit: 10}
 	read := func(force bool) (string, error) {
 		var data []byte
-		err := f.read(force, func(text *io.SectionReader) (err error) {
+		err := f.read(t.Context(), force, func(text *io.SectionReader) (err error) {
 			data, err = io.ReadAll(text)
 			return err
 		})
@@ -203,7 +203,7 @@ func TestReadTakesNoMemory(t *testing.T) {
 	}{{"first", false, nil}, {"second", false, errUnchanged}, {"forced", true, errUnchanged}} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := f.read(read.force, func(text *io.SectionReader) error {
+		err := f.read(t.Context(), read.force, func(text *io.SectionReader) error {
 			_, err := io.Copy(io.Discard, text)
 			return err
 		})
