@@ -85,7 +85,7 @@ func Names(text []byte) []string {
 	if text[0] != '{' {
 		return nil
 	}
-	var names []string
+	names := []string{}
 	for key := range members(text) {
 		names = append(names, string(unquoted(key)))
 	}
