@@ -165,6 +165,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
   confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
   confdctl bench --rate 2x --duration 30s --rounds 1
   confdctl bench --noise 100000
+  confdctl bench --rate 500 --hostile 1000 --duration 10s
   confdctl bench matrix --sizes 3/10,1000/10000 --svg docs`,
 		Args: usage(cobra.NoArgs),
 	}
@@ -184,8 +185,8 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		if err != nil {
 			return usageError(command, err)
 		}
-		if o.Load.Patience <= 0 || o.Load.Noise < 0 {
-			return usageError(command, errors.New("--timeout must be more than nothing, --noise not less"))
+		if o.Load.Patience <= 0 || o.Load.Noise < 0 || o.Load.Hostile < 0 {
+			return usageError(command, errors.New("--timeout must be more than nothing, --noise and --hostile not less"))
 		}
 		if err := parseRate(rate, &o); err != nil {
 			return usageError(command, err)
@@ -217,6 +218,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")
 	flags.StringVar(&rate, "rate", "", "open loop at this `rate`: requests a second or, with an x, a share of the closed loop's")
 	flags.DurationVar(&b.load.Patience, "timeout", time.Second, "time after which a request without a reply is lost")
+	flags.Float64Var(&b.load.Hostile, "hostile", 0, "send a `number` of unsigned datagrams a second that are meant to cost much")
 	flags.Float64Var(&b.load.Noise, "noise", 0, "send a `number` of broken and forged datagrams a second meanwhile")
 	command.AddCommand(matrixCommand(), childCommand())
 	return command

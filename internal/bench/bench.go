@@ -204,8 +204,8 @@ func (o *Options) start(ctx context.Context, config string, started func(i int, 
 func (s *Server) measure(ctx context.Context, l Load, topics []topic) (Figures, error) {
 	var f Figures
 	closed := l
-	closed.Rate, closed.Share, closed.Noise, closed.Duration = 0, 0, 0, min(l.Duration, time.Second)
-	compare := l.Share > 0 || l.Noise > 0
+	closed.Rate, closed.Share, closed.Noise, closed.Hostile, closed.Duration = 0, 0, 0, 0, min(l.Duration, time.Second)
+	compare := l.Share > 0 || l.Noise > 0 || l.Hostile > 0
 	if compare {
 		r, err := closed.run(ctx, s, topics)
 		if err != nil {
