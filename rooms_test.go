@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"client"},
 	"packaging/build":                          {},
+	"packaging/dependencies":                   {},
 	"packaging/manual":                         {"internal/release"},
 	"packaging/prometheus":                     {},
 }
