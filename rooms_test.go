@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"client"},
 	"packaging/build":                          {},
+	"packaging/dependencies":                   {},
 	"packaging/manual":                         {"internal/release"},
 	"packaging/prometheus":                     {},
 }

@@ -69,6 +69,13 @@ func run(version, output string) error {
 	if err := compress(filepath.Join(built, "changelog.gz"), r.changelog()); err != nil {
 		return err
 	}
+	others, err := licences(built)
+	if err != nil {
+		return err
+	}
+	if err := compress(filepath.Join(built, "licences.gz"), others); err != nil {
+		return err
+	}
 
 	values := map[string]string{"BUILT": built, "VERSION": r.version, "MAINTAINER": r.maintainer, "ARCH": runtime.GOARCH}
 	config, err := nfpm.ParseFileWithEnvMapping("packaging/nfpm.yaml", func(name string) string { return values[name] })
