@@ -28,6 +28,7 @@ var (
 // file and put into canonical form when they are asked for.
 type document struct {
 	members    []string              // the root's members in the order of the file
+	redact     bool                  // whether canonical texts are without secrets
 	rest       []byte                // the root without its containers, as it stands in the file
 	root       []byte                // the same in canonical form
 	parts      map[string]part       // the members of root
@@ -56,6 +57,7 @@ func newPart(text []byte) part {
 // container maps keys to objects of one kind. A nil container has none.
 type container struct {
 	form    *canonical.Form
+	redact  bool     // whether canonical texts are without secrets
 	objects []object // in ascending order of their keys
 	byKey   places   // positions in objects
 	// texts has the canonical text of each object that was asked for. Ganeti
@@ -117,7 +119,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 			case jx.Null: // the same as none
 				return d.Null()
 			case jx.Object:
-				c := &container{form: elem}
+				c := &container{form: elem, redact: doc.redact}
 				doc.containers[name] = c
 				if err := c.load(d, place, former.objects(name)); err != nil {
 					failure = err
@@ -150,7 +152,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 	}
 	rest.ObjEnd()
 	doc.rest = rest.Buf
-	if doc.root, err = form.Append(nil, rest.Buf); err != nil {
+	if doc.root, err = appendForm(form, rest.Buf, doc.redact); err != nil {
 		return err
 	}
 	doc.parts = make(map[string]part)
@@ -180,7 +182,7 @@ func (doc *document) lift(text io.ReadSeeker, start int64, former *document) err
 	if data, err = classic.Lift(data); err != nil {
 		return err
 	}
-	*doc = document{}
+	*doc = document{redact: doc.redact}
 	return doc.load(bytes.NewReader(data), former)
 }
 
@@ -378,10 +380,18 @@ func (c *container) text(i int32) ([]byte, error) {
 	return c.makeText(i)
 }
 
+// appendForm returns the canonical text of a value, without secrets if they are redacted.
+func appendForm(form *canonical.Form, raw []byte, redact bool) ([]byte, error) {
+	if redact {
+		return form.AppendRedacted(nil, raw)
+	}
+	return form.Append(nil, raw)
+}
+
 // makeText makes the canonical text of the object at a position.
 func (c *container) makeText(i int32) ([]byte, error) {
 	raw := c.objects[i].raw
-	text, err := c.form.Append(nil, raw)
+	text, err := appendForm(c.form, raw, c.redact)
 	switch {
 	case errors.Is(err, canonical.ErrTooLarge):
 		return nil, ErrTooLarge

@@ -47,6 +47,11 @@ type Snapshot struct {
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
 
+	// RedactSecrets makes all snapshots that follow give their texts without the
+	// secrets of DRBD devices and without private OS parameters. It is set on a
+	// Snapshot that is otherwise zero, before Next.
+	RedactSecrets bool
+
 	nodeNames     names
 	instanceNames names
 	primaries     map[string][]int32 // instances, by the reference to their primary node
@@ -178,7 +183,8 @@ func Load(data []byte) (*Snapshot, error) {
 // taken over from s, which stays as it is. When ctx ends, so does loading, with the
 // error of ctx.
 func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, error) {
-	next := new(Snapshot)
+	next := &Snapshot{RedactSecrets: s.RedactSecrets}
+	next.document.redact = s.RedactSecrets
 	x := indexer{Snapshot: next, ctx: ctx, former: s, decoder: jx.DecodeBytes(nil)}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {

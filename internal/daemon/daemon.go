@@ -26,6 +26,9 @@ type Options struct {
 	Config, Key string
 	// Dialect says in whose words it answers; none is DialectAuto.
 	Dialect Dialect
+	// RedactSecrets leaves private OS parameters and the secrets of DRBD devices out of
+	// answers: they are empty.
+	RedactSecrets bool
 	// Addr is where it listens: the zero address stands for every address of
 	// the host, port 0 for any free one.
 	Addr netip.AddrPort
@@ -79,6 +82,8 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	d.reloader, err = reload.Start(ctx, reload.Options{
 		ConfigPath: o.Config,
 		KeyPath:    o.Key,
+
+		RedactSecrets: o.RedactSecrets,
 		OnConfig: func(state reload.State) {
 			speaker.setState(state)
 			if o.Status != nil {

@@ -153,12 +153,15 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool) (took time.Dura
 	return took, nil
 }
 
-// load makes a snapshot, with the help of the one before it, if any.
-func load(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
-	if former == nil {
-		former = new(cluster.Snapshot)
+// loader returns the function that makes a snapshot, with the help of the one before it,
+// if any.
+func loader(redactSecrets bool) func(context.Context, *cluster.Snapshot, io.ReadSeeker) (*cluster.Snapshot, error) {
+	return func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
+		if former == nil {
+			former = &cluster.Snapshot{RedactSecrets: redactSecrets}
+		}
+		return former.Next(ctx, text)
 	}
-	return former.Next(ctx, text)
 }
 
 // loadConfig returns the state that follows s with a snapshot of text.

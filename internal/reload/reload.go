@@ -76,6 +76,9 @@ type Options struct {
 	// directory only the poll sees its changes.
 	KeyPath string
 
+	// RedactSecrets makes snapshots without secrets: see cluster.Snapshot.
+	RedactSecrets bool
+
 	OnConfig func(State)  // called for every new State, before it is returned by Reloader.State
 	OnKey    func([]byte) // called with every new key: all bytes of the file, at least one
 	Logger   *slog.Logger // nil logs nothing
@@ -125,7 +128,7 @@ func newReloader(o Options) *Reloader {
 	r := &Reloader{
 		onKey:       o.OnKey,
 		onConfig:    o.OnConfig,
-		load:        load,
+		load:        loader(o.RedactSecrets),
 		log:         o.Logger,
 		key:         file{path: filepath.Clean(o.KeyPath), limit: maxKeySize},
 		config:      file{path: filepath.Clean(o.ConfigPath), limit: maxConfigSize},

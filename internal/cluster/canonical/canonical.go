@@ -27,6 +27,7 @@ type Form struct {
 	open    bool           // an object keeps members that it does not know
 	elem    *Form          // of a map's values and a list's elements
 	tuple   []*Form        // of a tuple's elements
+	secret  bool           // redacting leaves nothing of it
 }
 
 // member is a member of an object.
@@ -106,7 +107,13 @@ func (f *Form) Elem() *Form {
 // without it, and a value of an unexpected kind is copied, with its numbers in
 // normal form. Of doubled members of an object the last counts; maps and values
 // of no particular form keep them all.
-func (f *Form) Append(dst, raw []byte) ([]byte, error) {
+func (f *Form) Append(dst, raw []byte) ([]byte, error) { return f.appendTo(dst, raw, false) }
+
+// AppendRedacted is Append without the secrets: texts and objects that the spec marks as
+// such are empty.
+func (f *Form) AppendRedacted(dst, raw []byte) ([]byte, error) { return f.appendTo(dst, raw, true) }
+
+func (f *Form) appendTo(dst, raw []byte, redact bool) ([]byte, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	if err := s.check(raw); err != nil {
@@ -114,6 +121,7 @@ func (f *Form) Append(dst, raw []byte) ([]byte, error) {
 	}
 	start := space(raw, 0)
 	before := len(dst)
+	s.redact = redact
 	s.limit, s.full = before+growth*len(raw)+maxDigits, false
 	dst = f.append(dst, raw[start:skip(raw, start)], s)
 	clear(s.values[:cap(s.values)])
@@ -138,6 +146,7 @@ type scratch struct {
 	values  [][]byte // a stack: what is found of the objects being worked on
 	limit   int      // how long the text may become
 	full    bool     // it would have become longer
+	redact  bool     // secrets are left out
 }
 
 // room notes in s.full when there is no room for some more bytes in dst.
@@ -162,6 +171,8 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // around it.
 func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 	switch first := raw[0]; {
+	case f.secret && s.redact:
+		return append(dst, nothing(first)...)
 	case first == '{' && f.kind == objectOf:
 		return f.appendObject(dst, raw, s)
 	case first == '{' && f.kind == mapOf:
@@ -200,6 +211,19 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 		return f.appendNumber(dst, raw, s)
 	}
 	return s.appendValue(dst, raw)
+}
+
+// nothing returns the empty value of the kind that a value's first byte tells.
+func nothing(first byte) string {
+	switch first {
+	case '{':
+		return "{}"
+	case '[':
+		return "[]"
+	case 'n':
+		return "null"
+	}
+	return `""`
 }
 
 func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {

@@ -33,6 +33,7 @@ type schema struct {
 	Default      json.RawMessage     `json:"default"`
 	OtherDefault json.RawMessage     `json:"x-confd-default"`
 	Form         string              `json:"x-confd-form"`
+	Secret       bool                `json:"x-confd-secret"`
 
 	never bool // the schema false, which nothing meets
 }
@@ -167,7 +168,7 @@ func (c *compiler) form(s *schema) (*Form, error) {
 	if inner := s.orScalar(); inner != nil {
 		return c.form(inner)
 	}
-	f := new(Form)
+	f := &Form{secret: s.Secret}
 	return f, c.fill(f, s)
 }
 
