@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/conformance":       {"internal/daemon", "internal/udp", "internal/vectors", "spec"},
 	"internal/interop":           {},
 	"internal/resilience":        {},
+	"internal/soak":              {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/answer", "internal/sample"},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/object", "gen/wire", "internal/wire"},
 	"client/metrics":             {"client"},
