@@ -40,7 +40,7 @@ const (
 const (
 	// ModernVersion: The first version of the configuration's layout that is answered in the dialect of Ganeti 3.0; earlier ones are answered in the dialect of Ganeti 2.6.
 	ModernVersion = 2070000
-	// ReloadInterval: The least time between two loads of the configuration file while it keeps changing, in seconds.
+	// ReloadInterval: The longest pause after a load of the configuration file, unless it has kept changing for a while, in seconds. After a load that costs little the pause is shorter.
 	ReloadInterval = 1
 	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.
 	// Ganeti calls it CONFD_CONFIG_RELOAD_TIMEOUT.

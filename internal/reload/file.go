@@ -74,12 +74,13 @@ func (f *file) forget() { f.used = 0 }
 // A configuration takes much memory. It is read twice, first for its digest and then
 // by look, so that no more of it than look keeps is in memory at any time.
 func (f *file) read(ctx context.Context, force bool, look func(text *io.SectionReader) error) error {
-	if !force && !f.recent {
+	began := time.Now()
+	// What was too new to be trusted is read once more when it has become old enough.
+	if !force && (!f.recent || f.seen.recent(began)) {
 		if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
 			return errUnchanged
 		}
 	}
-	began := time.Now()
 	var sum digest
 	var known error // errUnchanged or errInUse
 	seen, err := steady(ctx, f.path, f.limit, func(text *io.SectionReader) error {

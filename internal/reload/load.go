@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gntconfd/internal/cluster"
 )
@@ -21,6 +24,7 @@ type loading struct {
 
 	ended chan struct{} // closed at the end, after which the rest is there
 	took  time.Duration // how long the load took; 0 when there was nothing to load
+	cost  time.Duration // how much of a processor's time all took
 	err   error         // not nil when it was given up
 }
 
@@ -49,7 +53,11 @@ func (r *Reloader) begin(ctx context.Context, force bool) {
 	go func() {
 		defer close(l.ended)
 		defer cancel()
-		l.took, l.err = r.lookAtConfig(ctx, force)
+		runtime.LockOSThread() // whose time can be told
+		defer runtime.UnlockOSThread()
+		began := threadTime()
+		l.err = r.lookAtConfig(ctx, force, l)
+		l.cost = threadTime() - began
 	}()
 }
 
@@ -59,6 +67,7 @@ func (r *Reloader) loaded(ctx context.Context) {
 	r.loading = nil
 	if l.err != nil {
 		r.givenUp++
+		r.spent += l.cost
 		r.waiting = append(l.waiting, r.waiting...)
 		r.begin(ctx, true)
 		return
@@ -76,11 +85,9 @@ func (r *Reloader) loaded(ctx context.Context) {
 	for _, waits := range l.waiting {
 		close(waits)
 	}
-	r.givenUp = 0
+	r.configPace.worked(now, r.spent+l.cost)
+	r.givenUp, r.spent = 0, 0
 	if l.took > 0 {
-		if r.took > 0 { // the first load delays no later one
-			r.configPace.loaded(now)
-		}
 		r.took = l.took
 	}
 	if r.again {
@@ -104,16 +111,26 @@ func (r *Reloader) tellConfig(now time.Time) {
 		"error", r.configAlarm.wrong, "serving", serving)
 }
 
-// lookAtConfig brings the state up to date, and returns how long it took to load what
-// there was to load. It is an error only if ctx has ended, and changes nothing then.
-func (r *Reloader) lookAtConfig(ctx context.Context, force bool) (took time.Duration, err error) {
+// threadTime returns how much of a processor's time the present thread has had. The clock
+// would count what others have had meanwhile, and make loads look dear on a busy machine.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return 0 // not on Linux
+	}
+	return time.Duration(t.Nano())
+}
+
+// lookAtConfig brings the state up to date, and notes in l how long a load took. It is an
+// error only if ctx has ended, and changes nothing then.
+func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) error {
 	s := r.State()
 	var loaded State
 	var broken error
-	err = r.config.read(ctx, force, func(text *io.SectionReader) error {
+	err := r.config.read(ctx, force, func(text *io.SectionReader) error {
 		began := time.Now()
 		loaded, broken = r.loadConfig(ctx, s, text)
-		took += time.Since(began)
+		l.took += time.Since(began)
 		if broken != nil {
 			return ctx.Err()
 		}
@@ -121,9 +138,10 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool) (took time.Dura
 	})
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return took, err
+		return err
 	case errors.Is(err, errUnchanged):
-		return took, nil
+		r.tidy(s.LoadedAt)
+		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		r.config.forget()
 		s = State{Loads: s.Loads, Failures: s.Failures, Err: err}
@@ -144,13 +162,24 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool) (took time.Dura
 		r.log.Info("configuration loaded", "file", r.config.path,
 			"serial", s.Snapshot.Serial, "bytes", s.Size, "duration", s.LoadTime)
 	}
-	changed := s.Snapshot != r.State().Snapshot
+	former := r.State()
 	r.onConfig(s)
 	r.state.Store(&s)
-	if changed {
+	if s.Snapshot != former.Snapshot {
+		r.untidy = true
+		r.tidy(former.LoadedAt)
+	}
+	return nil
+}
+
+// tidy gives back the memory that loads have left. It takes longer than a small
+// configuration takes to load, so that it is left, while loads come one after another,
+// to a look that comes later. Before it, the last load was at a time.
+func (r *Reloader) tidy(last time.Time) {
+	if r.untidy && time.Since(last) > calm {
+		r.untidy = false
 		settle()
 	}
-	return took, nil
 }
 
 // loader returns the function that makes a snapshot, with the help of the one before it,

@@ -2,9 +2,9 @@
 // are read, and keeps the last good snapshot of the configuration.
 //
 // The directory of the files is watched, not the files, which Ganeti replaces
-// by renaming. A change is left to settle for some milliseconds and then read;
-// while changes keep coming the configuration is loaded once a second, and the
-// last change is always read. Where no watch can tell of a change (a symbolic
+// by renaming. A change is left to settle for some milliseconds and then read.
+// While changes keep coming, loading the configuration takes no more than a tenth
+// of a processor, and the last change is always read. Where no watch can tell of a change (a symbolic
 // link's target elsewhere, a hard link, a network file system, a queue that ran
 // over) a slow poll finds it by comparing device, inode, size and times. Where
 // there is no watch at all, for want of a directory or of inotify instances, the
@@ -36,6 +36,14 @@ const (
 	arrived  = 2 * time.Millisecond   // the same for a new file: mostly it was renamed and is complete
 	patience = 40 * time.Millisecond  // how long the first of several changes waits
 	quick    = 250 * time.Millisecond // from poll to poll where there is no watch
+
+	// Looks at the configuration take one in so many parts of a processor's time. It is
+	// less than the tenth that a storm of changes may cost, as the collector and the
+	// events of the watch take some, too.
+	share = 25
+	burst = 300 * time.Millisecond // what they may take at once beyond that
+
+	calm = time.Second // how far apart loads are that do not come one after another
 
 	// How long a load goes on at least, however many newer files come. It is more
 	// after loads that took long, and doubles with each that is given up.
@@ -94,6 +102,7 @@ type Reloader struct {
 	dir         directory
 	key         file
 	config      file // belongs to the load that is under way
+	untidy      bool // loads have left memory to give back; belongs to the load, too
 	keyPace     pace
 	configPace  pace
 	keyAlarm    alarm // that the file cannot be used
@@ -105,6 +114,7 @@ type Reloader struct {
 	respite time.Duration   // how long a load goes on at least
 	took    time.Duration   // how long the last one took that was not given up
 	givenUp int             // how many have been given up since
+	spent   time.Duration   // what those have cost
 	waiting []chan struct{} // closed by the next load that is not given up
 	state   atomic.Pointer[State]
 
@@ -133,7 +143,7 @@ func newReloader(o Options) *Reloader {
 		key:         file{path: filepath.Clean(o.KeyPath), limit: maxKeySize},
 		config:      file{path: filepath.Clean(o.ConfigPath), limit: maxConfigSize},
 		keyPace:     pace{patience: patience},
-		configPace:  pace{patience: patience, pause: wire.ReloadInterval * time.Second},
+		configPace:  pace{patience: patience, share: share, longest: wire.ReloadInterval * time.Second, burst: burst},
 		keyAlarm:    alarm{lasting: lasting},
 		configAlarm: alarm{lasting: lasting},
 		poll:        wire.PollInterval * time.Second,
@@ -199,9 +209,17 @@ func (r *Reloader) run(ctx context.Context) {
 	defer r.dir.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	// After a change no more are taken in until it has settled: a storm costs less when
+	// they come many at a time.
+	var settled time.Time
 	for {
-		timer.Reset(time.Until(r.next()))
+		now := time.Now()
 		events, failures := r.dir.channels()
+		at := r.next()
+		if now.Before(settled) {
+			events, at = nil, earlier(at, settled)
+		}
+		timer.Reset(at.Sub(now))
 		select {
 		case <-ctx.Done():
 			if r.loading != nil {
@@ -209,7 +227,9 @@ func (r *Reloader) run(ctx context.Context) {
 			}
 			return
 		case event := <-events:
-			r.changed(event)
+			if r.changed(event) {
+				settled = earlier(r.next(), time.Now().Add(quiet))
+			}
 		case err := <-failures:
 			r.log.Debug("file events lost", "directory", r.dir.path, "error", err)
 			r.keyPace.change(time.Now(), quiet)
@@ -225,13 +245,29 @@ func (r *Reloader) run(ctx context.Context) {
 		case <-r.loading.over():
 			r.loaded(ctx)
 		case <-timer.C:
+			settled = time.Time{}
+			r.drain()
 			r.look(ctx, time.Now())
 		}
 	}
 }
 
-// changed notes what an event in the directory may be about.
-func (r *Reloader) changed(event fsnotify.Event) {
+// drain takes in the changes that are waiting, which may put off the next look.
+func (r *Reloader) drain() {
+	events, _ := r.dir.channels()
+	for {
+		select {
+		case event := <-events:
+			r.changed(event)
+		default:
+			return
+		}
+	}
+}
+
+// changed notes what an event in the directory may be about, and reports whether it is
+// about one of the files.
+func (r *Reloader) changed(event fsnotify.Event) bool {
 	settle := quiet
 	if event.Has(fsnotify.Create) {
 		settle = arrived
@@ -248,6 +284,7 @@ func (r *Reloader) changed(event fsnotify.Event) {
 	if ofKey || ofConfig {
 		r.log.Debug("file event", "event", event.String())
 	}
+	return ofKey || ofConfig
 }
 
 // next returns when to look at one of the files.

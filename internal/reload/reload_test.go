@@ -128,9 +128,9 @@ func TestPace(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := pace{patience: patience, pause: time.Second}
+			p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
 			if test.loaded != 0 {
-				p.loaded(at(test.loaded))
+				p.worked(at(test.loaded), time.Second)
 			}
 			p.looked(at(poll))
 			for _, ms := range test.changes {
@@ -143,6 +143,49 @@ func TestPace(t *testing.T) {
 				t.Errorf("pending: %v", p.pending())
 			}
 		})
+	}
+}
+
+// Looks at a file that changes all the time take no more than their share, and where they
+// are cheap none is late.
+func TestPaceOfStorm(t *testing.T) {
+	for _, cost := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond,
+		100 * time.Millisecond, burst} {
+		p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
+		began := time.Unix(1e9, 0)
+		p.looked(began.Add(time.Hour))
+		var worked, latest time.Duration
+		for now := began; now.Sub(began) < 5*time.Minute; {
+			p.change(now, arrived)
+			at := p.next()
+			if worked += cost; worked <= burst {
+				latest = max(latest, at.Sub(now)+cost)
+			}
+			now = at.Add(cost)
+			p.looked(now.Add(time.Hour))
+			p.worked(now, cost)
+		}
+		if most := 5*time.Minute/share + burst + 2*cost; worked > most {
+			t.Errorf("looks of %v took %v of 5 minutes, want at most %v", cost, worked, most)
+		}
+		if most := min(time.Second, share*cost+arrived) + cost; latest > most {
+			t.Errorf("a change waits %v while looks take %v, want at most %v", latest, cost, most)
+		}
+		if cost <= time.Millisecond && latest > 50*time.Millisecond {
+			t.Errorf("a change waits %v while looks take %v", latest, cost)
+		}
+	}
+}
+
+// However long one look takes, the next does not wait for longer than the longest pause.
+func TestPaceAfterALongLook(t *testing.T) {
+	p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
+	now := time.Unix(1e9, 0)
+	p.looked(now.Add(time.Hour))
+	p.worked(now, 20*time.Second)
+	p.change(now, arrived)
+	if waits := p.next().Sub(now); waits > time.Second {
+		t.Errorf("the next look waits %v", waits)
 	}
 }
 

@@ -27,8 +27,8 @@ import (
 // commands of testscript
 //
 //	start [poll=DURATION] [pause=DURATION] [respite=DURATION] [lasting=DURATION] [watch=no]
-//	                     starts a reloader; poll is an hour, and pause and lasting are
-//	                     nothing unless told; an error goes to stderr
+//	                     starts a reloader; poll is an hour, and pause, which follows
+//	                     every load, and lasting are nothing unless told; an error goes to stderr
 //	starting [...]       the same, but does not wait until it has started
 //	write FILE TEXT      rewrites a file in place
 //	replace FILE TEXT    renames a new file over it
@@ -159,7 +159,7 @@ func (w *world) prepare(settings []string) error {
 		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	r.load = w.load
-	r.poll, r.configPace.pause = time.Hour, 0
+	r.poll, r.configPace.longest, r.configPace.burst = time.Hour, 0, 0
 	w.lasting(r, 0)
 	for _, setting := range settings {
 		name, value, _ := strings.Cut(setting, "=")
@@ -168,7 +168,8 @@ func (w *world) prepare(settings []string) error {
 		case "poll":
 			r.poll, err = time.ParseDuration(value)
 		case "pause":
-			r.configPace.pause, err = time.ParseDuration(value)
+			r.configPace.longest, err = time.ParseDuration(value)
+			r.configPace.share = 1e9 // whatever a load takes
 		case "lasting":
 			var lasting time.Duration
 			lasting, err = time.ParseDuration(value)
