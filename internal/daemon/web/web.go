@@ -45,6 +45,9 @@ type Source struct {
 	Server *server.Server
 	State  func() reload.State // of the configuration
 	Logger *slog.Logger
+	// LogDropped returns how many messages were not written, by where they should
+	// have gone; nil if nobody counts them.
+	LogDropped func() map[string]uint64
 }
 
 // What a stranger can take: connections, bytes of a header, and time. A profile
