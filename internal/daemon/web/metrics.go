@@ -1,7 +1,7 @@
 package web
 
 import (
-	"runtime/debug"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -137,16 +137,5 @@ func histogram(d *prometheus.Desc, h *server.Histogram, bounds []uint64, unit fl
 type build struct{ Version, Revision, Go string }
 
 func readBuild() build {
-	b := build{Version: release.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
-	}
-	b.Go = info.GoVersion
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			b.Revision = setting.Value
-		}
-	}
-	return b
+	return build{Version: release.Version(), Revision: release.Revision(), Go: runtime.Version()}
 }
