@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/log"
 	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/wire"
 )
@@ -41,11 +42,12 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if launch == nil {
 		logOptions.Terminal = stderr
 	}
-	log, err := daemon.OpenLog(logOptions)
+	log, err := log.Open(logOptions)
 	if err != nil {
 		return err
 	}
-	settings.Logger = log.Logger
+	defer log.Close()
+	settings.Logger, settings.LogDropped = log.Logger, log.Dropped
 	defer func() {
 		if err != nil {
 			log.Error("ganeti-confd ends", "error", err)
@@ -57,15 +59,13 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, pidFile.Remove()) }()
 
-	log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
+	log.Notice("ganeti-confd daemon startup")
 	again := make(chan struct{}, 1)
 	go func() { // so that the log is opened anew whatever is being loaded
 		for {
 			select {
 			case <-hangup:
-				if err := log.Reopen(); err != nil {
-					log.Error("the log file stays the former one", "error", err)
-				}
+				log.Reopen()
 				log.Info("hangup: looking at the files")
 				select {
 				case again <- struct{}{}:
@@ -89,6 +89,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if settings.Socket != nil {
 		err = agree(o, settings.Addr, d.Addr())
 	}
+	log.Flush() // whoever started the daemon can read it now
 	if err == nil && launch != nil {
 		err = errors.Join(log.RedirectOutput(), launch.Ready())
 	}
@@ -122,7 +123,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	case <-ctx.Done():
 		process.NotifyStopping()
 		err := <-ended
-		log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
+		log.Notice("ganeti-confd daemon shutdown")
 		return err
 	case err := <-ended:
 		return err
@@ -130,23 +131,23 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 }
 
 // logging returns where messages go, but for the terminal.
-func logging(o *options, paths daemon.Paths) (daemon.LogOptions, error) {
-	log := daemon.LogOptions{File: paths.Log, Debug: o.debug, Format: daemon.LogFormat(o.logFormat)}
-	switch log.Format {
-	case daemon.GanetiFormat, daemon.TextFormat, daemon.JSONFormat:
+func logging(o *options, paths daemon.Paths) (log.Options, error) {
+	options := log.Options{File: paths.Log, Debug: o.debug, Format: log.Format(o.logFormat)}
+	switch options.Format {
+	case log.Ganeti, log.Text, log.JSON:
 	default:
-		return log, fmt.Errorf("--log-format takes ganeti, text or json, not %q", o.logFormat)
+		return options, fmt.Errorf("--log-format takes ganeti, text or json, not %q", o.logFormat)
 	}
 	switch o.syslog {
 	case "no":
 	case "yes":
-		log.Syslog = true
+		options.Syslog = true
 	case "only":
-		log.Syslog, log.File = true, ""
+		options.Syslog, options.File = true, ""
 	default:
-		return log, fmt.Errorf("--syslog takes no, yes or only, not %q", o.syslog)
+		return options, fmt.Errorf("--syslog takes no, yes or only, not %q", o.syslog)
 	}
-	return log, nil
+	return options, nil
 }
 
 // address returns where to listen.

@@ -1,5 +1,5 @@
 // Package daemon puts the daemon together: it keeps up with the configuration
-// and the key, answers questions from them, and logs as Ganeti's daemons do.
+// and the key, and answers questions from them.
 package daemon
 
 import (
@@ -43,8 +43,12 @@ type Options struct {
 	Status func(string)
 	// Web says whether and where it shows metrics and its status.
 	Web web.Options
-	// Logger gets the daemon's messages.
+	// Logger gets the daemon's messages. It must not wait for what it writes to:
+	// whoever answers questions logs as well.
 	Logger *slog.Logger
+	// LogDropped, unless nil, returns how many messages were not written, by where
+	// they should have gone. Metrics show it.
+	LogDropped func() map[string]uint64
 }
 
 // Daemon is a running daemon.
@@ -99,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	if o.Web.Addr != "" {
-		d.site, err = web.Start(ctx, o.Web, web.Source{Server: s, State: d.reloader.State, Logger: o.Logger})
+		d.site, err = web.Start(ctx, o.Web, web.Source{Server: s, State: d.reloader.State, Logger: o.Logger, LogDropped: o.LogDropped})
 		if err != nil {
 			cancel()
 			s.Close()

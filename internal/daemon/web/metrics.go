@@ -1,7 +1,7 @@
 package web
 
 import (
-	"runtime/debug"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,6 +35,8 @@ var (
 		"Datagrams dropped because of a fault in the program.")
 	lost = desc("socket_drops_total",
 		"Datagrams that the kernel dropped before they were received.")
+	logDropped = desc("log_messages_dropped_total",
+		"Log messages that were not written.", "sink")
 
 	reloadGood = desc("config_last_reload_successful",
 		"Whether the configuration file as it is now is in service.")
@@ -64,7 +66,7 @@ type collector struct{ Source }
 // Describe sends the descriptions of all metrics.
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		received, ended, queries, durations, sizes, tooLarge, panics, lost, reloadGood, reloadTime, reloadDuration,
+		received, ended, queries, durations, sizes, tooLarge, panics, lost, logDropped, reloadGood, reloadTime, reloadDuration,
 		serial, size, objects, buildInfo,
 	} {
 		descs <- d
@@ -95,6 +97,11 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- histogram(sizes, &counts.Sizes, server.SizeBounds[:], 1)
 	counter(panics, counts.Panics)
 	counter(lost, counts.Lost)
+	if c.LogDropped != nil {
+		for sink, n := range c.LogDropped() {
+			counter(logDropped, n, sink)
+		}
+	}
 
 	state := c.State()
 	good := 0.0
@@ -130,16 +137,5 @@ func histogram(d *prometheus.Desc, h *server.Histogram, bounds []uint64, unit fl
 type build struct{ Version, Revision, Go string }
 
 func readBuild() build {
-	b := build{Version: release.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
-	}
-	b.Go = info.GoVersion
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			b.Revision = setting.Value
-		}
-	}
-	return b
+	return build{Version: release.Version(), Revision: release.Revision(), Go: runtime.Version()}
 }

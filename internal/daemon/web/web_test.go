@@ -74,6 +74,7 @@ func start(t *testing.T, o Options) *fixture {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.Site, err = Start(ctx, o, Source{
 		Server: s, State: func() reload.State { return *f.state.Load() }, Logger: slog.New(slog.DiscardHandler),
+		LogDropped: func() map[string]uint64 { return map[string]uint64{"file": 3} },
 	})
 	if err != nil {
 		cancel()
