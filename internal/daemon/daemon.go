@@ -131,9 +131,10 @@ func statusLine(state reload.State) string {
 	case state.Snapshot == nil:
 		return "no configuration: " + state.Err.Error()
 	case state.Err != nil:
-		return fmt.Sprintf("serving serial %d, as the file is broken: %v", state.Snapshot.Serial, state.Err)
+		return fmt.Sprintf("serving serial %d (file %d), as the file is broken: %v",
+			state.Snapshot.Serial, state.Snapshot.ConfigSerial, state.Err)
 	}
-	return fmt.Sprintf("serving serial %d", state.Snapshot.Serial)
+	return fmt.Sprintf("serving serial %d (file %d)", state.Snapshot.Serial, state.Snapshot.ConfigSerial)
 }
 
 // Addr returns the address that the daemon listens on.

@@ -321,9 +321,9 @@ func TestStatus(t *testing.T) {
 	}
 	expect("no configuration: ")
 	n.replace(t, n.config(), sample.Config)
-	expect("serving serial 73")
+	expect("serving serial 73 (file 412)")
 	n.replace(t, n.config(), []byte("[]"))
-	expect("serving serial 73, as the file is broken: ")
+	expect("serving serial 73 (file 412), as the file is broken: ")
 	if err := os.Remove(n.config()); err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) err
 		r.config.use()
 		s = loaded
 		r.log.Info("configuration loaded", "file", r.config.path,
-			"serial", s.Snapshot.Serial, "bytes", s.Size, "duration", s.LoadTime)
+			"serial", s.Snapshot.Serial, "file_serial", s.Snapshot.ConfigSerial, "bytes", s.Size, "duration", s.LoadTime)
 	}
 	former := r.State()
 	r.onConfig(s)

@@ -45,7 +45,9 @@ var (
 	reloadDuration = desc("config_reload_duration_seconds",
 		"How long it took to load the configuration in service.")
 	serial = desc("config_serial",
-		"Serial number of the configuration in service.")
+		"Serial number of the cluster in the configuration in service.")
+	fileSerial = desc("config_file_serial",
+		"Serial number of the file that is the configuration in service.")
 	size = desc("config_size_bytes",
 		"Size of the configuration in service as a file.")
 	objects = desc("config_objects",
@@ -67,7 +69,7 @@ type collector struct{ Source }
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		received, ended, queries, durations, sizes, tooLarge, panics, lost, logDropped, reloadGood, reloadTime, reloadDuration,
-		serial, size, objects, buildInfo,
+		serial, fileSerial, size, objects, buildInfo,
 	} {
 		descs <- d
 	}
@@ -113,6 +115,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(reloadTime, float64(state.LoadedAt.UnixNano())/1e9)
 		gauge(reloadDuration, state.LoadTime.Seconds())
 		gauge(serial, float64(snapshot.Serial))
+		gauge(fileSerial, float64(snapshot.ConfigSerial))
 		gauge(size, float64(state.Size))
 		gauge(objects, float64(len(snapshot.Nodes)), "nodes")
 		gauge(objects, float64(len(snapshot.Instances)), "instances")
