@@ -153,7 +153,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 	rest.ObjEnd()
 	doc.rest = rest.Buf
 	if doc.root, err = appendForm(form, rest.Buf, doc.redact); err != nil {
-		return err
+		return doc.placed(form, err)
 	}
 	doc.parts = make(map[string]part)
 	for name, text := range canonical.Members(doc.root) {
@@ -184,6 +184,18 @@ func (doc *document) lift(text io.ReadSeeker, start int64, former *document) err
 	}
 	*doc = document{redact: doc.redact}
 	return doc.load(bytes.NewReader(data), former)
+}
+
+// placed names the member of the root that the error of its canonical form is about.
+func (doc *document) placed(form *canonical.Form, err error) error {
+	for name, text := range canonical.Members(doc.rest) {
+		if of := form.Member(name); of != nil {
+			if _, memberErr := of.Append(nil, text); errors.Is(memberErr, canonical.ErrTooLarge) {
+				return fmt.Errorf("/%s: %w", canonical.EscapeToken(name), memberErr)
+			}
+		}
+	}
+	return err
 }
 
 // names returns the names of the members that the object at a pointer below the root has

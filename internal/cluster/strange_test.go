@@ -38,7 +38,7 @@ func strange() map[string]struct{ text, err string } {
 			return instance(fmt.Sprint(i), `,"ctime":1.5e300,"mtime":2e61000,"beparams":{"maxmem":1e61000,"vcpus":9e60000}`)
 		}) + `}`)},
 		"large exponents at the root":    {text: root(`,"x":[` + list(10_000, always("1.5e61439")) + `]`)},
-		"large exponents of the cluster": {strings.Replace(root(""), `"serial_no"`, `"tags":[`+list(10_000, always("1.5e61439"))+`],"serial_no"`, 1), "too large"},
+		"large exponents of the cluster": {strings.Replace(root(""), `"serial_no"`, `"tags":[`+list(10_000, always("1.5e61439"))+`],"serial_no"`, 1), "/cluster: too large"},
 		"long numbers":                   {text: root(`,"instances":{` + instance("i", `,"x":[`+list(20, always(strings.Repeat("9", 60_000)+".5"))+`]`) + `}`)},
 		"a disk many times": {root(`,"instances":{` + instance("i", `,"disks":[`+list(20_000, always(`"d"`))+`]`) +
 			`},"disks":{"d":{"children":[` + list(1_000, drbd) + `]}}`), "/instances/i: "},

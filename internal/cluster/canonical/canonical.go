@@ -134,7 +134,7 @@ func (f *Form) appendTo(dst, raw []byte, redact bool) ([]byte, error) {
 
 // ErrTooLarge: with its numbers written out a value is many times larger than its text.
 // No reply has room for it.
-var ErrTooLarge = errors.New("canonical form is too large")
+var ErrTooLarge = errors.New("too large: its numbers have exponents that make them many times longer when they are written out")
 
 // growth is how many times as large as its text a value may be in canonical form,
 // beside maxDigits for small ones: 1e61439 is short, and many of them are not.
