@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 	"internal/wire":              {"gen/wire"},
 	"internal/cluster/canonical": {"spec"},
 	"internal/cluster/classic":   {"gen/config/classic", "internal/cluster/canonical"},
-	"internal/cluster":           {"gen/config/index", "internal/cluster/canonical", "internal/cluster/classic"},
+	"internal/cluster":           {"gen/config/index", "gen/wire", "internal/cluster/canonical", "internal/cluster/classic"},
 	"internal/answer":            {"gen/wire", "internal/cluster"},
 	"internal/reload":            {"gen/wire", "internal/cluster"},
 	"internal/udp":               {"gen/wire"},

@@ -40,6 +40,10 @@ const (
 const (
 	// ModernVersion: The first version of the configuration's layout that is answered in the dialect of Ganeti 3.0; earlier ones are answered in the dialect of Ganeti 2.6.
 	ModernVersion = 2070000
+	// ConfigLevels: How many levels of objects and arrays a configuration has at most, the root being the first. Ganeti's have ten. A file with more is refused.
+	ConfigLevels = 24
+	// ConfigShares: How many times as many disks and DRBD devices all instances may have together as there are. In a cluster each belongs to one instance, once. A file with more is refused.
+	ConfigShares = 3
 	// ReloadInterval: The longest pause after a load of the configuration file, unless it has kept changing for a while, in seconds. After a load that costs little the pause is shorter.
 	ReloadInterval = 1
 	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.

@@ -12,6 +12,7 @@ import (
 	"github.com/go-faster/jx"
 	"github.com/google/go-cmp/cmp"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/sample"
 )
 
@@ -113,7 +114,7 @@ func TestLoadIsLenient(t *testing.T) {
 		"leading white space":   "\n " + root(``),
 		"unknown node member":   root(`,"nodes":{` + strings.Replace(node("n1", "a"), "{", `{"future":{"x":[]},`, 1) + `}`),
 		"huge numbers":          root(`,"ctime":1e400,"mtime":-1e-400,"serial_no":123456789012345678901234567890`),
-		"nested values":         root(`,"x":` + strings.Repeat("[", deepest-1) + strings.Repeat("]", deepest-1)),
+		"nested values":         root(`,"x":` + strings.Repeat("[", wire.ConfigLevels-1) + strings.Repeat("]", wire.ConfigLevels-1)),
 		"nameless instance":     root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"forthcoming":true}}`),
 		"instance without nics": root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"name":"a","nics":null,"disks":null}}`),
 	} {
@@ -143,15 +144,15 @@ func TestLoadErrors(t *testing.T) {
 		root(``)[:40]:                        `unexpected EOF`,
 		root(`,"nodes":{"n1":7}`):            `/nodes/n1: unexpected number`,
 		root(`,"nodes":{"n1":{"name":"a"}}`): `/nodes/n1: key 'drained' not found, object contains only ["name"]`,
-		root(`,"nodes":{` + strings.Replace(node("n1", "a"), "true", `"yes"`, 1) + `}`):             `master_candidate`,
-		root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"disks":[7]}}`):                         `/instances/i1/disks/0: unexpected number`,
-		root(`,"disks":{"d1":{"dev_type":"drbd","logical_id":[1,2,3,4,5,6],"uuid":"d1"}}`):          `/disks/d1/logical_id/0: unexpected number`,
-		root(`,"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000)):                     `/x: there are more than 24 levels of containers`,
-		root(`,"x":` + strings.Repeat("[", 20000)):                                                  `/x: there are more than 24 levels of containers`,
-		root(`,"nodes":{"n1":{"x":` + strings.Repeat("[", deepest) + strings.Repeat("]", deepest)):  `/nodes/n1: there are more than 24 levels of containers`,
-		strings.Replace(root(``), `"serial_no":7`, `"serial_no":"seven"`, 1):                        `serial_no`,
-		strings.Replace(root(``), `"master_node":"n1"`, `"master_node":["n1"]`, 1):                  `master_node`,
-		strings.Replace(root(`,"nodes":{`+node("n1", "a")+`}`), `"serial_no":3`, `"serial_no":`, 1): `nodes`,
+		root(`,"nodes":{` + strings.Replace(node("n1", "a"), "true", `"yes"`, 1) + `}`):                                `master_candidate`,
+		root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"disks":[7]}}`):                                            `/instances/i1/disks/0: unexpected number`,
+		root(`,"disks":{"d1":{"dev_type":"drbd","logical_id":[1,2,3,4,5,6],"uuid":"d1"}}`):                             `/disks/d1/logical_id/0: unexpected number`,
+		root(`,"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000)):                                        `/x: there are more than 24 levels of containers`,
+		root(`,"x":` + strings.Repeat("[", 20000)):                                                                     `/x: there are more than 24 levels of containers`,
+		root(`,"nodes":{"n1":{"x":` + strings.Repeat("[", wire.ConfigLevels) + strings.Repeat("]", wire.ConfigLevels)): `/nodes/n1: there are more than 24 levels of containers`,
+		strings.Replace(root(``), `"serial_no":7`, `"serial_no":"seven"`, 1):                                           `serial_no`,
+		strings.Replace(root(``), `"master_node":"n1"`, `"master_node":["n1"]`, 1):                                     `master_node`,
+		strings.Replace(root(`,"nodes":{`+node("n1", "a")+`}`), `"serial_no":3`, `"serial_no":`, 1):                    `nodes`,
 	} {
 		s, err := Load([]byte(text))
 		if err == nil || s != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/cluster/classic"
 )
@@ -80,10 +81,6 @@ type object struct {
 	key string
 	raw []byte
 }
-
-// deepest is how many levels of containers a configuration has at most. Ganeti's have
-// ten, and two more for each level of disks below disks.
-const deepest = 24
 
 // readSize is how much of a configuration file is read at a time, in bytes.
 const readSize = 64 << 10
@@ -215,7 +212,7 @@ func within(member string, err error) error {
 	return fmt.Errorf("%s: %w", member, err)
 }
 
-var errDeep = fmt.Errorf("there are more than %d levels of containers", deepest)
+var errDeep = fmt.Errorf("there are more than %d levels of containers", wire.ConfigLevels)
 
 // nextRaw returns the next value of a text. The decoder's error tells of each level that
 // it was in: of so many that they are an error by themselves, only that is told.
@@ -223,7 +220,7 @@ func nextRaw(d *jx.Decoder) ([]byte, error) {
 	raw, err := d.Raw()
 	levels := 0
 	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		if levels++; levels > 2*deepest {
+		if levels++; levels > 2*wire.ConfigLevels {
 			return nil, errDeep
 		}
 	}
@@ -242,7 +239,7 @@ func check(raw []byte, level int) error {
 				}
 			}
 		case '{', '[':
-			if level++; level > deepest {
+			if level++; level > wire.ConfigLevels {
 				return errDeep
 			}
 		case '}', ']':
@@ -422,7 +419,7 @@ func (doc *document) objects(name string) []object { return doc.containers[name]
 
 // appendValue is Snapshot.AppendValue.
 func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte, error) {
-	if strings.Count(pointer, "/") > deepest {
+	if strings.Count(pointer, "/") > wire.ConfigLevels {
 		return dst, ErrNoValue
 	}
 	tokens, err := canonical.ParsePointer(pointer)

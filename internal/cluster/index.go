@@ -10,6 +10,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/config/index"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 )
 
@@ -349,9 +350,9 @@ func (x *indexer) addMinors(i, entered int) (devices int, err error) {
 		if !ok {
 			return entered, nil
 		}
-		if entered += 1 + len(tree.devices); entered > maxShared*(len(x.Instances)+len(x.disks)+x.devices) {
+		if entered += 1 + len(tree.devices); entered > wire.ConfigShares*(len(x.Instances)+len(x.disks)+x.devices) {
 			return 0, fmt.Errorf("with its disks, all instances have more than %d times as many DRBD devices as there are: "+
-				"a disk belongs to one instance, and once", maxShared)
+				"a disk belongs to one instance, and once", wire.ConfigShares)
 		}
 		trees = append(trees, tree)
 	}
@@ -382,7 +383,3 @@ func (x *indexer) addMinors(i, entered int) (devices int, err error) {
 	}
 	return entered, nil
 }
-
-// maxShared is how many times as many disks and DRBD devices the instances may have as
-// there are.
-const maxShared = 3

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/sample"
 )
 
@@ -55,9 +56,9 @@ func strange() map[string]struct{ text, err string } {
 		}) + `}`)},
 		"brackets":             {root(`,"x":` + strings.Repeat("[", 1_000_000)), "levels"},
 		"brackets in a node":   {root(`,"nodes":{"n":` + strings.Repeat(`{"":`, 200_000)), "levels"},
-		"as deep as it may be": {text: root(`,"x":[` + list(3_000, always(strings.Repeat("[", deepest-2)+strings.Repeat("]", deepest-2))) + `]`)},
+		"as deep as it may be": {text: root(`,"x":[` + list(3_000, always(strings.Repeat("[", wire.ConfigLevels-2)+strings.Repeat("]", wire.ConfigLevels-2))) + `]`)},
 		"deep disks": {text: root(`,"disks":{"d":{"children":[` + list(500, func(i int) string {
-			return strings.Repeat(`{"children":[`, deepest/2-3) + strings.Repeat(`]}`, deepest/2-3)
+			return strings.Repeat(`{"children":[`, wire.ConfigLevels/2-3) + strings.Repeat(`]}`, wire.ConfigLevels/2-3)
 		}) + `]}}`)},
 		"zeros": {strings.Repeat("\x00", 1_000_000), "not a JSON object"},
 	}
