@@ -126,6 +126,9 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 		log.Notice("ganeti-confd daemon shutdown")
 		return err
 	case err := <-ended:
+		if ctx.Err() != nil { // it was told to, and has ended by now
+			log.Notice("ganeti-confd daemon shutdown")
+		}
 		return err
 	}
 }

@@ -186,7 +186,8 @@ func (n *stuckNode) start(mounts string, stderr *os.File, options ...string) {
 	args := append([]string{"-ec", mounts + "\n" + `exec "$0" "$@"`, filepath.Join(n.root, "ganeti-confd"),
 		"-f", "--no-user-checks", "-b", "127.0.0.1", "-p", port}, options...)
 	n.run = exec.Command("/bin/sh", args...)
-	n.run.Env = append(os.Environ(), "GANETI_ROOTDIR="+n.root, "ROOT="+n.root, "GORACE=atexit_sleep_ms=0")
+	n.run.Env = append(os.Environ(), "GANETI_ROOTDIR="+n.root, "ROOT="+n.root,
+		"GORACE=atexit_sleep_ms=0 log_path="+filepath.Join(n.root, "race"))
 	n.run.Stderr = stderr
 	if mounts != "" {
 		n.run.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
@@ -249,5 +250,10 @@ func (n *stuckNode) end() {
 		}
 	case <-time.After(patience):
 		n.t.Error("it does not end")
+	}
+	races, _ := filepath.Glob(filepath.Join(n.root, "race.*"))
+	for _, path := range races {
+		report, _ := os.ReadFile(path)
+		n.t.Errorf("a data race:\n%s", report)
 	}
 }
