@@ -44,6 +44,8 @@ func Lift(data []byte) ([]byte, error) {
 		cluster:  &config.Cluster.Value,
 		nodes:    make(map[string]string),
 		networks: make(map[string]string),
+		keys:     make(map[string]string),
+		room:     maxPlaced * len(data),
 	}
 	if err := l.run(); err != nil {
 		return nil, err
@@ -59,7 +61,14 @@ type lifter struct {
 	cluster  *layout.Cluster
 	nodes    map[string]string // UUIDs by name
 	networks map[string]string // UUIDs by name
+	keys     map[string]string // the instances' keys in the file, by UUID
+	room     int               // how many bytes of nodes may still be gone through for disks
 }
+
+// maxPlaced is how many times the size of the file the nodes may take that instances have
+// disks on, written out with each disk. Ganeti's instances have two nodes at most, and the
+// text of a disk is longer than their names.
+const maxPlaced = 4
 
 func (l *lifter) run() error {
 	if l.cluster.UUID.Value == "" {
@@ -74,7 +83,9 @@ func (l *lifter) run() error {
 		}
 	}
 	l.liftInstances()
-	l.liftDisks()
+	if err := l.liftDisks(); err != nil {
+		return err
+	}
 	l.liftCluster()
 	l.liftPolicies()
 	return nil
@@ -166,6 +177,7 @@ func (l *lifter) liftInstances() {
 		}
 		l.takeDisks(&instance)
 		instances[instance.UUID.Value] = instance
+		l.keys[instance.UUID.Value] = key
 	}
 	l.Instances.SetTo(instances)
 }
@@ -227,28 +239,59 @@ func (l *lifter) takeDisks(instance *layout.Instance) {
 }
 
 // liftDisks gives the disks present names and says which nodes they are on.
-func (l *lifter) liftDisks() {
+func (l *lifter) liftDisks() error {
+	nodesOf := make(map[string][]string, len(l.Disks.Value))
 	for key, disk := range l.Disks.Value {
 		l.liftDisk(&disk)
 		l.Disks.Value[key] = disk
+		nodesOf[key] = distinct(appendNodes(nil, &disk))
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.Instances.Value)) {
 		instance := l.Instances.Value[key]
-		nodes := []string{instance.PrimaryNode.Value}
-		for _, item := range instance.Disks.Value {
-			if disk, ok := l.Disks.Value[item.String]; ok {
-				nodes = appendNodes(nodes, &disk)
-			}
-		}
-		slices.Sort(nodes)
-		nodes = slices.Compact(nodes)
-		for _, item := range instance.Disks.Value {
-			if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set {
-				placeDisk(&disk, nodes)
-				l.Disks.Value[item.String] = disk
-			}
+		if !l.placeDisks(&instance, nodesOf) {
+			return fmt.Errorf("/instances/%s/disks: with the nodes of the instances written out, their disks have more than %d times the size of the file",
+				l.keys[key], maxPlaced)
 		}
 	}
+	return nil
+}
+
+// placeDisks says which nodes the disks of an instance are on. It is false when there is
+// no room for that.
+func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]string) bool {
+	nodes := []string{instance.PrimaryNode.Value}
+	for _, item := range instance.Disks.Value {
+		more := nodesOf[item.String]
+		if !l.spend(more) {
+			return false
+		}
+		nodes = append(nodes, more...)
+	}
+	nodes = distinct(nodes)
+	for _, item := range instance.Disks.Value {
+		if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set {
+			if !l.placeDisk(&disk, nodes) {
+				return false
+			}
+			l.Disks.Value[item.String] = disk
+		}
+	}
+	return true
+}
+
+// spend takes the room that nodes need, and reports whether there was enough.
+func (l *lifter) spend(nodes []string) bool {
+	for _, node := range nodes {
+		l.room -= len(node) + len(`"",`)
+	}
+	return l.room >= 0
+}
+
+// distinct returns the texts of a list in ascending order, each once. It reuses the
+// list's memory.
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 const (
@@ -306,21 +349,29 @@ func appendNodes(nodes []string, disk *layout.Disk) []string {
 }
 
 // placeDisk says that a disk is on the nodes that hold the disks of its instance,
-// if it is of a kind that is on particular nodes.
-func placeDisk(disk *layout.Disk, nodes []string) {
+// if it is of a kind that is on particular nodes. It is false when there is no room.
+func (l *lifter) placeDisk(disk *layout.Disk, nodes []string) bool {
 	switch disk.DevType.Value {
 	case drbd:
-		placeParts(disk, nodes)
+		return l.placeParts(disk, nodes)
 	case plain, file:
 		disk.Nodes.SetTo(nodes)
+		return l.spend(nodes)
 	}
+	return true
 }
 
-func placeParts(disk *layout.Disk, nodes []string) {
+func (l *lifter) placeParts(disk *layout.Disk, nodes []string) bool {
 	disk.Nodes.SetTo(nodes)
-	for i := range disk.Children.Value {
-		placeParts(&disk.Children.Value[i], nodes)
+	if !l.spend(nodes) {
+		return false
 	}
+	for i := range disk.Children.Value {
+		if !l.placeParts(&disk.Children.Value[i], nodes) {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *lifter) liftCluster() {

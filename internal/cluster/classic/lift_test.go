@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -467,4 +468,53 @@ func TestPresentLayoutUnderAnyVersion(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Disks do not multiply the nodes of their instances: lifting a file allocates no more for
+// it than for an ordinary file of its size, or refuses it.
+func TestLiftPlacesFewNodes(t *testing.T) {
+	list := func(n int, item func(i int) string) string {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = item(i)
+		}
+		return strings.Join(items, ",")
+	}
+	drbd := func(a, b string) string {
+		return fmt.Sprintf(`{"dev_type":"drbd8","size":1,"logical_id":[%q,%q,1,2,3,"s"]}`, a, b)
+	}
+	config := func(instances, disks string) []byte {
+		return []byte(`{"version":2060000,"cluster":{"serial_no":1},"instances":{` + instances + `},"disks":{` + disks + `}}`)
+	}
+	instance := func(disks string) []byte {
+		return config(`"i":{"name":"i","primary_node":"n","disks":[`+disks+`]}`, "")
+	}
+	// The shape with few nodes is what the others are held against.
+	ordinary := liftAllocates(t, instance(list(1000, func(int) string { return drbd("node1.example.org", "node2.example.org") })), "")
+	long := strings.Repeat("n", 50_000)
+	for name, text := range map[string][]byte{
+		"many nodes":  instance(list(1000, func(i int) string { return drbd(fmt.Sprint("node1.", i), fmt.Sprint("node2.", i)) })),
+		"a long name": instance(drbd(long, "n") + "," + list(500, func(int) string { return drbd("n", "m") })),
+		"one disk in many instances": config(
+			list(500, func(i int) string { return fmt.Sprintf(`"%d":{"name":"%d","disks":["d"]}`, i, i) }),
+			`"d":{"dev_type":"file","children":[`+list(500, func(i int) string { return drbd(fmt.Sprint(i), fmt.Sprint("m", i)) })+`]}`),
+	} {
+		if got, most := liftAllocates(t, text, "/disks: "), 4*ordinary; got > most {
+			t.Errorf("%s: %d bytes allocated for %d, at most %d are right", name, got, len(text), most)
+		}
+	}
+}
+
+// liftAllocates returns how many bytes lifting allocates. It is refused with an error that
+// has want in it, if that is not empty.
+func liftAllocates(t *testing.T, config []byte, want string) uint64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := classic.Lift(config)
+	runtime.ReadMemStats(&after)
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("%.100s: error %.300v, want %q", config, err, want)
+	}
+	return after.TotalAlloc - before.TotalAlloc
 }
