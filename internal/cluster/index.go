@@ -229,6 +229,7 @@ func (x *indexer) makeLinks() error {
 		}
 	}
 	addresses := make(map[string][]linkAddress)
+	var onDefault []linkAddress // apart, so that its name is not hashed for each of them
 	for i := range x.Instances {
 		in := &x.Instances[i]
 		node := int32(-1)
@@ -243,12 +244,15 @@ func (x *indexer) makeLinks() error {
 			}
 		}
 		for _, a := range in.Addresses {
-			link := x.DefaultLink
-			if a.Linked {
-				link = a.Link
+			if !a.Linked || a.Link == x.DefaultLink {
+				onDefault = append(onDefault, linkAddress{a.IP, node})
+				continue
 			}
-			addresses[link] = append(addresses[link], linkAddress{a.IP, node})
+			addresses[a.Link] = append(addresses[a.Link], linkAddress{a.IP, node})
 		}
+	}
+	if len(onDefault) > 0 {
+		addresses[x.DefaultLink] = onDefault
 	}
 	for link, addresses := range addresses {
 		x.Links[link] = newLink(addresses)
