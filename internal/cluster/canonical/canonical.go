@@ -132,12 +132,12 @@ func (f *Form) appendTo(dst, raw []byte, redact bool) ([]byte, error) {
 	return dst, nil
 }
 
-// ErrTooLarge: with its numbers written out a value is many times larger than its text.
-// No reply has room for it.
-var ErrTooLarge = errors.New("too large: its numbers have exponents that make them many times longer when they are written out")
+// ErrTooLarge: with its numbers written out and its defaults filled in a value is many
+// times larger than its text. No reply has room for it.
+var ErrTooLarge = errors.New("too large: with exponents written out and defaults filled in it is many times longer than in the file")
 
 // growth is how many times as large as its text a value may be in canonical form,
-// beside maxDigits for small ones: 1e61439 is short, and many of them are not.
+// beside maxDigits for small ones: 1e61439 and {} are short, and many of them are not.
 const growth = 4
 
 // scratch is the working memory of an Append.
@@ -245,7 +245,7 @@ func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
 		value := s.values[base+i]
 		missing := value == nil || m.nullable && isNull(value)
 		switch {
-		case missing && m.fallback == nil,
+		case s.full, missing && m.fallback == nil,
 			m.flag && string(value) != "true",
 			m.needs >= 0 && (s.values[base+m.needs] == nil || isNull(s.values[base+m.needs])):
 			continue
@@ -254,6 +254,9 @@ func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
 		dst = append(dst, m.label...)
 		text := len(dst)
 		if missing {
+			if s.room(dst, len(m.fallback)); s.full {
+				continue
+			}
 			dst = append(dst, m.fallback...)
 		} else {
 			dst = m.form.append(dst, value, s)
