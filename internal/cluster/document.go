@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,8 @@ type document struct {
 	redact     bool                  // whether canonical texts are without secrets
 	rest       []byte                // the root without its containers, as it stands in the file
 	root       []byte                // the same in canonical form
+	older      []byte                // the file that was lifted, nil for none
+	origins    map[string]string     // where objects are in older, by where they are now
 	parts      map[string]part       // the members of root
 	containers map[string]*container // the root's members that map keys to objects
 }
@@ -159,8 +162,8 @@ func (doc *document) load(text io.Reader, former *document) error {
 	return nil
 }
 
-// older reports whether the file has to be lifted to the present layout.
-func (doc *document) older() bool {
+// isOlder reports whether the file has to be lifted to the present layout.
+func (doc *document) isOlder() bool {
 	version, err := strconv.ParseInt(string(doc.parts["version"].text), 10, 64)
 	cluster := doc.parts["cluster"].members
 	_, sshKeyType := cluster["ssh_key_type"]
@@ -168,19 +171,39 @@ func (doc *document) older() bool {
 }
 
 // lift loads the text of an older file, which begins at start, in the present layout.
-func (doc *document) lift(text io.ReadSeeker, start int64, former *document) error {
+func (doc *document) lift(ctx context.Context, text io.ReadSeeker, start int64, former *document) error {
 	if _, err := text.Seek(start, io.SeekStart); err != nil {
 		return err
 	}
-	data, err := io.ReadAll(text)
+	data, err := io.ReadAll(interruptible{ctx, text})
 	if err != nil {
 		return err
 	}
-	if data, err = classic.Lift(data); err != nil {
+	data = bytes.TrimSpace(data)
+	lifted, origins, err := classic.Lift(ctx, data, func(err error, d *jx.Decoder, text []byte) error {
+		return fault(err, d, text, "", func(inner string) []string { return canonical.Names(valueAt(data, inner)) })
+	})
+	if err != nil {
 		return err
 	}
 	*doc = document{redact: doc.redact}
-	return doc.load(bytes.NewReader(data), former)
+	if err := doc.load(interruptible{ctx, bytes.NewReader(lifted)}, former); err != nil {
+		return err
+	}
+	doc.older, doc.origins = data, origins
+	return nil
+}
+
+// origin returns where the object at a place is in the file, and the object's text there.
+// text is what it has in the present layout.
+func (doc *document) origin(place string, text []byte) (string, []byte) {
+	if doc.older == nil {
+		return place, text
+	}
+	if origin, moved := doc.origins[place]; moved {
+		place = origin
+	}
+	return place, valueAt(doc.older, place)
 }
 
 // placed names the member of the root that the error of its canonical form is about.
@@ -198,7 +221,10 @@ func (doc *document) placed(form *canonical.Form, err error) error {
 // names returns the names of the members that the object at a pointer below the root has
 // in the file, and of the root for the empty pointer.
 func (doc *document) names(pointer string) []string {
-	if pointer == "" {
+	switch {
+	case doc.older != nil:
+		return canonical.Names(valueAt(doc.older, pointer))
+	case pointer == "":
 		return doc.members
 	}
 	return canonical.Names(valueAt(doc.rest, pointer))

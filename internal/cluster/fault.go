@@ -54,15 +54,26 @@ func lastRead(err error, d *jx.Decoder, text []byte) int {
 	}
 	// The decoder tells where it is by disliking what comes next, and at the end by
 	// finding nothing.
-	at, ok := position(d.Null())
+	next := d.Null
+	if d.Next() == jx.Null {
+		next = func() error { _, err := d.Bool(); return err }
+	}
+	at, ok := position(next())
 	if !ok {
 		at = len(text)
+	}
+	if ok && strings.HasPrefix(innermost(err).Error(), otherType) {
+		return at // it has looked at the value without reading it
 	}
 	for at--; at > 0 && strings.IndexByte(" \n\t\r", text[at]) >= 0; {
 		at--
 	}
 	return max(at, 0)
 }
+
+// otherType begins the error of a decoder that takes values of several types, none of which
+// comes next.
+const otherType = "unexpected json type"
 
 func innermost(err error) error {
 	for {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -93,8 +94,9 @@ func each[T any, P interface {
 		value = zero
 		x.decoder.ResetBytes(object.raw)
 		if err := P(&value).Decode(x.decoder); err != nil {
-			names := func(inner string) []string { return canonical.Names(valueAt(object.raw, inner)) }
-			return fault(err, x.decoder, object.raw, place(container, object.key), names)
+			at, inFile := x.document.origin(place(container, object.key), object.raw)
+			names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
+			return fault(err, x.decoder, object.raw, at, names)
 		}
 		add(i, object.key, &value)
 	}
@@ -166,6 +168,10 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 	return devices
 }
 
+// diskInside is what is wrong with an instance of an older file that is not lifted, as
+// its version is another.
+var diskInside = regexp.MustCompile(`^/instances/[^/]*/disks/[0-9]+: unexpected object$`)
+
 func (x *indexer) readInstances() error {
 	objects := x.document.objects("instances")
 	x.Instances = make([]Instance, len(objects))
@@ -194,6 +200,9 @@ func (x *indexer) readInstances() error {
 		}
 	})
 	if err != nil {
+		if diskInside.MatchString(err.Error()) {
+			err = fmt.Errorf("%w: disks stand in their instances in files of Ganeti 2.15 or before, but /version is %d", err, x.Version)
+		}
 		return err
 	}
 	x.instanceNames = newNames(x.document.containers["instances"], x.instanceName, func(i int32) bool {

@@ -190,8 +190,8 @@ func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, err
 	if err == nil {
 		err = next.document.load(interruptible{ctx, text}, &s.document)
 	}
-	if err == nil && next.document.older() {
-		err = next.document.lift(text, start, &s.document)
+	if err == nil && next.document.isOlder() {
+		err = next.document.lift(ctx, text, start, &s.document)
 	}
 	if err == nil {
 		err = x.run()
@@ -202,7 +202,7 @@ func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, err
 		}
 		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
 	}
-	next.document.rest = nil // only errors tell of it
+	next.document.rest, next.document.older, next.document.origins = nil, nil, nil // only errors tell of them
 	return next, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-faster/jx"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -114,9 +115,12 @@ func decode(t *testing.T, text []byte) any {
 	return value
 }
 
+// plainFault leaves the error of a decoder as it is.
+func plainFault(err error, _ *jx.Decoder, _ []byte) error { return err }
+
 func lift(t *testing.T, config []byte) []byte {
 	t.Helper()
-	lifted, err := classic.Lift(config)
+	lifted, _, err := classic.Lift(t.Context(), config, plainFault)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,16 +419,16 @@ func derivedNode(t *testing.T, config string) string {
 // A configuration that cannot be lifted is refused with the place of the fault.
 func TestLiftErrors(t *testing.T) {
 	for config, want := range map[string]string{
-		older("", `,"nodes":7`):                       `"nodes"`,
-		older("", `,"nodes":{"a":[]}`):                `"nodes"`,
-		older("", `,"nodes":{"a":{"name":7}}`):        `"name"`,
-		older("", instance(`,"disks":[7]`)):           `"disks"`,
-		older("", instance(`,"disks":[{"uuid":[]}]`)): `"uuid"`,
-		older("", instance(`,"admin_up":"yes"`)):      `"admin_up"`,
-		older("", instance(`,"nics":[{"bridge":7}]`)): `"bridge"`,
-		older(`,"master_netmask":"wide"`, ""):         `"master_netmask"`,
-		older(`,"ipolicy":{"min":7}`, ""):             `"min"`,
-		older("", `,"nodes":{"a":{"name":"a"}}`):      `/nodes/`,
+		older("", `,"nodes":7`):                       `/nodes: unexpected number`,
+		older("", `,"nodes":{"a":[]}`):                `/nodes/a: unexpected array`,
+		older("", `,"nodes":{"a":{"name":7}}`):        `/nodes/a/name: unexpected number`,
+		older("", instance(`,"disks":[7]`)):           `/disks/0: unexpected number`,
+		older("", instance(`,"disks":[{"uuid":[]}]`)): `/disks/0/uuid: unexpected array`,
+		older("", instance(`,"admin_up":"yes"`)):      `/admin_up: unexpected text`,
+		older("", instance(`,"nics":[{"bridge":7}]`)): `/nics/0/bridge: unexpected number`,
+		older(`,"master_netmask":"wide"`, ""):         `/cluster/master_netmask: unexpected text`,
+		older(`,"ipolicy":{"min":7}`, ""):             `/cluster/ipolicy/min: unexpected number`,
+		older("", `,"nodes":{"a":{"name":"a"}}`):      `/nodes/a: key 'primary_ip' not found, object contains only ["name"]`,
 	} {
 		s, err := cluster.Load([]byte(config))
 		if err == nil || s != nil {
@@ -511,7 +515,7 @@ func liftAllocates(t *testing.T, config []byte, want string) uint64 {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := classic.Lift(config)
+	_, _, err := classic.Lift(t.Context(), config, plainFault)
 	runtime.ReadMemStats(&after)
 	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 		t.Errorf("%.100s: error %.300v, want %q", config, err, want)
