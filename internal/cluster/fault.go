@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,14 @@ func valueAt(text []byte, pointer string) []byte {
 // that it read.
 func lastRead(err error, d *jx.Decoder, text []byte) int {
 	if at, ok := position(innermost(err)); ok {
+		return at
+	}
+	if innermost(err) == io.ErrUnexpectedEOF {
+		// The text is whole: a literal was wanted, and the last value is shorter.
+		at := len(text) - 1
+		for at > 0 && strings.IndexByte("}] \n\t\r", text[at]) >= 0 {
+			at--
+		}
 		return at
 	}
 	// The decoder tells where it is by disliking what comes next, and at the end by

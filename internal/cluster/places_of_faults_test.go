@@ -154,3 +154,14 @@ func TestOlderFileOfANewerVersion(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The last member of an object is named, however short its value.
+func TestLastMemberIsNamed(t *testing.T) {
+	for _, value := range []string{"7", "{}", "[]", `""`, "12 ", "null"} {
+		text := root(`,"nodes":{"n":{"uuid":"n","name":"a","primary_ip":"1","serial_no":1,"master_candidate":true,"drained":false,"offline":` + value + `}}`)
+		_, err := Load([]byte(text))
+		if err == nil || !strings.HasPrefix(err.Error(), "parsing configuration: /nodes/n/offline: ") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
