@@ -36,8 +36,10 @@ func configurationOf(t *testing.T, line string) []byte {
 
 // TestReleases asks our daemon about each release's own configuration and the real one
 // about what Ganeti's cfgupgrade makes of it.
-func TestReleases(t *testing.T) {
-	need(t, genuine.path, cfgupgrade)
+func TestReleases(t *testing.T) { besideEach(t, testReleases) }
+
+func testReleases(t *testing.T, genuine program) {
+	need(t, cfgupgrade)
 	if os.Getuid() != 0 {
 		missing(t, "cfgupgrade gives the files to Ganeti's users, which takes root")
 	}
@@ -69,7 +71,7 @@ func TestReleases(t *testing.T) {
 			compare(t, theirs, our, everyType())
 		})
 	}
-	t.Run("3.1", func(t *testing.T) { beside(t, configurationOf(t, "3.1"), everyType()...) })
+	t.Run("3.1", func(t *testing.T) { beside(t, genuine, configurationOf(t, "3.1"), everyType()...) })
 }
 
 // newCertificate returns a key and a self-signed certificate, with which cfgupgrade
