@@ -35,9 +35,9 @@ func differences(t *testing.T, want, got *daemon, questions []question) (found [
 	for i, q := range questions {
 		// A reply may be late or lost on a busy machine: one sided silence is asked about again, with patience.
 		if wants[i].silent && !gots[i].silent {
-			wants[i] = want.askAlone(t, numbered(q, i), lateness)
+			wants[i] = want.askAlone(t, numbered(q, i), patience)
 		} else if gots[i].silent && !wants[i].silent {
-			gots[i] = got.askAlone(t, numbered(q, i), lateness)
+			gots[i] = got.askAlone(t, numbered(q, i), patience)
 		}
 		if wants[i].silent {
 			silent++

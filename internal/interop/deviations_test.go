@@ -106,7 +106,7 @@ func (d *daemon) outcome(t *testing.T, datagram []byte, expectSilence bool) stri
 		case n == 1 && expectSilence:
 			conn.SetReadDeadline(time.Now().Add(grace))
 		case n == 1:
-			conn.SetReadDeadline(time.Now().Add(lateness))
+			conn.SetReadDeadline(time.Now().Add(patience))
 		case n == 0:
 			var inner struct{ Status, Answer, Serial json.RawMessage }
 			if err := json.Unmarshal([]byte(r.text), &inner); err != nil {
