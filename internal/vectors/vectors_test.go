@@ -54,7 +54,7 @@ var counts = map[string]int{
 	"orders":             25,
 	"parameters":         73,
 	"query-shapes":       180,
-	"request":            119,
+	"request":            124,
 	"size":               26,
 	"text":               32,
 	"unavailable-config": 42,
