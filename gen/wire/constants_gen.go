@@ -20,7 +20,7 @@ const (
 	// Ganeti calls it MAX_UDP_DATA_SIZE.
 	MaxDatagramSize = 61440
 	// MaxListElements: How many elements the lists in a request have together, at most: more addresses than fit into a datagram, and more fields than a reply has room for. A request with more is met with silence.
-	MaxListElements = 5000
+	MaxListElements = 4000
 	// ClockSkew: How far a request's timestamp may be from the daemon's clock, in seconds, either way and inclusive.
 	// Ganeti calls it CONFD_MAX_CLOCK_SKEW.
 	ClockSkew = 300

@@ -33,7 +33,7 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 				V2: b.snapshot.Serial,
 			}
 		}
-		if tooLarge(e, len(answer.V1.String)) {
+		if tooLarge(e, quoted(answer.V1.String)) {
 			return TooLarge, true
 		}
 		answer.Encode(e)
@@ -55,7 +55,7 @@ func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
 	e := s.begin()
 	e.ArrStart()
 	for _, ip := range ips {
-		if tooLarge(e, len(ip)) {
+		if tooLarge(e, quoted(ip)) {
 			return TooLarge
 		}
 		e.Str(ip)

@@ -163,8 +163,43 @@ func (s *Scratch) prepareText(text string, serial int64) Reply {
 }
 
 // cut returns the beginning of a text, of more bytes than fit into a datagram if the
-// text has that many. A reply with the one in it is too large if that with the other is.
-func cut(text string) string { return text[:min(len(text), wire.MaxDatagramSize+1)] }
+// text has that many as a JSON string. A reply with the one in it is too large if that
+// with the other is.
+func cut(text string) string {
+	if 6*len(text) <= wire.MaxDatagramSize {
+		return text
+	}
+	size := 0
+	for i := range len(text) {
+		if size += quotedSize(text[i]); size > wire.MaxDatagramSize {
+			return text[:i+1]
+		}
+	}
+	return text
+}
+
+// quoted returns how many bytes a text has as a JSON string, without its quotes; of one
+// that does not fit into a datagram some number that does not either.
+func quoted(text string) int {
+	size := 0
+	for i := 0; i < len(text) && size <= wire.MaxDatagramSize; i++ {
+		size += quotedSize(text[i])
+	}
+	return size
+}
+
+// quotedSize returns how many bytes a byte of a text has in a JSON string.
+func quotedSize(c byte) int {
+	switch {
+	case c == '\n' || c == '\r' || c == '\t':
+		return len(`\n`)
+	case c < ' ':
+		return len(`\u0000`)
+	case c == '"' || c == '\\':
+		return len(`\\`)
+	}
+	return 1
+}
 
 // prepared returns a copy of r that lasts, escaped for its envelope.
 func (r Reply) prepared() Reply {

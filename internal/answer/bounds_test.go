@@ -18,6 +18,8 @@ func hostile() map[string]string {
 	long := strings.Repeat("x", 1<<20)
 	return map[string]string{
 		"long names":      made(long, "", 10, 1, ""),
+		"control names":   made(strings.Repeat("\\u0001", 60_000), "", 10, 1, ""),
+		"control texts":   made("", strings.Repeat("\\u0001", 60_000), 10, 1, ""),
 		"long addresses":  made("", strings.Repeat("\\u0001", 1<<18), 10, 1, ""),
 		"many instances":  made("", "", 20_000, 1, ""),
 		"many disks":      made("", "", 200, 300, ""),

@@ -83,7 +83,8 @@ func PrepareClassic(snapshot *cluster.Snapshot) *ClassicBook {
 // use of s.
 func (b *ClassicBook) Answer(request *wire.ClassicRequest, s *Scratch) (Reply, bool) {
 	query := classicQuery{text: request.Query}
-	if query.text != nil {
+	// The one type that was not the Python daemon's reads the text itself.
+	if query.text != nil && request.Type != wire.RequestNodeDRBD {
 		d := json.NewDecoder(bytes.NewReader(query.text))
 		d.UseNumber()
 		if err := d.Decode(&query.value); err != nil {
@@ -161,7 +162,7 @@ func (b *ClassicBook) answerMaster(query classicQuery, s *Scratch) (Reply, bool)
 		default:
 			continue
 		}
-		if name, ok := text.(string); ok && tooLarge(e, len(name)) {
+		if name, ok := text.(string); ok && tooLarge(e, quoted(name)) {
 			return b.tooLarge, true
 		}
 		appendNullable(e, text)
@@ -247,7 +248,7 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 		if m.Primary {
 			row.V4 = wire.MinorRolePrimary
 		}
-		if tooLarge(e, len(row.V0)+len(row.V2)+len(row.V5)) {
+		if tooLarge(e, quoted(row.V0)+quoted(row.V2)+quoted(row.V5)) {
 			return b.tooLarge, true
 		}
 		row.Encode(e)
@@ -308,7 +309,7 @@ func (b *ClassicBook) prepareList(s *Scratch, texts []string) Reply {
 	e := s.begin()
 	e.ArrStart()
 	for _, text := range texts {
-		if tooLarge(e, len(text)) {
+		if tooLarge(e, quoted(text)) {
 			return b.tooLarge
 		}
 		e.Str(text)

@@ -102,7 +102,7 @@ func (b *ClassicBook) answerNodeByInstanceIP(query classicQuery, s *Scratch) (Re
 	e := s.begin()
 	if single {
 		answer := link.find(ip.(string))
-		if tooLarge(e, len(answer.V1.String)) {
+		if tooLarge(e, quoted(answer.V1.String)) {
 			return b.tooLarge, true
 		}
 		answer.V1.Encode(e)
@@ -111,7 +111,7 @@ func (b *ClassicBook) answerNodeByInstanceIP(query classicQuery, s *Scratch) (Re
 	e.ArrStart()
 	for _, ip := range ips {
 		answer := link.find(ip.(string))
-		if tooLarge(e, len(answer.V1.String)) {
+		if tooLarge(e, quoted(answer.V1.String)) {
 			return b.tooLarge, true
 		}
 		answer.Encode(e)

@@ -37,7 +37,7 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	w.ArrStart()
 	for i := range minors {
 		m := &minors[i]
-		names := len(b.nodeNames[holder]) + len(m.Instance) + len(b.nodeNames[m.Peer])
+		names := len(b.nodeNames[holder]) + quoted(m.Instance) + len(b.nodeNames[m.Peer])
 		if len(w.Buf)+names > wire.MaxDatagramSize {
 			return TooLarge, true
 		}

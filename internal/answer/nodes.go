@@ -43,7 +43,7 @@ func (b *Book) prepareNodeList(s *Scratch, include func(*cluster.Node) bool) Rep
 	e.ArrStart()
 	for i := len(b.snapshot.Nodes) - 1; i >= 0; i-- {
 		if node := &b.snapshot.Nodes[i]; include(node) {
-			if tooLarge(e, len(node.PrimaryIP)) {
+			if tooLarge(e, quoted(node.PrimaryIP)) {
 				return TooLarge
 			}
 			e.Str(node.PrimaryIP)
@@ -121,7 +121,7 @@ func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
 		case wire.FieldIP:
 			text = b.snapshot.MasterIP
 		}
-		if tooLarge(e, len(text)) {
+		if tooLarge(e, quoted(text)) {
 			return TooLarge, true
 		}
 		e.Str(text)

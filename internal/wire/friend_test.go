@@ -19,7 +19,7 @@ var costly = []struct {
 	{"too many field codes", `"type":3,"query":{"3":[0` + strings.Repeat(",0", 29_000) + `]}`, RefusedRequest, RefusedRequest},
 	{"codes of no fields", `"type":3,"query":{"3":[9` + strings.Repeat(",9", wire.MaxListElements-1) + `]}`, RefusedRequest, Accepted},
 	{"field codes as text", `"type":3,"query":{"3":["0"` + strings.Repeat(`,"0"`, wire.MaxListElements-1) + `]}`, Accepted, Accepted},
-	{"as many addresses as fit", `"type":2,"query":{"2":[""` + strings.Repeat(`,"1.1.1.1"`, 4_500) + `]}`, Accepted, Accepted},
+	{"as many addresses as fit", `"type":2,"query":{"2":[""` + strings.Repeat(`,"1.1.1.1"`, wire.MaxListElements-1) + `]}`, Accepted, Accepted},
 	{"two lists", `"type":2,"query":{"2":[""],"2":[""` + strings.Repeat(`,""`, wire.MaxListElements-1) + `]}`, RefusedRequest, RefusedRequest},
 	{"many lists", `"type":2,"query":{"2":[]` + strings.Repeat(`,"2":[""]`, 3_000) + `}`, Accepted, Accepted},
 	{"arrays opened", `"type":2,"query":{"2":` + strings.Repeat(`[`, 50_000), RefusedRequest, RefusedRequest},
