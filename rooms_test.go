@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"internal/interop":           {},
 	"internal/interop/judges":    {},
 	"internal/resilience":        {},
-	"internal/soak":              {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/answer", "internal/sample"},
+	"internal/soak":              {"gen/wire", "internal/bench", "internal/wire", "internal/udp", "internal/cluster", "internal/answer", "internal/sample"},
 	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
 	"client":                     {"gen/object", "gen/wire", "internal/wire"},
 	"client/metrics":             {"client"},

@@ -609,7 +609,7 @@ func TestNotFromPeers(t *testing.T) {
 	if _, err := Query(t.Context(), c, Ping()); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "the strangers", func() bool { return c.Stats().Of(Stranger) > 0 })
+	wait(t, "the strangers", func() bool { return c.Stats().Of(Stranger) == 3 })
 	if n := c.Stats().Of(Garbled); n > 0 {
 		t.Errorf("%d datagrams of strangers were looked at", n)
 	}

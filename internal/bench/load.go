@@ -81,7 +81,7 @@ func (l Load) run(ctx context.Context, s *Server, topics []topic) (result, error
 	noise := make(chan error, 1)
 	go func() {
 		hostility := make(chan error, 1)
-		go func() { hostility <- makeNoise(noisy, s.Addr, l.Hostile, hostile()) }()
+		go func() { hostility <- makeNoise(noisy, s.Addr, l.Hostile, Hostile()) }()
 		noise <- errors.Join(makeNoise(noisy, s.Addr, l.Noise, kinds), <-hostility)
 	}()
 

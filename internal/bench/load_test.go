@@ -87,7 +87,7 @@ func TestNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- makeNoise(ctx, d.Addr(), 2000, append(kinds, hostile()...)) }()
+	go func() { done <- makeNoise(ctx, d.Addr(), 2000, append(kinds, Hostile()...)) }()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		kinds := 0
 		for _, n := range d.Counts().Dispositions {

@@ -75,10 +75,10 @@ func broken() ([][]byte, error) {
 	}, nil
 }
 
-// hostile returns datagrams of strangers that are meant to cost a daemon as much as can
+// Hostile returns datagrams of strangers that are meant to cost a daemon as much as can
 // be: brackets that do not end, long names, characters and escapes at random. They are
 // unsigned, or as good as.
-func hostile() [][]byte {
+func Hostile() [][]byte {
 	const size = genwire.MaxDatagramSize
 	random := rand.New(rand.NewPCG(1, 2))
 	mixed := `{"msg":"`

@@ -64,8 +64,8 @@ func strange() map[string]struct{ text, err string } {
 	}
 }
 
-// A strange file allocates no more than six times what an ordinary one of its size does,
-// or is refused.
+// A strange file allocates no more than four times what an ordinary one of its size does,
+// or is refused, but for those that are named.
 func TestStrangeFilesCostTheirSize(t *testing.T) {
 	var one bytes.Buffer
 	if err := sample.Generate(&one, 50, 500, 1); err != nil {
@@ -73,8 +73,15 @@ func TestStrangeFilesCostTheirSize(t *testing.T) {
 	}
 	ordinary := float64(loading(t, one.String(), "")) / float64(one.Len())
 	for name, test := range strange() {
-		const fixed = 4 << 20 // what any load may take
-		if got, most := float64(loading(t, test.text, test.err)), 6*ordinary*float64(len(test.text))+fixed; got > most {
+		const fixed = 2 << 20 // what any load may take
+		times := 4.0
+		switch name {
+		case "many disks of an instance": // each with nodes of its own, and lists for them
+			times = 5
+		case "deep disks", "large exponents of the cluster": // small things that become large ones, with a limit
+			times = 8
+		}
+		if got, most := float64(loading(t, test.text, test.err)), times*ordinary*float64(len(test.text))+fixed; got > most {
 			t.Errorf("%s: %.0f bytes allocated for %d, at most %.0f are right", name, got, len(test.text), most)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	genwire "gntconfd/gen/wire"
+	"gntconfd/internal/bench"
 )
 
 // fault is something that goes wrong on a node. do makes it, waits until the daemon has
@@ -47,7 +48,7 @@ var allFaults = []fault{
 	{"log-replaced", "the directory of the log is replaced", (*world).logReplaced},
 	{"stopped", "the process does not run for a moment", (*world).stopped},
 	{"forged-flood", "ten thousand forged and broken datagrams come in a second", func(w *world) error { return w.flood(10_000, forged) }},
-	{"hostile-flood", "five hundred datagrams come in a second that are meant to cost much", func(w *world) error { return w.flood(500, hostile) }},
+	{"hostile-flood", "five hundred datagrams come in a second that are meant to cost much", func(w *world) error { return w.flood(500, func(*rand.Rand) [][]byte { return bench.Hostile() }) }},
 	{"idle-connections", "the status page has as many idle callers as it takes", (*world).idle},
 	{"slow-reader", "somebody asks for metrics and does not read them", (*world).slowReader},
 }
@@ -261,18 +262,6 @@ func forged(random *rand.Rand) [][]byte {
 			noise[i] = byte(random.Uint32())
 		}
 		all = append(all, append([]byte(genwire.Magic), noise...))
-	}
-	return all
-}
-
-// hostile returns datagrams that are meant to cost much before their signature is known.
-func hostile(*rand.Rand) [][]byte {
-	var all [][]byte
-	for _, body := range []string{
-		`{"x":` + strings.Repeat("[", 9_998), strings.Repeat(`{"":[`, 2_000), `{"` + strings.Repeat("\x7f", 50_000) + `":[}`,
-		`{` + strings.Repeat(`"a":0,`, 9_000) + `"b"}`, `{"msg":"` + strings.Repeat(`\u00e9é`, 7_000) + `"}`,
-	} {
-		all = append(all, []byte(genwire.Magic+body))
 	}
 	return all
 }
