@@ -155,7 +155,7 @@ type Location struct {
 	Err    error      // why there is no Node, a *StatusError: mostly ErrUnknownEntry
 }
 
-// LocateAll is Locate for several addresses at once. The answer has them in the order
+// LocateAll is Locate for several addresses at once, 4000 at most. The answer has them in the order
 // asked for.
 func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	texts := make([]string, len(ips))
@@ -179,6 +179,9 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 		}
 		return all, nil
 	}).parameters(genwire.QueryParameters{Link: optional(link), IPList: genwire.NewOptNilStringArray(texts)})
+	if len(ips) > genwire.MaxListElements {
+		q.invalid = fmt.Errorf("%w: %d addresses in one question, of which a daemon takes %d", ErrTooLarge, len(ips), genwire.MaxListElements)
+	}
 	for _, ip := range ips {
 		q.invalid = errors.Join(q.invalid, checkAddr(ip))
 	}

@@ -63,7 +63,15 @@ type cost struct {
 func (c *cost) excess() time.Duration { return c.time - 2*c.forged - 50*time.Microsecond }
 
 // ratio is how many times that of an ordinary forged one the time is.
-func (c *cost) ratio() float64 { return float64(c.time) / float64(max(c.forged, time.Microsecond)) }
+func (c *cost) ratio() float64 { return float64(c.time) / float64(max(c.forged, 1)) }
+
+// verdict says how the time is to what is allowed.
+func (c *cost) verdict() string {
+	if excess := c.excess(); excess > 0 {
+		return fmt.Sprintf("%v above what is allowed", excess)
+	}
+	return fmt.Sprintf("%v below what is allowed", -c.excess())
+}
 
 // search looks for costly datagrams.
 type search struct {
@@ -91,8 +99,8 @@ func (s *search) run(ctx context.Context) {
 		s.try(s.change(s.living[s.random.IntN(len(s.living))].datagram))
 		if time.Now().After(next) {
 			next = time.Now().Add(told)
-			fmt.Fprintf(os.Stderr, "%d datagrams tried: %.1f times a forged one, %v above what is allowed, %d bytes allocated at most\n",
-				s.tried, s.ratio.ratio(), s.slowest.excess(), s.largest.bytes)
+			fmt.Fprintf(os.Stderr, "%d datagrams tried: %.1f times a forged one, %s, %d bytes allocated at most\n",
+				s.tried, s.ratio.ratio(), s.slowest.verdict(), s.largest.bytes)
 		}
 	}
 }
@@ -230,8 +238,8 @@ func (s *search) report(directory string) error {
 		cost cost
 	}{{"most-above-what-is-allowed", s.slowest}, {"most-times-a-forged-one", s.ratio}, {"most-memory", s.largest}} {
 		c := worst.cost
-		fmt.Printf("%s: %d bytes: %v, an ordinary forged one %v: %.2f times, %v above what is allowed; %d bytes allocated\n\t%s\n", worst.name,
-			len(c.datagram), c.time, c.forged, c.ratio(), c.excess(), c.bytes, strconv.QuoteToASCII(string(c.datagram[:min(len(c.datagram), 120)])))
+		fmt.Printf("%s: %d bytes: %v, an ordinary forged one %v: %.2f times, %s; %d bytes allocated\n\t%s\n", worst.name,
+			len(c.datagram), c.time, c.forged, c.ratio(), c.verdict(), c.bytes, strconv.QuoteToASCII(string(c.datagram[:min(len(c.datagram), 120)])))
 		if directory != "" {
 			if err := os.WriteFile(filepath.Join(directory, worst.name), c.datagram, 0o644); err != nil {
 				return err
