@@ -21,7 +21,7 @@ var rooms = map[string][]string{
 	"internal/specgen":           {},
 	"internal/wire":              {"gen/wire"},
 	"internal/cluster/canonical": {"spec"},
-	"internal/cluster/classic":   {"gen/config/classic", "internal/cluster/canonical"},
+	"internal/cluster/classic":   {"gen/config/classic", "gen/wire", "internal/cluster/canonical"},
 	"internal/cluster":           {"gen/config/index", "gen/wire", "internal/cluster/canonical", "internal/cluster/classic"},
 	"internal/answer":            {"gen/wire", "internal/cluster"},
 	"internal/reload":            {"gen/wire", "internal/cluster"},

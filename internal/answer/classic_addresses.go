@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
@@ -135,16 +136,24 @@ func (l *classicLink) find(ip string) wire.ClassicNodeIPAnswer {
 	return wire.ClassicNodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64ClassicNodeIPAnswerV1(code)}
 }
 
+// maxClassicAnswers is how many answers for one address each fit into a reply, at most.
+const maxClassicAnswers = wire.MaxDatagramSize / len(`[1,0],`)
+
 // elements returns what Python's for loop goes through: the elements of a list,
 // the characters of a text, the keys of an object (here in ascending order). It is
-// false for what cannot be gone through.
+// false for what cannot be gone through. Of a text it has no more than one character
+// more than a reply has room for.
 func elements(value any) ([]any, bool) {
 	var all []any
 	switch value := value.(type) {
 	case []any:
 		return value, true
 	case string:
+		all = make([]any, 0, min(utf8.RuneCountInString(value), maxClassicAnswers+1))
 		for _, character := range value {
+			if len(all) > maxClassicAnswers {
+				break // the reply is too large already
+			}
 			all = append(all, string(character))
 		}
 	case map[string]any:

@@ -333,3 +333,41 @@ func TestNext(t *testing.T) {
 		t.Errorf("the former snapshot has changed: %v", err)
 	}
 }
+
+// Of doubled containers the last counts, and null is one without objects.
+func TestDoubledContainers(t *testing.T) {
+	one, other := `{`+node("n1", "a")+`}`, `{`+node("n2", "b")+`}`
+	for members, want := range map[string]int{
+		`,"nodes":` + one + `,"nodes":` + other: 1,
+		`,"nodes":` + one + `,"nodes":null`:     0,
+		`,"nodes":null,"nodes":` + one:          1,
+		`,"nodes":` + one + `,"nodes":{}`:       0,
+	} {
+		s, err := Load([]byte(root(members)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := s.AppendValue(nil, "/nodes", 1<<20)
+		if len(s.Nodes) != want || err == nil && strings.Count(string(text), `"name"`) != want || err != nil && want > 0 {
+			t.Errorf("%s: %d nodes, want %d; %s, %v", members, len(s.Nodes), want, text, err)
+		}
+	}
+}
+
+// Questions for objects that are much longer in canonical form leave nothing behind.
+func TestQuestionsFillNoMemory(t *testing.T) {
+	s, err := Load([]byte(root(`,"networks":{"a":{"name":"x","ctime":1e61000},"b":{"name": "` + strings.Repeat("x", 500) + `"}}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, kept := range map[string]bool{"a": false, "b": true} {
+		if _, err := s.AppendValue(nil, "/networks/"+key+"/name", 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		c := s.document.containers["networks"]
+		i, _ := c.find(key)
+		if got := c.texts[i].Load() != nil; got != kept {
+			t.Errorf("%s: text kept %v, want %v", key, got, kept)
+		}
+	}
+}

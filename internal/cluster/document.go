@@ -116,7 +116,8 @@ func (doc *document) load(text io.Reader, former *document) error {
 		doc.members = append(doc.members, name)
 		if elem := form.Member(name).Elem(); elem != nil {
 			switch d.Next() {
-			case jx.Null: // the same as none
+			case jx.Null: // the same as none, also of doubled ones the last
+				delete(doc.containers, name)
 				return d.Null()
 			case jx.Object:
 				c := &container{form: elem, redact: doc.redact}
@@ -153,7 +154,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 	rest.ObjEnd()
 	doc.rest = rest.Buf
 	if doc.root, err = appendForm(form, rest.Buf, doc.redact); err != nil {
-		return doc.placed(form, err)
+		return form.Placed(doc.rest, err)
 	}
 	doc.parts = make(map[string]part)
 	for name, text := range canonical.Members(doc.root) {
@@ -204,18 +205,6 @@ func (doc *document) origin(place string, text []byte) (string, []byte) {
 		place = origin
 	}
 	return place, valueAt(doc.older, place)
-}
-
-// placed names the member of the root that the error of its canonical form is about.
-func (doc *document) placed(form *canonical.Form, err error) error {
-	for name, text := range canonical.Members(doc.rest) {
-		if of := form.Member(name); of != nil {
-			if _, memberErr := of.Append(nil, text); errors.Is(memberErr, canonical.ErrTooLarge) {
-				return fmt.Errorf("/%s: %w", canonical.EscapeToken(name), memberErr)
-			}
-		}
-	}
-	return err
 }
 
 // names returns the names of the members that the object at a pointer below the root has
@@ -360,6 +349,10 @@ func (c *container) prepareLarge() error {
 			c.large = make(map[int32]largeText)
 		}
 		text, err := c.makeText(int32(i))
+		if err == nil && len(text) > wire.ConfigGrowth*len(c.objects[i].raw) {
+			err = ErrTooLarge
+			c.texts[i].Store(nil)
+		}
 		if err != nil && !errors.Is(err, ErrTooLarge) {
 			return err
 		}
@@ -436,7 +429,11 @@ func (c *container) makeText(i int32) ([]byte, error) {
 	if bytes.Equal(text, raw) {
 		text = raw
 	}
-	c.texts[i].Store(&text)
+	// What questions are for shall not fill the memory: a text that is much longer than
+	// the object is made again for each.
+	if len(raw) >= largeObject || len(text) <= 2*len(raw) {
+		c.texts[i].Store(&text)
+	}
 	return text, nil
 }
 

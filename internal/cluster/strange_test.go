@@ -60,9 +60,25 @@ func strange() map[string]struct{ text, err string } {
 		"deep disks": {text: root(`,"disks":{"d":{"children":[` + list(500, func(i int) string {
 			return strings.Repeat(`{"children":[`, wire.ConfigLevels/2-3) + strings.Repeat(`]}`, wire.ConfigLevels/2-3)
 		}) + `]}}`)},
+		"times of an instance, for its disks": {older(`,"instances":{"i":{"name":"i","serial_no":1,"ctime":"` + strings.Repeat("a", 15_000) +
+			`","nics":[],"disks":[` + list(500, always(`{}`)) + `]}}`), "/instances/i: "},
+		"UUID of an instance, for its disks": {older(`,"instances":{"i":{"name":"i","serial_no":1,"uuid":"` + strings.Repeat("a", 400_000) +
+			`","nics":[],"disks":[` + list(300, always(`{}`)) + `]}}`), "/instances/i: "},
+		"key of an instance, for its disks": {older(`,"instances":{"` + strings.Repeat("a", 30_000) + `":{"name":"i","serial_no":1,"nics":[],"disks":[` +
+			list(300, always(`{}`)) + `]}}`), "/instances/aaa"},
+		"UUID of a node, for its instances": {older(`,"nodes":{"n":{"name":"n","uuid":"` + strings.Repeat("a", 30_000) + `","primary_ip":"1","serial_no":1}},"instances":{` +
+			list(300, func(i int) string {
+				return fmt.Sprintf(`"i%d":{"name":"i%d","serial_no":1,"primary_node":"n","nics":[],"disks":[]}`, i, i)
+			}) + `}`), "/instances/i"},
+		"policy of the cluster, for its groups": {strings.Replace(older(`,"nodegroups":{`+list(300, func(i int) string {
+			return fmt.Sprintf(`"g%d":{"uuid":"g%d","name":"g%d","serial_no":1,"ipolicy":{"min":{"x":1},"max":{"x":2}}}`, i, i, i)
+		})+`}`), `"serial_no":7`, `"ipolicy":{"min":{`+list(2_000, func(i int) string { return fmt.Sprintf(`"spec%d":%d`, i, i) })+`},"max":{}},"serial_no":7`, 1), "/nodegroups/g"},
 		"zeros": {strings.Repeat("\x00", 1_000_000), "not a JSON object"},
 	}
 }
+
+// older returns a configuration of Ganeti 2.6 with some more members.
+func older(members string) string { return strings.Replace(root(members), "3000000", "2060000", 1) }
 
 // A strange file allocates no more than four times what an ordinary one of its size does,
 // or is refused, but for those that are named.
