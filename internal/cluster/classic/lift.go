@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-faster/jx"
 
@@ -143,7 +142,11 @@ func (l *lifter) derive(identity ...string) string {
 
 // derive makes a UUID of what identifies an object that has none.
 func derive(identity ...string) string {
-	sum := sha1.Sum([]byte("gntconfd\x00" + strings.Join(identity, "\x00")))
+	text := []byte("gntconfd")
+	for _, part := range identity {
+		text = append(append(text, 0), part...)
+	}
+	sum := sha1.Sum(text)
 	sum[6] = sum[6]&0x0f | 5<<4 // a UUID made of a name by SHA-1
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
