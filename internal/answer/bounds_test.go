@@ -24,9 +24,9 @@ func hostile() map[string]string {
 		"many instances":  made("", "", 20_000, 1, ""),
 		"many disks":      made("", "", 200, 300, ""),
 		"long members":    withMembers(made("", "", 1, 1, "")),
-		"many tags":       made("", "", 1, 1, strings.Repeat(`"tag",`, 1_000_000)),
+		"many tags":       made("", "", 1, 1, strings.Repeat(`"long tag",`, 1_000_000)),
 		"one large tag":   made("", "", 1, 1, `"`+long+`",`),
-		"large instances": made("", "", 100, 1, strings.Repeat(`"tag",`, 30_000)),
+		"large instances": made("", "", 100, 1, strings.Repeat(`"long tag",`, 30_000)),
 	}
 }
 

@@ -39,7 +39,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys container
-	if err := keys.load(jx.DecodeBytes(text), "/keys", nil); err != nil {
+	if err := keys.load(jx.DecodeBytes(text), "/keys", nil, new(crowd)); err != nil {
 		t.Fatal(err)
 	}
 	name := func(i int32) string { return list[i] }

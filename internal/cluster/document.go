@@ -107,6 +107,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 		}
 		return failure
 	}
+	var crowd crowd
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		if err := checkUTF8(key); err != nil {
 			return fail("a key", err)
@@ -122,7 +123,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 			case jx.Object:
 				c := &container{form: elem, redact: doc.redact}
 				doc.containers[name] = c
-				if err := c.load(d, place, former.objects(name)); err != nil {
+				if err := c.load(d, place, former.objects(name), &crowd); err != nil {
 					failure = err
 				}
 				return failure
@@ -131,6 +132,9 @@ func (doc *document) load(text io.Reader, former *document) error {
 		raw, err := nextRaw(d)
 		if err == nil {
 			err = check(raw, 1)
+		}
+		if err == nil {
+			err = crowd.add(name, raw)
 		}
 		if err != nil {
 			return fail(place, err)
@@ -279,8 +283,28 @@ func checkUTF8(text []byte) error {
 	}
 }
 
+// crowd counts what a file has in it, and the bytes: each object and each element takes
+// memory, of which a file of nothing but {} or "" would need many times its size.
+type crowd struct{ objects, commas, bytes int }
+
+// add counts what is in a value. The error says that there is more than a file of that
+// size may have. What looks like it in a text counts, too: to know better would take
+// longer.
+func (c *crowd) add(key string, raw []byte) error {
+	c.objects += bytes.Count(raw, []byte("{"))
+	c.commas += bytes.Count(raw, []byte(","))
+	c.bytes += len(key) + len(raw)
+	switch {
+	case c.objects > wire.ConfigObjects+c.bytes/wire.ConfigObjectSize:
+		return fmt.Errorf("up to here there are more than %d objects, and more than one for each %d bytes", wire.ConfigObjects, wire.ConfigObjectSize)
+	case c.commas > wire.ConfigElements+c.bytes/wire.ConfigElementSize:
+		return fmt.Errorf("up to here there are more than %d elements, and more than one for each %d bytes", wire.ConfigElements, wire.ConfigElementSize)
+	}
+	return nil
+}
+
 // load reads the objects at a place, of which the former document has the former ones.
-func (c *container) load(d *jx.Decoder, place string, former []object) error {
+func (c *container) load(d *jx.Decoder, place string, former []object, crowd *crowd) error {
 	c.objects = make([]object, 0, len(former)+len(former)/8)
 	var page page
 	next := 0         // where in former the key is, if keys come in order
@@ -305,6 +329,9 @@ func (c *container) load(d *jx.Decoder, place string, former []object) error {
 		raw, err := nextRaw(d)
 		if err == nil && !bytes.Equal(raw, o.raw) {
 			err = check(raw, 2)
+		}
+		if err == nil {
+			err = crowd.add(o.key, raw)
 		}
 		if err != nil {
 			return fail(place+"/"+canonical.EscapeToken(o.key), err)

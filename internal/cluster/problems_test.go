@@ -125,8 +125,8 @@ func TestProblemsAreShort(t *testing.T) {
 	if got := after.TotalAlloc - before.TotalAlloc; got > 20_000*uint64(len(problems)) {
 		t.Errorf("%d bytes allocated for %d problems", got, len(problems))
 	}
-	if len(problems) < 3000 {
-		t.Errorf("only %d problems", len(problems))
+	if len(problems) != maxProblems+1 || !strings.Contains(problems[maxProblems], "more problems") {
+		t.Errorf("%d problems, want %d and how many more", len(problems), maxProblems)
 	}
 	for _, problem := range problems {
 		if len(problem) > 1000 {

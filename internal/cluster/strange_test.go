@@ -73,7 +73,18 @@ func strange() map[string]struct{ text, err string } {
 		"policy of the cluster, for its groups": {strings.Replace(older(`,"nodegroups":{`+list(300, func(i int) string {
 			return fmt.Sprintf(`"g%d":{"uuid":"g%d","name":"g%d","serial_no":1,"ipolicy":{"min":{"x":1},"max":{"x":2}}}`, i, i, i)
 		})+`}`), `"serial_no":7`, `"ipolicy":{"min":{`+list(2_000, func(i int) string { return fmt.Sprintf(`"spec%d":%d`, i, i) })+`},"max":{}},"serial_no":7`, 1), "/nodegroups/g"},
-		"zeros": {strings.Repeat("\x00", 1_000_000), "not a JSON object"},
+		"empty disks":          {root(`,"disks":{` + list(100_000, func(i int) string { return fmt.Sprintf(`"%d":{}`, i) }) + `}`), "/disks/5000: up to here there are more than 4096 objects"},
+		"empty children":       {root(`,"disks":{"d":{"children":[` + list(300_000, always(`{}`)) + `]}}`), "/disks/d: up to here there are more than 4096 objects"},
+		"small children":       {text: root(`,"disks":{"d":{"children":[` + list(10_000, always(`{"size":1,"params":null,"uuid":""}`)) + `]}}`)},
+		"children of children": {root(`,"disks":{"d":{"children":[` + list(5_000, always(strings.Repeat(`{"children":[`, 9)+strings.Repeat("]}", 9))) + `]}}`), "/disks/d: up to here"},
+		"empty nics":           {root(`,"instances":{` + instance("i", `,"nics":[`+list(100_000, always(`{}`))+`]`) + `}`), "/instances/i: up to here"},
+		"empty policies":       {root(`,"nodegroups":{` + list(30_000, func(i int) string { return fmt.Sprintf(`"%d":{"ipolicy":{"minmax":[{}]}}`, i) }) + `}`), "/nodegroups/2000: up to here"},
+		"empty collectors":     {root(`,"x":1,"cluster":{"data_collectors":{` + list(100_000, func(i int) string { return fmt.Sprintf(`"%d":{}`, i) }) + `}}`), "/cluster: up to here"},
+		"empty tags":           {root(`,"instances":{` + instance("i", `,"tags":[`+list(300_000, always(`""`))+`]`) + `}`), "/instances/i: up to here there are more than 65536 elements"},
+		"disks of no name":     {root(`,"instances":{` + instance("i", `,"disks":[`+list(300_000, always(`""`))+`]`) + `}`), "/instances/i: up to here there are more than 65536 elements"},
+		"short tags":           {text: root(`,"instances":{` + instance("i", `,"tags":[`+list(300_000, always(`"a tag"`))+`]`) + `}`)},
+		"deep filters":         {root(`,"filters":{"a":{"predicates":[` + list(20_000, always(`["jobid",`+strings.Repeat(`["|",`, 10)+`["=","id",1]`+strings.Repeat(`]`, 10)+`]`)) + `]}}`), "/filters/a: up to here there are more than 65536 elements"},
+		"zeros":                {strings.Repeat("\x00", 1_000_000), "not a JSON object"},
 	}
 }
 
@@ -94,6 +105,8 @@ func TestStrangeFilesCostTheirSize(t *testing.T) {
 		switch name {
 		case "many disks of an instance": // each with nodes of its own, and lists for them
 			times = 5
+		case "small children": // each read into a structure, and the list grows
+			times = 6
 		case "deep disks", "large exponents of the cluster": // small things that become large ones, with a limit
 			times = 8
 		}
