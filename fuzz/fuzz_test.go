@@ -11,6 +11,7 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/wire"
@@ -168,7 +169,7 @@ func FuzzClassicRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	codec, book := newCodec(secret), answer.PrepareClassic(snapshot)
+	codec, book := newCodec(secret), classic.Prepare(snapshot)
 	f.Fuzz(func(t *testing.T, text string) {
 		datagram := sign(secret, strconv.FormatInt(noon.Unix(), 10), text)
 		if codec.Authenticate(datagram, noon) != wire.Accepted {

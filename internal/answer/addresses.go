@@ -22,7 +22,7 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 		}
 		return unknownEntry, true
 	}
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, ip := range parameters.IPList.Value {
 		answer := wire.NodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64NodeIPAnswerV1(wire.ErrorUnknownEntry)}
@@ -33,8 +33,8 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 				V2: b.snapshot.Serial,
 			}
 		}
-		if tooLarge(e, quoted(answer.V1.String)) {
-			return TooLarge, true
+		if Exceeds(e, Quoted(answer.V1.String)) {
+			return tooLarge, true
 		}
 		answer.Encode(e)
 	}
@@ -52,11 +52,11 @@ func (b *Book) prepareLinks(s *Scratch) {
 }
 
 func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, ip := range ips {
-		if tooLarge(e, quoted(ip)) {
-			return TooLarge
+		if Exceeds(e, Quoted(ip)) {
+			return tooLarge
 		}
 		e.Str(ip)
 	}

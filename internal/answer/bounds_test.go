@@ -1,4 +1,4 @@
-package answer
+package answer_test
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 )
 
@@ -103,29 +105,29 @@ func TestAnswersAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		book, classicBook := Prepare(snapshot), PrepareClassic(snapshot)
+		book, classicBook := answer.Prepare(snapshot), classic.Prepare(snapshot)
 		for _, members := range costly {
 			text := []byte(`{"protocol":1,"rsalt":"x",` + members + `}`)
 			var request wire.Request
 			modern := request.Decode(jx.DecodeBytes(text)) == nil // some are for the other dialect
-			var classic wire.ClassicRequest
-			if err := classic.Decode(jx.DecodeBytes(text)); err != nil {
+			var classicRequest wire.ClassicRequest
+			if err := classicRequest.Decode(jx.DecodeBytes(text)); err != nil {
 				t.Fatalf("%.100s: %v", members, err)
 			}
-			for dialect, answer := range map[string]func(*Scratch) (Reply, bool){
-				"3.0": func(s *Scratch) (Reply, bool) {
+			for dialect, respond := range map[string]func(*answer.Scratch) (answer.Reply, bool){
+				"3.0": func(s *answer.Scratch) (answer.Reply, bool) {
 					if !modern {
-						return Reply{}, false
+						return answer.Reply{}, false
 					}
 					return book.Answer(&request, s)
 				},
-				"2.6": func(s *Scratch) (Reply, bool) { return classicBook.Answer(&classic, s) },
+				"2.6": func(s *answer.Scratch) (answer.Reply, bool) { return classicBook.Answer(&classicRequest, s) },
 			} {
-				var s Scratch
-				var reply Reply
+				var s answer.Scratch
+				var reply answer.Reply
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				reply, _ = answer(&s)
+				reply, _ = respond(&s)
 				runtime.ReadMemStats(&after)
 				if size := after.TotalAlloc - before.TotalAlloc; size > 1<<20 {
 					t.Errorf("%s: %.100s in dialect %s: %d bytes allocated for a reply of %d", name, members, dialect, size, len(reply.Text))
@@ -146,14 +148,14 @@ func BenchmarkCostly(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		book := Prepare(snapshot)
+		book := answer.Prepare(snapshot)
 		for i, members := range costly {
 			var request wire.Request
 			if request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"x",`+members+`}`)) != nil {
 				continue // for the other dialect
 			}
 			b.Run(fmt.Sprintf("%s/%d-%.24s", strings.ReplaceAll(name, " ", "-"), i, members), func(b *testing.B) {
-				var s Scratch
+				var s answer.Scratch
 				for b.Loop() {
 					book.Answer(&request, &s)
 				}

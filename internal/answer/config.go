@@ -12,26 +12,26 @@ import (
 // to.
 func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.errorText(invalidQuery(query)), true
+		return s.errorText(InvalidQuery(query)), true
 	}
 	var err error
-	s.text.Buf, err = b.snapshot.AppendValue(s.text.Buf[:0], query.String, wire.MaxDatagramSize)
+	s.Text.Buf, err = b.snapshot.AppendValue(s.Text.Buf[:0], query.String, wire.MaxDatagramSize)
 	switch {
 	case errors.Is(err, cluster.ErrNoValue):
 		return argumentError, true
 	case errors.Is(err, cluster.ErrTooLarge):
-		return TooLarge, true
+		return tooLarge, true
 	case err != nil:
 		return s.errorText(err.Error()), true
 	}
-	s.begin().Raw(s.text.Buf)
+	s.Begin().Raw(s.Text.Buf)
 	return s.end(wire.StatusOK, b.snapshot.Serial), true
 }
 
 // prepareCollectors prepares the state of the data collectors that Ganeti knows;
 // the configuration may lack some and have others.
 func (b *Book) prepareCollectors(s *Scratch) {
-	e := s.begin()
+	e := s.Begin()
 	e.ObjStart()
 	for _, name := range [...]string{
 		wire.CollectorCPULoad,

@@ -64,7 +64,7 @@ func start(t *testing.T, o Options) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetBook(answer.Prepare(snapshot))
+	s.SetResponder(answer.Prepare(snapshot))
 	f.state.Store(&reload.State{
 		Snapshot: snapshot, Size: len(sample.Config), LoadedAt: time.Now(), LoadTime: 3 * time.Millisecond, Loads: 1,
 	})
