@@ -178,7 +178,7 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) err
 func (r *Reloader) tidy(last time.Time) {
 	if r.untidy && time.Since(last) > calm {
 		r.untidy = false
-		settle()
+		r.memory.Tighten()
 	}
 }
 
@@ -195,7 +195,7 @@ func loader(redactSecrets bool) func(context.Context, *cluster.Snapshot, io.Read
 
 // loadConfig returns the state that follows s with a snapshot of text.
 func (r *Reloader) loadConfig(ctx context.Context, s State, text *io.SectionReader) (State, error) {
-	defer hurry()()
+	defer r.memory.Relax()()
 	began := time.Now()
 	snapshot, err := r.load(ctx, s.Snapshot, text)
 	ended := time.Now()
