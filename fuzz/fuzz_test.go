@@ -27,7 +27,7 @@ type station struct {
 
 func newStation(f *testing.F) *station {
 	c := clusters().Example(1)
-	snapshot, err := cluster.Load(slices.Clone(c.file))
+	snapshot, err := cluster.Parse(slices.Clone(c.file))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func FuzzClassicRequest(f *testing.F) {
 		f.Add(request)
 	}
 	c := clusters().Example(1)
-	snapshot, err := cluster.Load(slices.Clone(c.file))
+	snapshot, err := cluster.Parse(slices.Clone(c.file))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // loadAndAsk loads a configuration, of whatever bytes, and asks all questions
 // about what came of it.
 func loadAndAsk(t rapid.TB, data []byte) {
-	snapshot, err := cluster.Load(slices.Clone(data))
+	snapshot, err := cluster.Parse(slices.Clone(data))
 	if (snapshot == nil) == (err == nil) {
 		t.Fatalf("snapshot %v with error %v", snapshot, err)
 	}

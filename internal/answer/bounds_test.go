@@ -101,7 +101,7 @@ var costly = []string{
 // megabyte: building stops as soon as it cannot fit any more.
 func TestAnswersAreBounded(t *testing.T) {
 	for name, config := range hostile() {
-		snapshot, err := cluster.Load([]byte(config))
+		snapshot, err := cluster.Parse([]byte(config))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -144,7 +144,7 @@ func TestAnswersAreBounded(t *testing.T) {
 // BenchmarkCostly tells what the costliest questions take.
 func BenchmarkCostly(b *testing.B) {
 	for name, config := range hostile() {
-		snapshot, err := cluster.Load([]byte(config))
+		snapshot, err := cluster.Parse([]byte(config))
 		if err != nil {
 			b.Fatal(err)
 		}

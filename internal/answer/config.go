@@ -46,22 +46,13 @@ func (b *Book) prepareCollectors(s *Scratch) {
 			state = wire.DataCollector{Active: c.Active, Interval: int64(math.RoundToEven(c.Interval))}
 		}
 		if name == wire.CollectorInstanceStatus {
-			state.Active = state.Active && b.xenEnabled()
+			state.Active = state.Active && b.snapshot.XenEnabled
 		}
 		e.FieldStart(name)
 		state.Encode(e)
 	}
 	e.ObjEnd()
 	b.collectors = s.prepare(wire.StatusOK, b.snapshot.Serial)
-}
-
-func (b *Book) xenEnabled() bool {
-	for _, hypervisor := range b.snapshot.Hypervisors {
-		if hypervisor == "xen-pvm" || hypervisor == "xen-hvm" {
-			return true
-		}
-	}
-	return false
 }
 
 func (b *Book) answerCollectors(*wire.Query, *Scratch) (Reply, bool) { return b.collectors, true }

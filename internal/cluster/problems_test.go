@@ -26,7 +26,7 @@ func TestNoProblems(t *testing.T) {
 		}
 	}
 	for name, data := range configs {
-		s, err := Load(data)
+		s, err := Parse(data)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -91,7 +91,7 @@ func TestProblems(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := Load([]byte(test.text))
+			s, err := Parse([]byte(test.text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +114,7 @@ func TestProblemsAreShort(t *testing.T) {
 	if !strings.Contains(text, `"link":"long`) {
 		t.Fatal("the default link has another name")
 	}
-	s, err := Load([]byte(text))
+	s, err := Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

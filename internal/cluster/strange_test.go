@@ -127,7 +127,7 @@ func loading(t *testing.T, text, want string) uint64 {
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err = Load([]byte(text))
+		_, err = Parse([]byte(text))
 		runtime.ReadMemStats(&after)
 		least = min(least, after.TotalAlloc-before.TotalAlloc)
 	}
@@ -142,7 +142,7 @@ func TestLoadingEnds(t *testing.T) {
 	for name, test := range strange() {
 		for _, reads := range []int{0, 1, 3, 1000} {
 			ctx := &countdown{Context: t.Context(), left: reads}
-			_, err := new(Snapshot).Next(ctx, strings.NewReader(test.text))
+			_, err := Load(ctx, strings.NewReader(test.text), Options{})
 			if ctx.left < 0 && !errors.Is(err, context.Canceled) && test.err == "" {
 				t.Errorf("%s: %v after %d looks at the context", name, err, reads)
 			}
@@ -169,7 +169,7 @@ func BenchmarkStrange(b *testing.B) {
 			b.SetBytes(int64(len(test.text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				Load([]byte(test.text))
+				Parse([]byte(test.text))
 			}
 		})
 	}
@@ -181,7 +181,7 @@ func BenchmarkStrange(b *testing.B) {
 		b.SetBytes(int64(ordinary.Len()))
 		b.ReportAllocs()
 		for b.Loop() {
-			Load(ordinary.Bytes())
+			Parse(ordinary.Bytes())
 		}
 	})
 }

@@ -63,7 +63,7 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 	data, err := reload.ReadConfig(path)
 	var snapshot *cluster.Snapshot
 	if err == nil {
-		snapshot, err = cluster.Load(data)
+		snapshot, err = cluster.Parse(data)
 	}
 	if err != nil {
 		fix := ": gnt-cluster redist-conf on the master distributes it anew"

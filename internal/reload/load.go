@@ -186,10 +186,7 @@ func (r *Reloader) tidy(last time.Time) {
 // if any.
 func loader(redactSecrets bool) func(context.Context, *cluster.Snapshot, io.ReadSeeker) (*cluster.Snapshot, error) {
 	return func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
-		if former == nil {
-			former = &cluster.Snapshot{RedactSecrets: redactSecrets}
-		}
-		return former.Next(ctx, text)
+		return cluster.Load(ctx, text, cluster.Options{Former: former, RedactSecrets: redactSecrets})
 	}
 }
 

@@ -84,7 +84,7 @@ type Options struct {
 	// directory only the poll sees its changes.
 	KeyPath string
 
-	// RedactSecrets makes snapshots without secrets: see cluster.Snapshot.
+	// RedactSecrets makes snapshots without secrets: see cluster.Options.
 	RedactSecrets bool
 
 	OnConfig func(State)  // called for every new State, before it is returned by Reloader.State

@@ -58,7 +58,7 @@ func (q question) datagram(tb testing.TB, codec *wire.Codec, now time.Time) []by
 
 func sampleBook(tb testing.TB) *answer.Book {
 	tb.Helper()
-	snapshot, err := cluster.Load(sample.Config)
+	snapshot, err := cluster.Parse(sample.Config)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func BenchmarkLargeCluster(b *testing.B) {
 	if err := sample.Generate(&text, 1000, 10000, 1); err != nil {
 		b.Fatal(err)
 	}
-	snapshot, err := cluster.Load(text.Bytes())
+	snapshot, err := cluster.Parse(text.Bytes())
 	if err != nil {
 		b.Fatal(err)
 	}

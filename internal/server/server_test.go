@@ -182,7 +182,7 @@ func TestClassicDispositions(t *testing.T) {
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	now := time.Unix(1356000300, 250_000_000)
 	s.now = func() time.Time { return now }
-	snapshot, err := cluster.Load(sample.Config)
+	snapshot, err := cluster.Parse(sample.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func snapshot(t *testing.T, config string) *cluster.Snapshot {
 	t.Helper()
 	s, ok := snapshots[config]
 	if !ok {
-		s, _ = cluster.Load(readConfig(t, config))
+		s, _ = cluster.Parse(readConfig(t, config))
 		snapshots[config] = s
 	}
 	return s

@@ -44,7 +44,7 @@ func ask(t *testing.T, b *Book, members string) string {
 
 func load(t *testing.T, config string) *Book {
 	t.Helper()
-	snapshot, err := cluster.Load([]byte(config))
+	snapshot, err := cluster.Parse([]byte(config))
 	if err != nil {
 		t.Fatal(err)
 	}

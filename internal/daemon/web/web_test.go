@@ -60,7 +60,7 @@ func start(t *testing.T, o Options) *fixture {
 	}
 	f := &fixture{server: s}
 	f.client.Transport = &http.Transport{}
-	snapshot, err := cluster.Load(sample.Config)
+	snapshot, err := cluster.Parse(sample.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
