@@ -25,15 +25,15 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 	e := s.Begin()
 	e.ArrStart()
 	for _, ip := range parameters.IPList.Value {
-		answer := wire.NodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64NodeIPAnswerV1(wire.ErrorUnknownEntry)}
+		answer := wire.NodeIPAnswer{Status: wire.StatusError, Answer: wire.NewInt64NodeIPAnswerAnswer(wire.ErrorUnknownEntry)}
 		if node, ok := link.Node(ip); ok {
 			answer = wire.NodeIPAnswer{
-				V0: wire.StatusOK,
-				V1: wire.NewStringNodeIPAnswerV1(b.snapshot.Nodes[node].PrimaryIP),
-				V2: b.snapshot.Serial,
+				Status: wire.StatusOK,
+				Answer: wire.NewStringNodeIPAnswerAnswer(b.snapshot.Nodes[node].PrimaryIP),
+				Serial: b.snapshot.Serial,
 			}
 		}
-		if Exceeds(e, Quoted(answer.V1.String)) {
+		if Exceeds(e, Quoted(answer.Answer.String)) {
 			return tooLarge, true
 		}
 		answer.Encode(e)

@@ -168,8 +168,8 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 	if isDRBD(d) {
 		id := &d.LogicalID.Value
 		devices = append(devices, drbdDevice{
-			nodes:  [2]string{x.node(id.V0), x.node(id.V1)},
-			minors: [2]int64{id.V3, id.V4},
+			nodes:  [2]string{x.node(id.First), x.node(id.Second)},
+			minors: [2]int64{id.MinorA, id.MinorB},
 		})
 	}
 	for i := range d.Children.Value {

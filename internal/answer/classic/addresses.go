@@ -104,16 +104,16 @@ func (b *Book) answerNodeByInstanceIP(query query, s *answer.Scratch) (answer.Re
 	e := s.Begin()
 	if single {
 		found := link.find(ip.(string))
-		if answer.Exceeds(e, answer.Quoted(found.V1.String)) {
+		if answer.Exceeds(e, answer.Quoted(found.Answer.String)) {
 			return b.tooLarge, true
 		}
-		found.V1.Encode(e)
-		return b.end(s, found.V0), true
+		found.Answer.Encode(e)
+		return b.end(s, found.Status), true
 	}
 	e.ArrStart()
 	for _, ip := range ips {
 		found := link.find(ip.(string))
-		if answer.Exceeds(e, answer.Quoted(found.V1.String)) {
+		if answer.Exceeds(e, answer.Quoted(found.Answer.String)) {
 			return b.tooLarge, true
 		}
 		found.Encode(e)
@@ -129,12 +129,12 @@ func (l *link) find(ip string) wire.ClassicNodeIPAnswer {
 		nodeIP, known := l.nodes[ip]
 		switch {
 		case nodeIP != "":
-			return wire.ClassicNodeIPAnswer{V0: wire.StatusOK, V1: wire.NewStringClassicNodeIPAnswerV1(nodeIP)}
+			return wire.ClassicNodeIPAnswer{Status: wire.StatusOK, Answer: wire.NewStringClassicNodeIPAnswerAnswer(nodeIP)}
 		case known:
 			code = wire.ClassicErrorInternal
 		}
 	}
-	return wire.ClassicNodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64ClassicNodeIPAnswerV1(code)}
+	return wire.ClassicNodeIPAnswer{Status: wire.StatusError, Answer: wire.NewInt64ClassicNodeIPAnswerAnswer(code)}
 }
 
 // maxClassicAnswers is how many answers for one address each fit into a reply, at most.

@@ -256,17 +256,17 @@ func (b *Book) answerNodeMinors(query query, s *answer.Scratch) (answer.Reply, b
 			peer = b.snapshot.Nodes[m.Peer].Name
 		}
 		row := wire.NodeMinor{
-			V0: node.Name,
-			V1: m.Minor,
-			V2: m.Instance,
-			V3: "disk/" + strconv.Itoa(int(m.Disk)),
-			V4: wire.MinorRoleSecondary,
-			V5: peer,
+			Node:     node.Name,
+			Minor:    m.Minor,
+			Instance: m.Instance,
+			Disk:     "disk/" + strconv.Itoa(int(m.Disk)),
+			Role:     wire.MinorRoleSecondary,
+			Peer:     peer,
 		}
 		if m.Primary {
-			row.V4 = wire.MinorRolePrimary
+			row.Role = wire.MinorRolePrimary
 		}
-		if answer.Exceeds(e, answer.Quoted(row.V0)+answer.Quoted(row.V2)+answer.Quoted(row.V5)) {
+		if answer.Exceeds(e, answer.Quoted(row.Node)+answer.Quoted(row.Instance)+answer.Quoted(row.Peer)) {
 			return b.tooLarge, true
 		}
 		row.Encode(e)
