@@ -61,7 +61,7 @@ func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
 		e.Str(ip)
 	}
 	e.ArrEnd()
-	return s.prepare(wire.StatusOK, b.snapshot.Serial)
+	return s.prepare(b.snapshot.Serial)
 }
 
 // answerLink answers with the instance addresses of a link.

@@ -175,17 +175,17 @@ func (s *Scratch) end(status wire.Status, serial int64) Reply {
 
 // prepare is end for a reply that lasts: tooLarge for one that does not fit into a
 // datagram.
-func (s *Scratch) prepare(status wire.Status, serial int64) Reply {
+func (s *Scratch) prepare(serial int64) Reply {
 	if Exceeds(&s.Answer, 0) {
 		return tooLarge
 	}
-	return s.end(status, serial).Prepared()
+	return s.end(wire.StatusOK, serial).Prepared()
 }
 
 // prepareText prepares the reply whose answer is a text.
 func (s *Scratch) prepareText(text string, serial int64) Reply {
 	s.Begin().Str(Cut(text))
-	return s.prepare(wire.StatusOK, serial)
+	return s.prepare(serial)
 }
 
 // Cut returns the beginning of a text, of more bytes than fit into a datagram if the

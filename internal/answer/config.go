@@ -52,7 +52,7 @@ func (b *Book) prepareCollectors(s *Scratch) {
 		state.Encode(e)
 	}
 	e.ObjEnd()
-	b.collectors = s.prepare(wire.StatusOK, b.snapshot.Serial)
+	b.collectors = s.prepare(b.snapshot.Serial)
 }
 
 func (b *Book) answerCollectors(*wire.Query, *Scratch) (Reply, bool) { return b.collectors, true }

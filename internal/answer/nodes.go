@@ -9,7 +9,7 @@ import (
 
 func (b *Book) preparePing(s *Scratch) {
 	s.Begin().Int64(b.snapshot.Version)
-	b.ping = s.prepare(wire.StatusOK, 0)
+	b.ping = s.prepare(0)
 }
 
 func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, true }
@@ -19,7 +19,7 @@ func (b *Book) prepareNodes(s *Scratch) {
 	serial := b.snapshot.Serial
 	for role := range b.roles {
 		s.Begin().Int(role)
-		b.roles[role] = s.prepare(wire.StatusOK, serial)
+		b.roles[role] = s.prepare(serial)
 	}
 
 	nodes := b.snapshot.Nodes
@@ -50,7 +50,7 @@ func (b *Book) prepareNodeList(s *Scratch, include func(*cluster.Node) bool) Rep
 		}
 	}
 	e.ArrEnd()
-	return s.prepare(wire.StatusOK, b.snapshot.Serial)
+	return s.prepare(b.snapshot.Serial)
 }
 
 func (b *Book) answerNodeList(*wire.Query, *Scratch) (Reply, bool) { return b.allNodes, true }

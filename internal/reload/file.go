@@ -238,7 +238,7 @@ func notRegular(info fs.FileInfo) error {
 func stampOf(info fs.FileInfo) stamp {
 	st := info.Sys().(*syscall.Stat_t)
 	return stamp{
-		dev:   uint64(st.Dev),
+		dev:   uint64(st.Dev), //nolint:unconvert // it has 32 bits on some processors
 		ino:   st.Ino,
 		size:  st.Size,
 		mtime: st.Mtim.Nano(),
