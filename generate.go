@@ -16,4 +16,5 @@ package gntconfd
 //go:generate go run ./internal/specgen tuples -target gen/config/index/index_gen.go spec/config.json
 //go:generate go run ./internal/specgen index -target gen/config/classic/classic.schema.json spec/classic.json
 //go:generate go tool jschemagen -loglevel error -package classic -typename Config -target gen/config/classic/classic_gen.go gen/config/classic/classic.schema.json
+//go:generate go run ./internal/specgen forms -target gen/form/form_gen.go spec/config.json spec/classic.json
 //go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json
