@@ -98,9 +98,9 @@ type Options struct {
 	// reached at Port.
 	Follow time.Duration
 
-	// Logger is told of what an operator may want to know: answers to a question that
-	// stay inconsistent, and a list of candidates or a key that cannot be read, as
-	// warnings; datagrams that are ignored, for debugging. Nothing is logged without one.
+	// Logger is told of what an operator may want to know, as warnings: inconsistent
+	// answers, once a peer has contradicted others in the same way for 2 seconds; a list
+	// of candidates or a key that cannot be read; datagrams that are ignored, for debugging. Nothing is logged without one.
 	Logger *slog.Logger
 
 	// Observe, if any, is called for every datagram that is sent or received, from
@@ -120,12 +120,11 @@ var (
 
 // Client asks the daemons of one cluster. It is safe for concurrent use.
 type Client struct {
-	options Options
-	keys    *keys
-	peers   atomic.Pointer[[]*peer]
-	conn    *net.UDPConn
-	stats   [kinds]atomic.Uint64
-	// disagreements are the questions that peers answer differently.
+	options       Options
+	keys          *keys
+	peers         atomic.Pointer[[]*peer]
+	conn          *net.UDPConn
+	stats         [kinds]atomic.Uint64
 	disagreements disagreements
 
 	mu      sync.Mutex

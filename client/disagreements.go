@@ -10,47 +10,77 @@ const (
 	// distribution is how long Ganeti may take to copy a changed configuration to all
 	// candidates. Until then they answer differently, and all is well.
 	distribution = 2 * time.Second
-	// mostDisagreements is how many of them are known at once.
-	mostDisagreements = 1000
+	// mostDisputed is how many disputed questions are known at once.
+	mostDisputed = 1000
 )
 
-// disagreements are the questions that peers answer differently. It is safe for
-// concurrent use.
+// disagreements are the questions that peers answer differently with the same serial
+// number. It is safe for concurrent use.
 type disagreements struct {
-	patience time.Duration // how long one may be before it is worth a warning
+	patience time.Duration // how long a peer may contradict others without a warning
 	seed     maphash.Seed
 
-	mu    sync.Mutex
-	since map[uint64]time.Time // by question; zero where there was a warning
+	mu       sync.Mutex
+	disputed map[uint64]map[string]dissent // by question and peer
+}
+
+// dissent is what a peer says while others say something else.
+type dissent struct {
+	answer uint64
+	since  time.Time
+	warned bool
 }
 
 func newDisagreements() disagreements {
-	return disagreements{patience: distribution, seed: maphash.MakeSeed(), since: make(map[uint64]time.Time)}
+	return disagreements{patience: distribution, seed: maphash.MakeSeed(), disputed: make(map[uint64]map[string]dissent)}
 }
 
-// lasts takes in whether the answers to a question are consistent, and returns true once
-// when they have not been for longer than patience.
-func (d *disagreements) lasts(q *question, consistent bool, now time.Time) bool {
+// last takes in what peers say, of which enough agree or not, and returns true once when
+// one of them has contradicted others in the same way for longer than patience. What a
+// peer said stands until it is heard again: a Query does not wait for all of them.
+func (d *disagreements) last(v *votes, agreed bool, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if consistent && len(d.since) == 0 {
+	if v.consistent && len(d.disputed) == 0 {
 		return false // and most questions need no key
 	}
-	key := d.key(q)
-	since, known := d.since[key]
-	switch {
-	case consistent:
-		delete(d.since, key)
-	case !known:
-		if len(d.since) >= mostDisagreements { // of questions that are no longer asked
-			clear(d.since)
+	key := d.key(v.question)
+	dissents := d.disputed[key]
+	if dissents == nil {
+		if len(d.disputed) >= mostDisputed { // some of them are no longer asked
+			clear(d.disputed)
 		}
-		d.since[key] = now
-	case !since.IsZero() && now.Sub(since) >= d.patience:
-		d.since[key] = time.Time{}
-		return true
+		dissents = make(map[string]dissent)
+		d.disputed[key] = dissents
 	}
-	return false
+	lasting := false
+	for _, o := range v.all {
+		if o.err != nil || o.serial != v.best.serial {
+			continue
+		}
+		if v.same(o, v.best) && (agreed || v.consistent) {
+			delete(dissents, o.peer.name)
+			continue
+		}
+		answer := maphash.String(d.seed, v.question.canonical(o.json))
+		one, known := dissents[o.peer.name]
+		if !known || one.answer != answer {
+			one = dissent{answer: answer, since: now}
+		} else if !one.warned && now.Sub(one.since) >= d.patience {
+			lasting = true
+		}
+		dissents[o.peer.name] = one
+	}
+	if lasting {
+		for name, one := range dissents {
+			one.warned = true
+			dissents[name] = one
+		}
+	}
+	if len(dissents) == 0 {
+		delete(d.disputed, key)
+	}
+	return lasting
 }
 
 // key returns what tells a question from others.
@@ -59,8 +89,8 @@ func (d *disagreements) key(q *question) uint64 {
 	hash.SetSeed(d.seed)
 	hash.WriteByte(byte(q.typ))
 	if q.query.Set {
-		text, _ := q.query.Value.MarshalJSON() // which was sent
-		hash.Write(text)
+		query, _ := q.query.Value.MarshalJSON() // which was sent
+		hash.Write(query)
 	}
 	return hash.Sum64()
 }

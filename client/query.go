@@ -102,7 +102,7 @@ func query[A any](ctx context.Context, c *Client, q Question[A], expected int64)
 	best := replyOf[A](v.best)
 	result.Answer, result.JSON, result.Serial = best.Answer, best.JSON, best.Serial
 	result.Agreed, result.Consistent = v.agreeing >= k.needed(), v.consistent
-	if c.disagreements.lasts(&q.question, v.consistent, time.Now()) {
+	if c.disagreements.last(&v, result.Agreed, time.Now()) {
 		c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial, "agreed", result.Agreed)
 	}
 	if !v.consistent && !result.Agreed {
