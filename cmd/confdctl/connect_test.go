@@ -6,9 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"gntconfd/client"
+	"gntconfd/internal/sample"
 )
 
 // TestUnreadableKey: who may not read the key is told who may.
@@ -50,5 +55,33 @@ func TestUnreadableKey(t *testing.T) {
 		if !strings.Contains(advised.advice, part) {
 			t.Errorf("%q lacks %q", advised.advice, part)
 		}
+	}
+}
+
+// TestNamedServers: who is named is asked, and not the candidates that it knows of.
+func TestNamedServers(t *testing.T) {
+	keyFile := filepath.Join(t.TempDir(), "hmac.key")
+	if err := os.WriteFile(keyFile, sample.Key, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	err := serveSample(t.Context(), func(served *client.Client) error {
+		conn := connection{servers: served.Peers(), keyFile: keyFile, timeout: time.Minute, follow: time.Millisecond}
+		c, err := conn.client()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for range 200 {
+			if _, err := client.Query(t.Context(), c, client.Ping()); err != nil {
+				return err
+			}
+		}
+		if got := c.Peers(); !slices.Equal(got, conn.servers) {
+			t.Errorf("asks %v, not %v", got, conn.servers)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

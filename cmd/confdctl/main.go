@@ -98,7 +98,8 @@ To see what can be asked, without any cluster:
 
 Unless --server names others, questions go to the cluster's master
 candidates, as /var/lib/ganeti/ssconf_master_candidates_ips on this node lists them, or
-where there is no such file to 127.0.0.1. Up to six of them, or as many as --coverage
+where there is no such file to the daemon of this machine. Several names of one address
+are one daemon. Up to six of them, or as many as --coverage
 says, are asked at once. The newest answer, by its serial number, is shown as soon as
 more than half of them agree with it, or all have replied, or --timeout is over. With
 --all every one is asked, and what each says is shown beside the others: ok; stale, with
