@@ -23,8 +23,7 @@ const (
 	// silent: with the pauses between them, for 1.5 seconds.
 	tries = 4
 	// hopeless is how many sendings in a row must get nowhere before a peer is out of
-	// reach: with the pauses between them they take 0.3 seconds, time enough for a
-	// daemon to restart.
+	// reach: with the pauses between them they take 0.3 seconds.
 	hopeless = 3
 	// roomy is a size that most requests fit into, in bytes.
 	roomy = 384
@@ -185,7 +184,7 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 			settled = nil
 		case (k.thorough || k.answers == 0) && k.widen(ctx):
 			continue
-		case !waiting, k.hopeless():
+		case !waiting, k.client.options.GiveUp && k.hopeless():
 			return nil
 		case settled == nil && k.answers+k.failures > 0:
 			settled = time.After(max(firstPause, 2*slowest))

@@ -29,8 +29,7 @@
 // counted in [Stats]. Requests that get no reply are repeated, first after 100
 // milliseconds and then less and less often, and go to peers that have not been
 // asked yet as well, as long as the context lasts; without a deadline it lasts for
-// 10 seconds. When no peer can be reached, because its host refuses the datagrams, say,
-// the question ends after three attempts at each.
+// 10 seconds.
 //
 // # What it takes
 //
@@ -91,6 +90,11 @@ type Options struct {
 	// Coverage is how many peers a question goes to at once: 6 by default, or All.
 	// When there are fewer, it goes to all of them.
 	Coverage int
+
+	// GiveUp ends a question early when no peer can be reached three times in a row,
+	// in 0.3 seconds: their hosts refuse the datagrams, say, or their names cannot be
+	// looked up. Without it the question goes on, as daemons may be restarting.
+	GiveUp bool
 
 	// Follow is how often the peers are brought in step with the cluster's master
 	// candidates; 0 is never. Peers that came from ssconf_master_candidates_ips

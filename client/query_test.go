@@ -298,12 +298,12 @@ func TestRefusedAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedByAll: when nobody can be reached that is said at once.
+// TestRefusedByAll: when nobody can be reached that is said at once to who wants it.
 func TestRefusedByAll(t *testing.T) {
 	t.Parallel()
 	var seen events
 	peers := []string{nobody(t), nobody(t), nobody(t)}
-	c := newClient(t, Options{Peers: peers, Coverage: 2, Observe: seen.observe})
+	c := newClient(t, Options{Peers: peers, Coverage: 2, GiveUp: true, Observe: seen.observe})
 	_, err := Query(patient(t), c, Ping())
 	var noReply *NoReplyError
 	if !errors.As(err, &noReply) || len(noReply.Asked) != len(peers) || !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
@@ -324,7 +324,7 @@ func TestRefusedByAll(t *testing.T) {
 // that cannot be reached.
 func TestUnreachableName(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, Options{Peers: []string{"no-such-node.invalid"}})
+	c := newClient(t, Options{Peers: []string{"no-such-node.invalid"}, GiveUp: true})
 	var noReply *NoReplyError
 	if _, err := Query(patient(t), c, Ping()); !errors.As(err, &noReply) || !errors.As(err, new(*net.DNSError)) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"
@@ -29,11 +30,12 @@ const candidatesInterval = time.Minute
 
 // connection holds the flags of every command that talks to running daemons.
 type connection struct {
-	servers  []string // none: the master candidates
-	keyFile  string
-	timeout  time.Duration
-	all      bool
-	coverage int
+	servers     []string // none: the master candidates
+	keyFile     string
+	timeout     time.Duration
+	timeoutFlag *pflag.Flag // nil where there is none
+	all         bool
+	coverage    int
 
 	local  bool          // the daemon of this node rather than the master candidates, but with all
 	follow time.Duration // how often to look at the list of master candidates; 0 is never
@@ -43,6 +45,7 @@ type connection struct {
 func (c *connection) addFlags(command *cobra.Command) {
 	c.addServer(command)
 	command.Flags().DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for replies, with retries in between")
+	c.timeoutFlag = command.Flags().Lookup("timeout")
 }
 
 // addServer is addFlags for commands that wait as long as the protocol has it.
@@ -82,6 +85,8 @@ func (c *connection) client() (*client.Client, error) {
 		return nil, err
 	}
 	options := client.Options{Peers: c.servers, KeyFile: c.keyFile, Coverage: c.coverage}
+	// A check goes on for --timeout whatever it is, lest each restart be an alarm.
+	options.GiveUp = c.timeoutFlag != nil && !c.timeoutFlag.Changed && !c.local
 	switch {
 	case c.all:
 		options.Coverage = client.All

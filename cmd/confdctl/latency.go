@@ -42,7 +42,7 @@ when --duration is over, or when it is interrupted, and then prints what it has 
 Questions are asked at fixed times, whatever becomes of those before. A round trip
 counts from the first sending of a request: after 100 ms without a reply it is sent
 again, and then less and less often. A reply is lost when it has not come within
---timeout, or nothing gets to the daemon.
+--timeout.
 
 Without --server, the list of master candidates is looked at again every minute: who is
 no candidate any more is not asked any more, and keeps its row.

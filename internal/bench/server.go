@@ -153,7 +153,7 @@ func (s *Server) await(ctx context.Context, accept func(serial int64) bool) erro
 
 // replies returns an error unless the server replies in time, be it with an error.
 func (s *Server) replies(ctx context.Context, patience time.Duration) error {
-	c, err := client.New(client.Options{Peers: []string{s.Addr.String()}, Key: s.Key})
+	c, err := client.New(client.Options{Peers: []string{s.Addr.String()}, Key: s.Key, GiveUp: true})
 	if err != nil {
 		return err
 	}
