@@ -102,9 +102,9 @@ type Options struct {
 	// reached at Port.
 	Follow time.Duration
 
-	// Logger is told of what an operator may want to know, as warnings: inconsistent
-	// answers, once a peer has contradicted others in the same way for 2 seconds; a list
-	// of candidates or a key that cannot be read; datagrams that are ignored, for debugging. Nothing is logged without one.
+	// Logger is told of what an operator may want to know and no error says, as
+	// warnings: inconsistent answers, once a peer has contradicted the majority in the
+	// same way for 2 seconds; a list of candidates or a key that cannot be read; datagrams that are ignored, for debugging. Nothing is logged without one.
 	Logger *slog.Logger
 
 	// Observe, if any, is called for every datagram that is sent or received, from

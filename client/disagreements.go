@@ -14,8 +14,8 @@ const (
 	mostDisputed = 1000
 )
 
-// disagreements are the questions that peers answer differently with the same serial
-// number. It is safe for concurrent use.
+// disagreements are the questions that most peers answer alike, and others differently with
+// the same serial number. It is safe for concurrent use.
 type disagreements struct {
 	patience time.Duration // how long a peer may contradict others without a warning
 	seed     maphash.Seed
@@ -35,10 +35,10 @@ func newDisagreements() disagreements {
 	return disagreements{patience: distribution, seed: maphash.MakeSeed(), disputed: make(map[uint64]map[string]dissent)}
 }
 
-// last takes in what peers say, of which enough agree or not, and returns true once when
-// one of them has contradicted others in the same way for longer than patience. What a
-// peer said stands until it is heard again: a Query does not wait for all of them.
-func (d *disagreements) last(v *votes, agreed bool, now time.Time) bool {
+// last takes in what peers say, of which enough agree, and returns true once when one of
+// the others has contradicted them in the same way for longer than patience. What a peer
+// said stands until it is heard again: a Query does not wait for all of them.
+func (d *disagreements) last(v *votes, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if v.consistent && len(d.disputed) == 0 {
@@ -58,7 +58,7 @@ func (d *disagreements) last(v *votes, agreed bool, now time.Time) bool {
 		if o.err != nil || o.serial != v.best.serial {
 			continue
 		}
-		if v.same(o, v.best) && (agreed || v.consistent) {
+		if v.same(o, v.best) {
 			delete(dissents, o.peer.name)
 			continue
 		}

@@ -102,11 +102,11 @@ func query[A any](ctx context.Context, c *Client, q Question[A], expected int64)
 	best := replyOf[A](v.best)
 	result.Answer, result.JSON, result.Serial = best.Answer, best.JSON, best.Serial
 	result.Agreed, result.Consistent = v.agreeing >= k.needed(), v.consistent
-	if c.disagreements.last(&v, result.Agreed, time.Now()) {
-		c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial, "agreed", result.Agreed)
-	}
-	if !v.consistent && !result.Agreed {
+	switch {
+	case !result.Agreed && !v.consistent:
 		return result, fmt.Errorf("request type %d: %w at serial %d", q.typ, ErrInconsistent, best.Serial)
+	case result.Agreed && c.disagreements.last(&v, time.Now()):
+		c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial)
 	}
 	return result, nil
 }
