@@ -298,6 +298,67 @@ func TestRefusedAlone(t *testing.T) {
 	}
 }
 
+// TestRefusedByAll: when nobody can be reached that is said at once to who wants it.
+func TestRefusedByAll(t *testing.T) {
+	t.Parallel()
+	var seen events
+	peers := []string{nobody(t), nobody(t), nobody(t)}
+	c := newClient(t, Options{Peers: peers, Coverage: 2, GiveUp: true, Observe: seen.observe})
+	_, err := Query(patient(t), c, Ping())
+	var noReply *NoReplyError
+	if !errors.As(err, &noReply) || len(noReply.Asked) != len(peers) || !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	sent := make(map[string]int)
+	for _, e := range append(seen.of(Sent), seen.of(Resent)...) {
+		sent[e.Peer.String()]++
+	}
+	for _, p := range peers {
+		if sent[p] < hopeless {
+			t.Errorf("%d requests to %s, want %d at least", sent[p], p, hopeless)
+		}
+	}
+}
+
+// TestUnreachableName: a name that cannot be looked up is tried no longer than a peer
+// that cannot be reached.
+func TestUnreachableName(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{Peers: []string{"no-such-node.invalid"}, GiveUp: true})
+	var noReply *NoReplyError
+	if _, err := Query(patient(t), c, Ping()); !errors.As(err, &noReply) || !errors.As(err, new(*net.DNSError)) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestHopeless: a peer is out of reach when several sendings in a row got nowhere, however
+// often the network says so of one of them.
+func TestHopeless(t *testing.T) {
+	t.Parallel()
+	c, servers := start(t, Options{}, silent)
+	q := Ping()
+	k, err := c.begin(&q.question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.end()
+	k.widen(t.Context())
+	for i, refused := range []int{1, 5, 0, 1, 2, 1} {
+		if k.hopeless() {
+			t.Fatalf("given up before sending %d", i+1)
+		}
+		for range refused {
+			k.unreachable(servers[0].addr, syscall.ECONNREFUSED)
+		}
+		if i < 5 {
+			k.again(t.Context())
+		}
+	}
+	if !k.hopeless() {
+		t.Error("not given up")
+	}
+}
+
 // TestSilentBefore: who was silent is asked last, and not waited for, until it
 // replies.
 func TestSilentBefore(t *testing.T) {
@@ -447,8 +508,8 @@ func TestCoverage(t *testing.T) {
 			}
 			defer k.end()
 			k.widen(t.Context())
-			if got := c.Stats().Of(Sent); got != uint64(test.want) || k.needed != test.want/2+1 {
-				t.Errorf("asked %d, need %d", got, k.needed)
+			if got := c.Stats().Of(Sent); got != uint64(test.want) || k.needed() != test.want/2+1 {
+				t.Errorf("asked %d, need %d", got, k.needed())
 			}
 		})
 	}

@@ -164,7 +164,7 @@ confdctl ask --help, and ` + strings.Join(moreQuestions(), ", ") + `.
 
 Do not measure a daemon that others need: it gets all the load that there can be.
 
-Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
+Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`,
 		Example: `  confdctl bench
   confdctl bench --echo-hmac --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
@@ -211,7 +211,8 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		}
 		report, err := bench.Run(command.Context(), o, name, config, mix)
 		if err != nil {
-			return err
+			progress(command.ErrOrStderr())("")
+			return (&connection{keyFile: keyFile}).advise(err)
 		}
 		return b.show(command, report)
 	}
