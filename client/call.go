@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 type opinion struct {
 	peer      *peer
 	from      netip.AddrPort
-	status    genwire.Status
+	status    wire.Status
 	json      json.RawMessage
 	serial    int64
 	classic   bool // from a daemon of Ganeti 2.6
@@ -95,7 +95,7 @@ func (c *Client) begin(q *question) (*call, error) {
 	}
 	c.keys.refresh()
 	k := &call{client: c, question: q, salt: rand.Text(), start: time.Now(), wake: make(chan struct{}, 1)}
-	request := genwire.Request{Protocol: genwire.ProtocolVersion, Type: q.typ, Query: q.query, Rsalt: k.salt}
+	request := wire.Request{Protocol: wire.ProtocolVersion, Type: q.typ, Query: q.query, Rsalt: k.salt}
 
 	peers := slices.Clone(*c.peers.Load())
 	doubles := doubles(peers)
@@ -113,7 +113,7 @@ func (c *Client) begin(q *question) (*call, error) {
 	switch c.options.Coverage {
 	case All:
 	case 0:
-		k.coverage = min(k.coverage, genwire.DefaultCoverage)
+		k.coverage = min(k.coverage, wire.DefaultCoverage)
 	default:
 		k.coverage = min(k.coverage, c.options.Coverage)
 	}
@@ -329,7 +329,7 @@ func (k *call) hopeless() bool {
 }
 
 // receive takes a reply in and says what it is.
-func (k *call) receive(reply *genwire.ClassicReply, from netip.AddrPort) (EventKind, time.Duration) {
+func (k *call) receive(reply *wire.ClassicReply, from netip.AddrPort) (EventKind, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	i := slices.IndexFunc(k.targets[:k.asked], func(t *target) bool { return slices.Contains(t.addrs, from) })
@@ -351,10 +351,10 @@ func (k *call) receive(reply *genwire.ClassicReply, from netip.AddrPort) (EventK
 		o.json = json.RawMessage("null")
 	}
 	// Only Ganeti 2.6 and before leave members out, and give errors a serial.
-	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != genwire.StatusOK && o.serial != 0
+	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != wire.StatusOK && o.serial != 0
 	k.arrived = append(k.arrived, o)
 	k.stir()
-	if o.status == genwire.StatusOK {
+	if o.status == wire.StatusOK {
 		stale := k.counted && o.serial < k.newest
 		k.newest, k.counted = max(k.newest, o.serial), true
 		if stale {

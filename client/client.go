@@ -58,7 +58,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // All is the Coverage of a client that asks all of its peers at once.
@@ -132,7 +132,7 @@ type Client struct {
 	disagreements disagreements
 
 	mu      sync.Mutex
-	codec   *wire.Codec      // seals requests
+	codec   *protocol.Codec  // seals requests
 	calls   map[string]*call // the questions under way, by the salt of their replies
 	closed  context.Context
 	close   context.CancelFunc
@@ -147,7 +147,7 @@ func New(options Options) (*Client, error) {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	if options.Port == 0 {
-		options.Port = wire.Port()
+		options.Port = protocol.Port()
 	}
 	if options.Coverage < All {
 		return nil, fmt.Errorf("coverage %d: must be a number of peers, or All", options.Coverage)
@@ -157,7 +157,7 @@ func New(options Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		options: options, keys: keys, codec: wire.NewCodec(keys.ring), calls: make(map[string]*call),
+		options: options, keys: keys, codec: protocol.NewCodec(keys.ring), calls: make(map[string]*call),
 		disagreements: newDisagreements(),
 	}
 	names := options.Peers
@@ -425,7 +425,7 @@ func doubles(peers []*peer) map[*peer]bool {
 
 // keys holds the cluster's key, in step with its file.
 type keys struct {
-	ring   *wire.Keyring
+	ring   *protocol.Keyring
 	path   string // empty when the key does not come from a file
 	logger *slog.Logger
 
@@ -454,7 +454,7 @@ func newKeys(key []byte, path string, logger *slog.Logger) (*keys, error) {
 	if len(key) == 0 {
 		return nil, ErrNoKey
 	}
-	k.ring = wire.NewKeyring(key)
+	k.ring = protocol.NewKeyring(key)
 	return k, nil
 }
 

@@ -19,8 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 func TestPeers(t *testing.T) {
@@ -199,11 +199,11 @@ func TestOnNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer zero.Close()
-	if got, want := zero.Peers(), fmt.Sprintf("127.0.0.1:%d", wire.Port()); len(got) != 1 || got[0] != want {
+	if got, want := zero.Peers(), fmt.Sprintf("127.0.0.1:%d", protocol.Port()); len(got) != 1 || got[0] != want {
 		t.Errorf("peers %v, want %s", got, want)
 	}
-	if port, err := net.LookupPort("udp", "ganeti-confd"); err == nil && port != int(wire.Port()) || err != nil && wire.Port() != 1814 {
-		t.Errorf("port %d, want %d", wire.Port(), port)
+	if port, err := net.LookupPort("udp", "ganeti-confd"); err == nil && port != int(protocol.Port()) || err != nil && protocol.Port() != 1814 {
+		t.Errorf("port %d, want %d", protocol.Port(), port)
 	}
 }
 
@@ -318,9 +318,9 @@ func TestKeyFile(t *testing.T) {
 	}
 	look()
 	c.keys.refresh()
-	if sealed, err := wire.NewCodec(c.keys.ring).SealRequest(nil, new(genwire.Request), time.Now()); err != nil {
+	if sealed, err := protocol.NewCodec(c.keys.ring).SealRequest(nil, new(wire.Request), time.Now()); err != nil {
 		t.Error(err)
-	} else if _, refusal := wire.NewCodec(wire.NewKeyring(key)).Open(sealed, time.Now()); refusal != wire.RefusedHMAC {
+	} else if _, refusal := protocol.NewCodec(protocol.NewKeyring(key)).Open(sealed, time.Now()); refusal != protocol.RefusedHMAC {
 		t.Errorf("refusal %v of the former key", refusal)
 	}
 	if strings.Contains(log.String(), "cluster's key") {

@@ -9,7 +9,7 @@ import (
 	"net/netip"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // Result is what several peers make of a question.
@@ -55,7 +55,7 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
+	return context.WithTimeout(ctx, wire.ExpireTimeout*time.Second)
 }
 
 // Query asks several peers and returns the best answer: of those without an error

@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 // TestBest: what is made of several replies, in whatever order they come.
@@ -541,16 +541,16 @@ func TestIgnored(t *testing.T) {
 		kind   EventKind
 		err    error
 	}{
-		"other key":       {func(r *request) { r.write(sealed([]byte("other"), r.Rsalt, wrong)) }, Forged, wire.ErrHMAC},
-		"no signature":    {func(r *request) { r.write([]byte(`plj0{"msg":"{}","salt":"` + r.Rsalt + `","hmac":""}`)) }, Forged, wire.ErrHMAC},
-		"empty":           {func(r *request) { r.write(nil) }, Garbled, wire.ErrMagic},
-		"other magic":     {func(r *request) { r.write(append([]byte("plj1"), sealed(key, r.Rsalt, wrong)[4:]...)) }, Garbled, wire.ErrMagic},
+		"other key":       {func(r *request) { r.write(sealed([]byte("other"), r.Rsalt, wrong)) }, Forged, protocol.ErrHMAC},
+		"no signature":    {func(r *request) { r.write([]byte(`plj0{"msg":"{}","salt":"` + r.Rsalt + `","hmac":""}`)) }, Forged, protocol.ErrHMAC},
+		"empty":           {func(r *request) { r.write(nil) }, Garbled, protocol.ErrMagic},
+		"other magic":     {func(r *request) { r.write(append([]byte("plj1"), sealed(key, r.Rsalt, wrong)[4:]...)) }, Garbled, protocol.ErrMagic},
 		"garbage":         {func(r *request) { r.write([]byte("plj0 garbage")) }, Garbled, nil},
-		"other protocol":  {func(r *request) { r.reply(strings.Replace(wrong, `"protocol":1`, `"protocol":2`, 1)) }, Garbled, wire.ErrProtocol},
+		"other protocol":  {func(r *request) { r.reply(strings.Replace(wrong, `"protocol":1`, `"protocol":2`, 1)) }, Garbled, protocol.ErrProtocol},
 		"status is text":  {func(r *request) { r.reply(strings.Replace(wrong, `"status":0`, `"status":"0"`, 1)) }, Garbled, nil},
 		"no reply":        {func(r *request) { r.reply(`[]`) }, Garbled, nil},
 		"its own request": {func(r *request) { r.reply(`{"protocol":1,"type":0,"rsalt":"x"}`) }, Garbled, nil},
-		"larger than any": {func(r *request) { r.write(append(sealed(key, r.Rsalt, wrong), make([]byte, 61440)...)) }, Garbled, wire.ErrTooLarge},
+		"larger than any": {func(r *request) { r.write(append(sealed(key, r.Rsalt, wrong), make([]byte, 61440)...)) }, Garbled, protocol.ErrTooLarge},
 		"other salt":      {func(r *request) { r.write(sealed(key, "x", wrong)) }, Late, nil},
 		"empty salt":      {func(r *request) { r.write(sealed(key, "", wrong)) }, Late, nil},
 	} {
@@ -637,7 +637,7 @@ func TestLate(t *testing.T) {
 func TestOutstanding(t *testing.T) {
 	t.Parallel()
 	c, k := waiting()
-	codec := wire.NewCodec(c.keys.ring)
+	codec := protocol.NewCodec(c.keys.ring)
 	for _, target := range k.targets[:k.asked] {
 		c.open(codec, sealed(key, k.salt, replyText(0, `"a"`, 7)), target.addrs[0])
 	}
@@ -658,7 +658,7 @@ func TestNotFromPeers(t *testing.T) {
 	t.Parallel()
 	seen := new(events)
 	other := serve(t, "127.0.0.1", silent)
-	garbage := []byte(genwire.Magic + `{"x":` + strings.Repeat("[", 500))
+	garbage := []byte(wire.Magic + `{"x":` + strings.Repeat("[", 500))
 	c, _ := start(t, Options{Observe: seen.observe}, func(r *request) {
 		for range 3 {
 			if _, err := other.conn.WriteToUDPAddrPort(garbage, r.from); err != nil {
@@ -754,8 +754,8 @@ func TestCannotBeAsked(t *testing.T) {
 		question Question[json.RawMessage]
 		want     error
 	}{
-		"too large":         {Config("/" + strings.Repeat("x", genwire.MaxDatagramSize)), ErrTooLarge},
-		"too large escaped": {Config("/" + strings.Repeat("é", genwire.MaxDatagramSize/6)), ErrTooLarge},
+		"too large":         {Config("/" + strings.Repeat("x", wire.MaxDatagramSize)), ErrTooLarge},
+		"too large escaped": {Config("/" + strings.Repeat("é", wire.MaxDatagramSize/6)), ErrTooLarge},
 		"number":            {Raw(0, json.RawMessage(`1`)), ErrQuery},
 		"list":              {Raw(0, json.RawMessage(`[]`)), ErrQuery},
 		"unknown parameter": {Raw(2, json.RawMessage(`{"4":"x"}`)), ErrQuery},

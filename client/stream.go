@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // Replies asks several peers and is the sequence of what each says, as it comes. It
@@ -97,7 +97,7 @@ func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Dura
 			expected int64 = math.MinInt64 // the serial number of last
 		)
 		for {
-			asking, cancel := context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
+			asking, cancel := context.WithTimeout(ctx, wire.ExpireTimeout*time.Second)
 			// While a change is on its way to the peers, a quorum may not have it yet
 			// that the caller knows already.
 			result, err := query(asking, c, q, expected)

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	confd "gntconfd/internal/wire"
 )
 
 // host is a node with a daemon on it, as it is on a real one: confined and, if it has
@@ -194,7 +194,7 @@ func (h *host) serves(serial int) {
 	conn, err := net.Dial("udp", "127.0.0.1:"+h.port)
 	h.must(err)
 	defer conn.Close()
-	codec := confd.NewCodec(confd.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	buffer := make([]byte, wire.MaxDatagramSize)
 	last := "no reply"
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {

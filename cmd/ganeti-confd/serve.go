@@ -14,7 +14,7 @@ import (
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/log"
 	"gntconfd/internal/daemon/process"
-	"gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // serve runs the daemon until it is told to stop. It was started by launch, unless
@@ -166,7 +166,7 @@ func logging(o *options, paths daemon.Paths) (log.Options, error) {
 func address(o *options, paths daemon.Paths) (netip.AddrPort, error) {
 	port := o.port
 	if port == 0 {
-		port = wire.Port()
+		port = protocol.Port()
 	}
 	if o.bind == "" {
 		ip, err := paths.DefaultAddr()

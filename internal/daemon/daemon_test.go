@@ -18,10 +18,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon/web"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,8 +81,8 @@ func start(t *testing.T, config []byte) *node {
 // ping returns the answer to a ping that is signed with key, "" when none comes.
 func (n *node) ping(t *testing.T, key []byte) string {
 	t.Helper()
-	codec := wire.NewCodec(wire.NewKeyring(key))
-	datagram, err := codec.SealRequest(nil, &genwire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
+	codec := protocol.NewCodec(protocol.NewKeyring(key))
+	datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (n *node) ping(t *testing.T, key []byte) string {
 		t.Fatal(err)
 	}
 	conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	buffer := make([]byte, genwire.MaxDatagramSize)
+	buffer := make([]byte, wire.MaxDatagramSize)
 	size, err := conn.Read(buffer)
 	if err != nil {
 		return ""

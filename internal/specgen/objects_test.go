@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"gntconfd/gen/object"
-	"gntconfd/internal/vectors"
+	"gntconfd/internal/testing/vectors"
 	specvectors "gntconfd/spec/vectors"
 )
 
