@@ -50,7 +50,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +57,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
 )
 
@@ -147,7 +147,7 @@ func New(options Options) (*Client, error) {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	if options.Port == 0 {
-		options.Port = protocol.Port()
+		options.Port = ganeti.Port()
 	}
 	if options.Coverage < All {
 		return nil, fmt.Errorf("coverage %d: must be a number of peers, or All", options.Coverage)
@@ -288,24 +288,15 @@ func (c *Client) candidates() ([]string, error) {
 	return names, err
 }
 
-// nodeFile returns the path of one of Ganeti's files on this node.
-func nodeFile(name string) string {
-	return filepath.Join(os.Getenv("GANETI_ROOTDIR"), "/var/lib/ganeti", name)
-}
-
 // readCandidates returns the addresses of the master candidates that this node
 // knows of.
 func readCandidates() ([]string, error) {
-	path := nodeFile("ssconf_master_candidates_ips")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("list of master candidates: %w", err)
+	paths := ganeti.NodePaths()
+	names, err := paths.ReadCandidates()
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%s: %w", paths.Candidates, ErrNoPeers)
 	}
-	names := strings.Fields(string(text))
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: %w", path, ErrNoPeers)
-	}
-	return names, nil
+	return names, err
 }
 
 // peer is a daemon.
@@ -442,7 +433,7 @@ func newKeys(key []byte, path string, logger *slog.Logger) (*keys, error) {
 	k := &keys{path: path, logger: logger}
 	if key == nil {
 		if k.path == "" {
-			k.path = nodeFile("hmac.key")
+			k.path = ganeti.NodePaths().Key
 		}
 		var err error
 		if key, err = k.read(); err != nil {

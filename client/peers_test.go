@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
 )
 
@@ -199,11 +200,11 @@ func TestOnNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer zero.Close()
-	if got, want := zero.Peers(), fmt.Sprintf("127.0.0.1:%d", protocol.Port()); len(got) != 1 || got[0] != want {
+	if got, want := zero.Peers(), fmt.Sprintf("127.0.0.1:%d", ganeti.Port()); len(got) != 1 || got[0] != want {
 		t.Errorf("peers %v, want %s", got, want)
 	}
-	if port, err := net.LookupPort("udp", "ganeti-confd"); err == nil && port != int(protocol.Port()) || err != nil && protocol.Port() != 1814 {
-		t.Errorf("port %d, want %d", protocol.Port(), port)
+	if port, err := net.LookupPort("udp", "ganeti-confd"); err == nil && port != int(ganeti.Port()) || err != nil && ganeti.Port() != 1814 {
+		t.Errorf("port %d, want %d", ganeti.Port(), port)
 	}
 }
 

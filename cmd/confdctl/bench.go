@@ -20,6 +20,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/bench"
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/sample"
 )
 
@@ -219,7 +220,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 	b.addFlags(command, 2*time.Second, 5)
 	flags := command.Flags()
 	flags.StringVarP(&server, "server", "s", "", "`host:port` of a running daemon to measure")
-	flags.StringVarP(&keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the key of --server")
+	flags.StringVarP(&keyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the key of --server")
 	flags.IntVar(&pid, "pid", 0, "`process` of --server on this machine; without it there are neither CPU time nor memory")
 	flags.StringVar(&config, "config", "", "configuration `file` to ask about, which daemons that are started serve")
 	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")
@@ -357,7 +358,7 @@ func childCommand() *cobra.Command {
 		case childEchoHMAC:
 			return bench.Echo(ctx, addr, sample.Key)
 		}
-		paths := daemon.NodePaths()
+		paths := ganeti.NodePaths()
 		d, err := daemon.Start(ctx, daemon.Options{
 			Config: paths.Config,
 			Key:    paths.Key,

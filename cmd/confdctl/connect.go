@@ -18,7 +18,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"
-	"gntconfd/internal/daemon"
+	"gntconfd/internal/ganeti"
 )
 
 // localhost is where the daemon of this machine is, unless it is bound to another address.
@@ -60,7 +60,7 @@ func (c *connection) addServer(command *cobra.Command) {
 	if err := command.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions); err != nil {
 		panic(err) // it is defined above
 	}
-	flags.StringVarP(&c.keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the cluster's key")
+	flags.StringVarP(&c.keyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the cluster's key")
 }
 
 // addChoice defines the flags about how many daemons to ask on a command.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
 )
@@ -41,9 +42,9 @@ func ganetiUsers(t *testing.T) *users {
 	var u users
 	for id, find := range map[*int]func() (string, error){
 		&u.master:  func() (string, error) { return userID("gnt-masterd") },
-		&u.confd:   func() (string, error) { return userID(daemonUser) },
+		&u.confd:   func() (string, error) { return userID(ganeti.User) },
 		&u.masters: func() (string, error) { return groupID("gnt-masterd") },
-		&u.confds:  func() (string, error) { return groupID(daemonUser) },
+		&u.confds:  func() (string, error) { return groupID(ganeti.User) },
 		&u.daemons: func() (string, error) { return groupID("gnt-daemons") },
 	} {
 		text, err := find()

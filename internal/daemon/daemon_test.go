@@ -243,49 +243,6 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-func TestNodePaths(t *testing.T) {
-	t.Setenv("GANETI_ROOTDIR", "/some/root")
-	want := Paths{
-		Config: "/some/root/var/lib/ganeti/config.data",
-		Key:    "/some/root/var/lib/ganeti/hmac.key",
-		Log:    "/some/root/var/log/ganeti/conf-daemon.log",
-		PID:    "/some/root/var/run/ganeti/ganeti-confd.pid",
-		Family: "/some/root/var/lib/ganeti/ssconf_primary_ip_family",
-	}
-	if got := NodePaths(); got != want {
-		t.Errorf("%+v", got)
-	}
-}
-
-func TestDefaultAddr(t *testing.T) {
-	dir := t.TempDir()
-	for content, test := range map[string]struct {
-		want string
-		err  string
-	}{
-		"missing": {want: "0.0.0.0"},
-		"2\n":     {want: "0.0.0.0"},
-		" 2 ":     {want: "0.0.0.0"},
-		"10\n":    {want: "invalid IP"}, // the zero address: both families
-		"7\n":     {err: `address family "7" is neither`},
-		"":        {err: `address family "" is neither`},
-	} {
-		p := Paths{Family: filepath.Join(dir, "family")}
-		if content == "missing" {
-			os.Remove(p.Family)
-		} else if err := os.WriteFile(p.Family, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		addr, err := p.DefaultAddr()
-		switch {
-		case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
-			t.Errorf("%q: error %v", content, err)
-		case test.err == "" && (err != nil || addr.String() != test.want):
-			t.Errorf("%q: %v, %v", content, addr, err)
-		}
-	}
-}
-
 // Status lines follow what is served.
 func TestStatus(t *testing.T) {
 	n := &node{dir: t.TempDir()}

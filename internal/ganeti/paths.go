@@ -1,4 +1,6 @@
-package daemon
+// Package ganeti is what a node of a Ganeti cluster looks like to a program that runs there:
+// its files, the daemon's port and user, and who may read what.
+package ganeti
 
 import (
 	"errors"
@@ -10,14 +12,21 @@ import (
 	"strings"
 )
 
-// Paths are the files of a node that the daemon reads and writes, where Ganeti
-// has them.
+// User is the user that Ganeti's packages make for the daemon. Its group has the same name.
+const User = "gnt-confd"
+
+// Paths are the files of a node, where Ganeti has them.
 type Paths struct {
 	Config string // the configuration file
 	Key    string // the cluster's HMAC key
 	Log    string // the daemon's log file
 	PID    string // the daemon's pid file
-	Family string // says of which family the cluster's addresses are
+
+	// Lists that Ganeti writes beside the configuration, on nodes that have none too.
+	Family     string // the family of the cluster's addresses: 2 for IPv4, 10 for IPv6
+	Candidates string // the addresses of the master candidates, one on each line
+	Nodes      string // the names of the nodes
+	Instances  string // the names of the instances
 }
 
 // NodePaths returns the paths of this node. The directory that the environment
@@ -29,8 +38,21 @@ func NodePaths() Paths {
 		Key:    filepath.Join(root, "/var/lib/ganeti/hmac.key"),
 		Log:    filepath.Join(root, "/var/log/ganeti/conf-daemon.log"),
 		PID:    filepath.Join(root, "/var/run/ganeti/ganeti-confd.pid"),
-		Family: filepath.Join(root, "/var/lib/ganeti/ssconf_primary_ip_family"),
+
+		Family:     filepath.Join(root, "/var/lib/ganeti/ssconf_primary_ip_family"),
+		Candidates: filepath.Join(root, "/var/lib/ganeti/ssconf_master_candidates_ips"),
+		Nodes:      filepath.Join(root, "/var/lib/ganeti/ssconf_node_list"),
+		Instances:  filepath.Join(root, "/var/lib/ganeti/ssconf_instance_list"),
 	}
+}
+
+// ReadCandidates returns the addresses of the master candidates. There may be none.
+func (p Paths) ReadCandidates() ([]string, error) {
+	text, err := os.ReadFile(p.Candidates)
+	if err != nil {
+		return nil, fmt.Errorf("list of master candidates: %w", err)
+	}
+	return strings.Fields(string(text)), nil
 }
 
 // DefaultAddr returns where the daemon listens unless told: at every IPv4 address
