@@ -105,6 +105,23 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// TestJSON holds the choice of a JSON library to what CONTRIBUTING.md says.
+func TestJSON(t *testing.T) {
+	const standard = "encoding/json"
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		imports := strings.Fields(line)
+		room := strings.TrimPrefix(imports[0], module(t)+"/")
+		judge := strings.HasPrefix(room, "internal/testing/") || room == "client" || strings.HasPrefix(room, "gen/")
+		if slices.Contains(imports[1:], standard) && !judge {
+			t.Errorf("%s uses %s", room, standard)
+		}
+	}
+}
+
 // module returns the name of this module.
 func module(t *testing.T) string {
 	t.Helper()

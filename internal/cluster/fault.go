@@ -1,12 +1,13 @@
 package cluster
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/goccy/go-json"
 
 	"github.com/go-faster/jx"
 	"github.com/ogen-go/ogen/validate"

@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/goccy/go-json"
 )
 
 // Largest numbers of nodes and of instances that Generate takes.

@@ -2,9 +2,10 @@ package sample
 
 import (
 	"bytes"
-	"encoding/json"
 
 	"github.com/go-faster/jx"
+
+	"github.com/goccy/go-json"
 )
 
 // pattern is an object of the sample cluster: its members, in Ganeti's order.

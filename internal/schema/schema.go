@@ -6,11 +6,12 @@ package schema
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/goccy/go-json"
 )
 
 // definitionsPath is what a reference to a definition begins with.

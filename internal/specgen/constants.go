@@ -2,10 +2,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"go/format"
 	"text/template"
+
+	"github.com/goccy/go-json"
 )
 
 // constantsFile is the layout of spec/constants.json.

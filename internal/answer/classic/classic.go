@@ -5,7 +5,6 @@ package classic
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,8 @@ import (
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
+
+	"github.com/goccy/go-json"
 )
 
 // Book answers requests from one snapshot. It is immutable and safe for concurrent use.

@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -17,6 +16,8 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
+
+	"github.com/goccy/go-json"
 )
 
 // refresh is how often the page loads itself anew, in seconds.
