@@ -22,6 +22,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/jsontext"
 )
 
 // Refusal says why a datagram was not opened: at which step of the way
@@ -175,7 +176,7 @@ func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([
 	c.encoder.Reset()
 	request.Encode(c.encoder)
 	text := c.encoder.Bytes()
-	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, quoteASCII(text))
+	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, jsontext.QuoteASCII(text))
 }
 
 // OpenReply takes the datagram of a reply of either dialect apart: the reply, which
@@ -228,7 +229,7 @@ func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []by
 	if escaped != nil {
 		out.Raw(escaped)
 	} else {
-		out.Buf = appendQuoted(out.Buf, plain)
+		out.Buf = jsontext.AppendQuoted(out.Buf, plain)
 	}
 	out.Raw(envelopeFrame[1])
 	out.Str(salt)

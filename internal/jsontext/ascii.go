@@ -1,4 +1,4 @@
-package protocol
+package jsontext
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"github.com/go-faster/jx"
 )
 
-// quoteASCII is text as a JSON string with its quotes, and with the characters beyond
+// QuoteASCII returns text as a JSON string with its quotes, and with the characters beyond
 // ASCII as escapes.
-func quoteASCII(text []byte) []byte {
+func QuoteASCII(text []byte) []byte {
 	w := jx.Writer{Buf: make([]byte, 0, len(text)+len(text)/4)} // every name and value has its quotes escaped
 	w.ByteStr(text)
 	out := make([]byte, 0, len(w.Buf))

@@ -1,4 +1,6 @@
-package protocol
+// Package jsontext writes texts as JSON strings, where jx is too slow for it or does not do
+// what is needed.
+package jsontext
 
 import "github.com/go-faster/jx"
 
@@ -16,10 +18,10 @@ var quoting = func() (table [256]byte) {
 	return table
 }()
 
-// appendQuoted appends text as a JSON string with its quotes, as jx does. A reply is
+// AppendQuoted appends text as a JSON string with its quotes, as jx does. A reply is
 // itself JSON, with something to escape every few bytes and no control characters:
 // for that it is several times faster, as it does not branch on what it finds.
-func appendQuoted(dst, text []byte) []byte {
+func AppendQuoted(dst, text []byte) []byte {
 	n := len(dst)
 	if room := cap(dst) - n; room < 2*len(text)+2 {
 		return appendQuotedSlowly(dst, text)

@@ -1,4 +1,4 @@
-package protocol
+package jsontext
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ func TestAppendQuoted(t *testing.T) {
 		text := texts.Draw(t, "text")
 		room := rapid.IntRange(0, 2*len(text)+10).Draw(t, "room")
 		want := appendQuotedSlowly([]byte("before"), text)
-		got := appendQuoted(append(make([]byte, 0, len("before")+room), "before"...), text)
+		got := AppendQuoted(append(make([]byte, 0, len("before")+room), "before"...), text)
 		if !bytes.Equal(got, want) {
 			t.Fatalf("%s, want %s", got, want)
 		}
@@ -26,7 +26,7 @@ func TestAppendQuoted(t *testing.T) {
 
 func BenchmarkAppendQuoted(b *testing.B) {
 	text := bytes.Repeat([]byte(`{"name":"node1.example.com","primary_ip":"192.0.2.1","offline":false},`), 40)
-	for name, quote := range map[string]func(dst, text []byte) []byte{"fast": appendQuoted, "jx": appendQuotedSlowly} {
+	for name, quote := range map[string]func(dst, text []byte) []byte{"fast": AppendQuoted, "jx": appendQuotedSlowly} {
 		b.Run(name, func(b *testing.B) {
 			dst := make([]byte, 0, 1<<16)
 			b.SetBytes(int64(len(text)))
