@@ -16,16 +16,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/client"
+	"gntconfd/cmd/confdctl/demonstrate"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/sample/serve"
 	"gntconfd/internal/udp"
 )
 
-func readDemo(t *testing.T, output []byte) []demoEntry {
+func readDemo(t *testing.T, output []byte) []demonstrate.Entry {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(output))
 	decoder.DisallowUnknownFields()
-	var entries []demoEntry
+	var entries []demonstrate.Entry
 	if err := decoder.Decode(&entries); err != nil {
 		t.Fatal(err)
 	}
@@ -65,18 +67,18 @@ func TestDemoJSON(t *testing.T) {
 // cluster, the questions of the demonstration.
 func TestDemoOfGaneti(t *testing.T) {
 	ganeti := startGaneti(t)
-	var got []demoEntry
-	if err := serveSample(t.Context(), func(c *client.Client) (err error) {
-		got, err = demoDocument(t.Context(), c)
+	var got []demonstrate.Entry
+	if err := serve.Sample(t.Context(), func(c *client.Client) (err error) {
+		got, err = demonstrate.Document(t.Context(), c)
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want, err := demoDocument(t.Context(), ganeti)
+	want, err := demonstrate.Document(t.Context(), ganeti)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, entries := range [][]demoEntry{want, got} {
+	for _, entries := range [][]demonstrate.Entry{want, got} {
 		for i := range entries {
 			entries[i].RTT = 0
 		}
@@ -87,7 +89,14 @@ func TestDemoOfGaneti(t *testing.T) {
 }
 
 // sameJSON compares JSON by what it means.
-var sameJSON = cmp.Transformer("canonical", func(text json.RawMessage) string { return canonical(text) })
+var sameJSON = cmp.Transformer("value", func(text json.RawMessage) (value any) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		return err.Error()
+	}
+	return value
+})
 
 // startGaneti starts Ganeti's daemon with the sample cluster and waits until it
 // answers.
@@ -152,8 +161,8 @@ func TestDemoLines(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, &stdout)
 	}
 	lines := bytes.Split(stdout.Bytes(), []byte("\n"))
-	if i := slices.IndexFunc(lines, func(line []byte) bool { return len(line) > demoWidth }); i >= 0 {
-		t.Errorf("longer than %d columns: %s", demoWidth, lines[i])
+	if i := slices.IndexFunc(lines, func(line []byte) bool { return len(line) > demonstrate.Width }); i >= 0 {
+		t.Errorf("longer than %d columns: %s", demonstrate.Width, lines[i])
 	}
 	if bytes.Contains(stdout.Bytes(), []byte("\x1b")) {
 		t.Error("coloured without a terminal")

@@ -15,6 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
+	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/ask"
+	"gntconfd/cmd/confdctl/demonstrate"
+	"gntconfd/cmd/confdctl/measure"
+	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/terminal"
 )
 
 // Exit codes. They are part of the help texts below.
@@ -44,42 +50,36 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	if f := (*finding)(nil); errors.As(err, &f) {
+	if f := (*ask.Finding)(nil); errors.As(err, &f) {
 		fmt.Fprintln(stdout, f)
-		return int(f.health)
+		return f.ExitCode()
 	}
 	report(stderr, err)
 	switch {
-	case isStatus(err), errors.As(err, new(missing)):
+	case ask.IsStatus(err), errors.As(err, new(show.Missing)):
 		return exitStatus
 	case errors.Is(err, client.ErrNoReply):
 		return exitNoReply
-	case errors.Is(err, errDiffer), errors.Is(err, client.ErrInconsistent):
+	case errors.Is(err, ask.ErrDiffer), errors.Is(err, client.ErrInconsistent):
 		return exitDiffer
 	default:
 		return exitError
 	}
 }
 
-// isStatus reports whether an error is what a daemon says in place of an answer.
-func isStatus(err error) bool {
-	var status *client.StatusError
-	return errors.As(err, &status)
-}
-
 // report prints an error, and what to do about it.
 func report(stderr io.Writer, err error) {
 	text := err.Error()
 	if status := (*client.StatusError)(nil); errors.As(err, &status) {
-		text = fmt.Sprintf("%s answers with an error: %s", status.Peer, statusText(status))
+		text = fmt.Sprintf("%s answers with an error: %s", status.Peer, ask.StatusText(status))
 	}
-	var advised *advisedError
+	var advised *advice.Error
 	if errors.As(err, &advised) {
-		text += "\n" + strings.ReplaceAll(advised.advice, "\n", "\n  ")
+		text += "\n" + strings.ReplaceAll(advised.Advice, "\n", "\n  ")
 		text = strings.Replace(text, "\n", "\n  ", 1)
 	}
 	for line := range strings.Lines("confdctl: " + text) {
-		fmt.Fprintln(stderr, printable(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintln(stderr, terminal.Printable(strings.TrimSuffix(line, "\n")))
 	}
 }
 
@@ -138,43 +138,16 @@ different answers, or with --all, some are stale or silent.`,
 	}
 	const asking, more = "asking", "more"
 	root.AddGroup(&cobra.Group{ID: asking, Title: "Questions:"}, &cobra.Group{ID: more, Title: "More:"})
-	for _, command := range questionCommands() {
+	for _, command := range ask.Commands() {
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{watchCommand(), checkCommand(), demoCommand(), genClusterCommand(), benchCommand(), latencyCommand()} {
+	for _, command := range []*cobra.Command{ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}
 	root.SetHelpCommandGroupID(more)
 	root.SetCompletionCommandGroupID(more)
-	root.SetFlagErrorFunc(usageError)
+	root.SetFlagErrorFunc(advice.Usage)
 	return root
-}
-
-// advisedError is an error with a text that says what to do about it.
-type advisedError struct {
-	error
-	advice string
-}
-
-func (e *advisedError) Unwrap() error { return e.error }
-
-// usageError adds to an error in the command line where to read on, unless it says
-// that itself.
-func usageError(command *cobra.Command, err error) error {
-	if errors.As(err, new(*advisedError)) {
-		return err
-	}
-	return &advisedError{err, "See " + command.CommandPath() + " --help."}
-}
-
-// usage makes errors about a command's arguments usage errors.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(command *cobra.Command, args []string) error {
-		if err := check(command, args); err != nil {
-			return usageError(command, err)
-		}
-		return nil
-	}
 }

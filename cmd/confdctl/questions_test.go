@@ -2,19 +2,18 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/client"
+	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/internal/sample"
-	"gntconfd/spec"
+	"gntconfd/internal/sample/serve"
 )
 
 // TestQuestionsToGaneti: each command prints the same about the sample cluster,
@@ -26,7 +25,7 @@ func TestQuestionsToGaneti(t *testing.T) {
 		t.Fatal(err)
 	}
 	varying := regexp.MustCompile(`rtt_us"?: \d+|\d+\.\d\d ms *|127\.0\.0\.1:\d+`)
-	ask := func(c *client.Client, args []string) (text string, code int) {
+	put := func(c *client.Client, args []string) (text string, code int) {
 		var out bytes.Buffer
 		code = run(append(args, "--server", c.Peers()[0], "--key-file", key, "--timeout", "10s"), &out, &out)
 		return varying.ReplaceAllString(out.String(), ""), code
@@ -40,13 +39,13 @@ func TestQuestionsToGaneti(t *testing.T) {
 		"ask ping", "ask 3", "ask node-drbd node4",
 	}
 	asked := map[string]bool{}
-	err := serveSample(t.Context(), func(ours *client.Client) error {
+	err := serve.Sample(t.Context(), func(ours *client.Client) error {
 		for _, line := range lines {
 			asked[strings.Fields(line)[0]] = true
 			for _, form := range []string{"", "--output json", "--output yaml", "--all"} {
 				args := strings.Fields(line + " " + form)
-				want, wantCode := ask(theirs, args)
-				got, gotCode := ask(ours, args)
+				want, wantCode := put(theirs, args)
+				got, gotCode := put(ours, args)
 				if diff := cmp.Diff(want, got); diff != "" || wantCode != gotCode || gotCode == exitNoReply {
 					t.Errorf("%v: exit code %d, of Ganeti %d (-Ganeti +ours):\n%s", args, gotCode, wantCode, diff)
 				}
@@ -57,35 +56,9 @@ func TestQuestionsToGaneti(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, q := range questions() {
-		if !asked[q.name()] {
-			t.Errorf("%s is not asked", q.name())
+	for _, command := range ask.Commands() {
+		if !asked[command.Name()] {
+			t.Errorf("%s is not asked", command.Name())
 		}
-	}
-}
-
-// TestTopMembers: the completion of pointers knows what configurations have.
-func TestTopMembers(t *testing.T) {
-	text, err := spec.Files.ReadFile("config.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var schema struct {
-		Definitions struct {
-			Config struct {
-				Properties map[string]any `json:"properties"`
-			}
-		} `json:"definitions"`
-	}
-	if err := json.Unmarshal(text, &schema); err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for name := range schema.Definitions.Config.Properties {
-		want = append(want, "/"+name)
-	}
-	slices.Sort(want)
-	if diff := cmp.Diff(want, slices.Sorted(slices.Values(topMembers))); diff != "" {
-		t.Errorf("members (-want +got):\n%s", diff)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"gntconfd/client"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/sample/serve"
 	"gntconfd/internal/udp"
 )
 
@@ -48,7 +49,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = serveSample(t.Context(), func(c *client.Client) error {
+	err = serve.Sample(t.Context(), func(c *client.Client) error {
 		t.Run("script", func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir:                 "testdata/script",
@@ -57,7 +58,7 @@ func TestScripts(t *testing.T) {
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("SERVER", c.Peers()[0])
-					env.Setenv("LOCALHOST", strings.Replace(c.Peers()[0], localhost, "localhost", 1))
+					env.Setenv("LOCALHOST", strings.Replace(c.Peers()[0], "127.0.0.1", "localhost", 1))
 					env.Setenv("SILENT", silent)
 					env.Setenv("EMPTY", empty)
 					env.Setenv("REFUSED", refused.String())

@@ -1,0 +1,38 @@
+// Package advice adds to errors what to do about them.
+package advice
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+// Error is an error with a text that says what to do about it.
+type Error struct {
+	error
+	Advice string
+}
+
+// New returns err with a text that says what to do about it.
+func New(err error, advice string) error { return &Error{err, advice} }
+
+func (e *Error) Unwrap() error { return e.error }
+
+// Usage adds to an error in the command line where to read on, unless it says
+// that itself.
+func Usage(command *cobra.Command, err error) error {
+	if errors.As(err, new(*Error)) {
+		return err
+	}
+	return &Error{err, "See " + command.CommandPath() + " --help."}
+}
+
+// Args makes errors about a command's arguments usage errors.
+func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		if err := check(command, args); err != nil {
+			return Usage(command, err)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,239 @@
+package ask
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-json"
+
+	"gntconfd/client"
+	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/terminal"
+)
+
+// errDiffer: the daemons do not all say the same.
+var ErrDiffer = errors.New("not all daemons say the same")
+
+// state is what one daemon's answer is beside those of the others.
+type state string
+
+const (
+	stateOK      state = "ok"      // the newest answer, which more give than any other with its serial
+	stateStale   state = "stale"   // the serial is lower than another's
+	stateDiffers state = "differs" // another answer with the same serial
+	stateError   state = "error"   // an error in place of an answer
+	stateSilent  state = "silent"  // no reply
+)
+
+var stateTones = map[state]terminal.Tone{
+	stateOK: terminal.Good, stateStale: terminal.Warn, stateDiffers: terminal.Bad, stateError: terminal.Bad, stateSilent: terminal.Bad,
+}
+
+// opinion is what one daemon says.
+type opinion struct {
+	answer
+	state state
+	key   string // the same for the same answers
+}
+
+// askAll asks every daemon and prints what each one says.
+func askAll(ctx context.Context, conn *Connection, c *client.Client, q inquiry, w io.Writer, form show.Form) error {
+	opinions, err := collect(ctx, c, q)
+	if err != nil {
+		return conn.Advise(err)
+	}
+	if form == show.AsTable {
+		err = writeOpinions(w, opinions)
+	} else {
+		err = form.Write(w, opinionsDocument(opinions))
+	}
+	if err != nil {
+		return err
+	}
+	if alike(opinions) {
+		return cmp.Or(opinions[0].err, opinions[0].View.Err)
+	}
+	var counts []string
+	for _, s := range []state{stateOK, stateStale, stateDiffers, stateError, stateSilent} {
+		n := 0
+		for _, o := range opinions {
+			if o.state == s {
+				n++
+			}
+		}
+		if n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrDiffer, strings.Join(counts, ", "))
+}
+
+// collect returns what each daemon says, in the order in which they are named. The
+// error is that none has replied, or one on this side.
+func collect(ctx context.Context, c *client.Client, q inquiry) ([]opinion, error) {
+	var (
+		opinions []opinion
+		silence  *client.NoReplyError
+	)
+	for a, err := range q.replies(ctx, c) {
+		if err != nil && !errors.As(err, &silence) {
+			return nil, err
+		} else if err == nil {
+			opinions = append(opinions, opinion{answer: a})
+		}
+	}
+	if len(opinions) == 0 {
+		return nil, silence
+	}
+	for i := range opinions {
+		text, err := json.Marshal(opinions[i].document().Answer)
+		if err != nil {
+			return nil, err
+		}
+		opinions[i].key = canonical(text)
+	}
+	compare(opinions)
+	if silence != nil {
+		for _, s := range silence.Asked {
+			silent := opinion{answer: answer{peer: s.Peer, err: errors.New("no reply")}, state: stateSilent}
+			if s.Err != nil {
+				silent.err = s.Err
+			}
+			opinions = append(opinions, silent)
+		}
+	}
+	named := c.Peers()
+	slices.SortStableFunc(opinions, func(a, b opinion) int {
+		return slices.Index(named, a.peer) - slices.Index(named, b.peer)
+	})
+	return opinions, nil
+}
+
+// compare sets the states of daemons that have replied. When answers with the highest
+// serial have equally many votes, nothing says which is right: they all differ.
+func compare(opinions []opinion) {
+	var newest int64
+	for _, o := range opinions {
+		if o.err == nil {
+			newest = max(newest, o.serial)
+		}
+	}
+	votes := make(map[string]int)
+	for _, o := range opinions {
+		if o.err == nil && o.serial == newest {
+			votes[o.key]++
+		}
+	}
+	most := slices.Max(append(slices.Collect(maps.Values(votes)), 0))
+	ties := 0
+	for _, n := range votes {
+		if n == most {
+			ties++
+		}
+	}
+	for i := range opinions {
+		switch o := &opinions[i]; {
+		case o.err != nil:
+			o.state = stateError
+		case o.serial < newest:
+			o.state = stateStale
+		case votes[o.key] < most || ties > 1:
+			o.state = stateDiffers
+		default:
+			o.state = stateOK
+		}
+	}
+}
+
+// canonical returns JSON in a form in which the same values are the same text.
+func canonical(text []byte) string {
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return string(text)
+	}
+	sorted, err := json.Marshal(value)
+	if err != nil {
+		return string(text)
+	}
+	return string(sorted)
+}
+
+// alike reports whether all daemons say the same, be it the same error.
+func alike(opinions []opinion) bool {
+	first := opinions[0]
+	return !slices.ContainsFunc(opinions, func(o opinion) bool {
+		return o.state == stateSilent || o.state != first.state || o.key != first.key
+	})
+}
+
+func opinionsDocument(opinions []opinion) any {
+	all := struct {
+		Consistent bool       `json:"consistent"`
+		Peers      []document `json:"peers"`
+	}{Consistent: alike(opinions)}
+	for _, o := range opinions {
+		d := o.document()
+		d.State = o.state
+		all.Peers = append(all.Peers, d)
+	}
+	return all
+}
+
+// writeOpinions prints a row for each daemon, and below, once, each of the answers
+// that do not fit into it.
+func writeOpinions(w io.Writer, opinions []opinion) error {
+	t := terminal.Table{Head: []string{"DAEMON", "STATE", "SERIAL", "ROUND TRIP", "ANSWER"}}
+	var long [][]opinion // those with the same answer
+	for _, o := range opinions {
+		mark := stateTones[o.state].Cell(string(o.state))
+		if o.err != nil {
+			text, rtt := o.err.Error(), show.Milliseconds(o.roundTrip)
+			if status := (*client.StatusError)(nil); errors.As(o.err, &status) {
+				text = strings.ReplaceAll(StatusText(status), "\n", " ")
+			}
+			if o.state == stateSilent {
+				rtt = "-"
+			}
+			t.Row(o.peer, mark, "-", rtt, text)
+			continue
+		}
+		t.Row(o.peer, mark, o.serial, show.Milliseconds(o.roundTrip), o.Table.Brief())
+		if o.Table.Head == nil && len(o.Table.Rows) < 2 {
+			continue
+		}
+		i := slices.IndexFunc(long, func(same []opinion) bool { return same[0].key == o.key })
+		if i < 0 {
+			i = len(long)
+			long = append(long, nil)
+		}
+		long[i] = append(long[i], o)
+	}
+	if err := t.Write(w); err != nil {
+		return err
+	}
+	for _, same := range long {
+		peers := make([]string, len(same))
+		for i, o := range same {
+			peers[i] = o.peer
+		}
+		title := strings.Join(peers, ", ") + ":"
+		if len(long) == 1 && len(same) == len(opinions) {
+			title = "All of them:"
+		}
+		if _, err := fmt.Fprintln(w, "\n"+terminal.StyleFor(w).Paint(terminal.Strong, title)); err != nil {
+			return err
+		}
+		if err := same[0].Table.Write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}

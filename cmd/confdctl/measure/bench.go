@@ -1,0 +1,370 @@
+// Package measure has the commands that load daemons and time their replies.
+package measure
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/ask"
+	"gntconfd/cmd/confdctl/show"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/bench"
+	"gntconfd/internal/daemon"
+	"gntconfd/internal/ganeti"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/terminal"
+)
+
+// benchFlags are the flags of both ways to measure.
+type benchFlags struct {
+	command        string
+	compare        []string
+	echo, echoHMAC bool
+	load           bench.Load
+	rounds         int
+	form           show.Form
+	svg            string
+}
+
+func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, rounds int) {
+	flags := command.Flags()
+	flags.StringVar(&b.command, "command", "", "`command` that starts the daemon to measure, with {root} and {port}")
+	flags.StringArrayVar(&b.compare, "compare", nil, "`command` that starts a daemon to compare with, with {root} and {port}; more than once for several")
+	flags.BoolVar(&b.echo, "echo", false, "compare with a server that sends requests back")
+	flags.BoolVar(&b.echoHMAC, "echo-hmac", false, "compare with one that also computes two HMACs for each")
+	flags.IntVar(&b.load.Window, "window", 64, "`number` of requests on their way in a closed loop")
+	flags.IntVar(&b.load.Sockets, "sockets", 1, "`number` of sockets to send from, each with a thread")
+	flags.DurationVar(&b.load.Duration, "duration", duration, "how long to send requests each time")
+	flags.IntVar(&b.rounds, "rounds", rounds, "`number` of times to measure everything, the daemons in turn")
+	b.form.AddFlags(command)
+	b.form.AddJSON(command)
+	flags.StringVar(&b.svg, "svg", "", "`directory` to write plots to")
+}
+
+// options checks the flags and returns what they mean. first is the daemon to
+// measure.
+func (b *benchFlags) options(command *cobra.Command, first bench.Contestant) (bench.Options, error) {
+	for _, flag := range []struct {
+		name  string
+		value int
+	}{{"window", b.load.Window}, {"sockets", b.load.Sockets}, {"rounds", b.rounds}} {
+		if flag.value < 1 {
+			return bench.Options{}, fmt.Errorf("--%s %d: must be at least 1", flag.name, flag.value)
+		}
+	}
+	if b.load.Duration <= 0 {
+		return bench.Options{}, fmt.Errorf("--duration %v: must be more than nothing", b.load.Duration)
+	}
+	contestants := []bench.Contestant{first}
+	for i, compare := range b.compare {
+		name := "compared"
+		if i > 0 {
+			name = fmt.Sprintf("compared-%d", i+1)
+		}
+		contestants = append(contestants, bench.Contestant{Name: name, Command: bench.ShellCommand(compare)})
+	}
+	if b.echo {
+		contestants = append(contestants, bench.Contestant{Name: childEcho, Command: child(childEcho), Echo: true})
+	}
+	if b.echoHMAC {
+		contestants = append(contestants, bench.Contestant{Name: childEchoHMAC, Command: child(childEchoHMAC), Echo: true})
+	}
+	return bench.Options{
+		Contestants: contestants,
+		Load:        b.load,
+		Rounds:      b.rounds,
+		Progress:    terminal.Progress(command.ErrOrStderr()),
+	}, nil
+}
+
+// contestant is the daemon to start.
+func (b *benchFlags) contestant() bench.Contestant {
+	start := child(childDaemon)
+	if b.command != "" {
+		start = bench.ShellCommand(b.command)
+	}
+	return bench.Contestant{Name: "daemon", Command: start}
+}
+
+// show prints a report and draws its plots.
+func (b *benchFlags) show(command *cobra.Command, report *bench.Report) error {
+	terminal.Progress(command.ErrOrStderr())("")
+	if b.svg != "" {
+		if err := os.MkdirAll(b.svg, 0o755); err != nil {
+			return err
+		}
+		for name, plot := range report.Plots() {
+			if err := os.WriteFile(filepath.Join(b.svg, name+".svg"), plot, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	if b.form == show.AsTable {
+		return report.Write(command.OutOrStdout())
+	}
+	return b.form.Write(command.OutOrStdout(), report)
+}
+
+const benchAbout = `
+Servers are measured in turn, round by round, so that whatever else the machine
+does disturbs all of them. Without --command the daemon is this project's own, as a
+process of its own. In a command {root} stands for a directory to use as
+GANETI_ROOTDIR, which is also in the environment, and {port} for the port to listen
+on; it must stay in the foreground. Ganeti's own daemon is compared with by
+
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+
+and the limits of the machine are shown by --echo and --echo-hmac: servers that read
+and write as this project's daemon does, but only send each request back, the second
+one after as many HMACs as a daemon must compute.
+
+Every reply is checked: it is verified with the key, or byte for byte the same as
+one to the same request that was.`
+
+// Bench measures daemons.
+func Bench() *cobra.Command {
+	var (
+		b                       benchFlags
+		server, keyFile, config string
+		mixText, rate           string
+		pid                     int
+	)
+	command := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast daemons answer",
+		Long: `bench asks daemons as much as they can answer and shows replies per second, their
+CPU time for each, latencies, losses and memory. Requests are a mix of questions
+about a cluster, by default the sample cluster.
+
+In a closed loop each reply makes room for the next request. With --rate requests
+are due at fixed times, whatever became of those before, and a latency counts from
+when the request was due. A rate such as 0.5x or 2x is that share of what the same
+daemon answers in a closed loop, which is then measured before and after.
+` + benchAbout + `
+
+A mix is made of questions, each with a weight: the names of request types, as in
+confdctl ask --help, and ` + strings.Join(moreQuestions(), ", ") + `.
+
+Do not measure a daemon that others need: it gets all the load that there can be.
+
+Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`,
+		Example: `  confdctl bench
+  confdctl bench --echo-hmac --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+  confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
+  confdctl bench --rate 2x --duration 30s --rounds 1
+  confdctl bench --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}' --compare './other-confd {root} {port}'
+  confdctl bench --noise 100000
+  confdctl bench --rate 500 --hostile 1000 --duration 10s
+  confdctl bench matrix --sizes 3/10,1000/10000 --svg docs`,
+		Args: advice.Args(cobra.NoArgs),
+	}
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		first := b.contestant()
+		if server != "" {
+			if b.command != "" {
+				return advice.Usage(command, errors.New("--server and --command exclude each other"))
+			}
+			s, err := running(server, keyFile, pid)
+			if err != nil {
+				return err
+			}
+			first.Server = s
+		}
+		o, err := b.options(command, first)
+		if err != nil {
+			return advice.Usage(command, err)
+		}
+		if o.Load.Patience <= 0 || o.Load.Noise < 0 || o.Load.Hostile < 0 {
+			return advice.Usage(command, errors.New("--timeout must be more than nothing, --noise and --hostile not less"))
+		}
+		if err := parseRate(rate, &o); err != nil {
+			return advice.Usage(command, err)
+		}
+		mix, err := bench.ParseMix(mixText)
+		if err != nil {
+			return advice.New(err, "Questions are:\n"+strings.Join(bench.Questions(), ", "))
+		}
+		name := filepath.Base(config)
+		if config == "" {
+			name = "sample"
+			if config, err = writeSample(); err != nil {
+				return err
+			}
+			defer os.Remove(config)
+		}
+		report, err := bench.Run(command.Context(), o, name, config, mix)
+		if err != nil {
+			terminal.Progress(command.ErrOrStderr())("")
+			return (&ask.Connection{KeyFile: keyFile}).Advise(err)
+		}
+		return b.show(command, report)
+	}
+	b.addFlags(command, 2*time.Second, 5)
+	flags := command.Flags()
+	flags.StringVarP(&server, "server", "s", "", "`host:port` of a running daemon to measure")
+	flags.StringVarP(&keyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the key of --server")
+	flags.IntVar(&pid, "pid", 0, "`process` of --server on this machine; without it there are neither CPU time nor memory")
+	flags.StringVar(&config, "config", "", "configuration `file` to ask about, which daemons that are started serve")
+	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")
+	flags.StringVar(&rate, "rate", "", "open loop at this `rate`: requests a second or, with an x, a share of the closed loop's")
+	flags.DurationVar(&b.load.Patience, "timeout", time.Second, "time after which a request without a reply is lost")
+	flags.Float64Var(&b.load.Hostile, "hostile", 0, "send a `number` of unsigned datagrams a second that are meant to cost much")
+	flags.Float64Var(&b.load.Noise, "noise", 0, "send a `number` of broken and forged datagrams a second meanwhile")
+	command.AddCommand(matrixCommand(), childCommand())
+	return command
+}
+
+// moreQuestions lists the questions that are no names of request types.
+func moreQuestions() []string {
+	names := wire.RequestWords[:]
+	return slices.DeleteFunc(bench.Questions(), func(q string) bool { return slices.Contains(names, q) })
+}
+
+// matrixCommand measures daemons with clusters of several sizes.
+func matrixCommand() *cobra.Command {
+	var (
+		b         benchFlags
+		sizesText string
+	)
+	command := &cobra.Command{
+		Use:   "matrix",
+		Short: "Measure each type of request, and loading, as clusters grow",
+		Long: `matrix makes up clusters of some sizes and measures with each of them every type of
+request for itself, and loading: from the start of the process to its first answer;
+from the rename of a changed configuration to the first fresh answer, and what
+becomes meanwhile of 500 requests a second; memory after loading and --duration of
+simple questions, and its peak while loading anew. Simple questions are also put as
+loads of different kinds: in a closed loop, one at a time, at half and at double the
+rate of the closed loop, and beside 100,000 broken and forged datagrams a second.
+
+A daemon that is slow with a question gets fewer requests at once, as many as it
+can answer within --duration.
+` + benchAbout + `
+
+Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
+		Example: `  confdctl bench matrix --sizes 3/10,1000/10000 --echo --echo-hmac --svg docs \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
+		Args: advice.Args(cobra.NoArgs),
+	}
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		o, err := b.options(command, b.contestant())
+		if err != nil {
+			return advice.Usage(command, err)
+		}
+		sizes, err := bench.ParseSizes(sizesText)
+		if err != nil {
+			return advice.Usage(command, err)
+		}
+		report, err := bench.Matrix(command.Context(), o, sizes)
+		if err != nil {
+			return err
+		}
+		return b.show(command, report)
+	}
+	b.addFlags(command, 500*time.Millisecond, 5)
+	command.Flags().StringVar(&sizesText, "sizes", "3/10,1000/10000", "numbers of `nodes/instances` of the clusters")
+	return command
+}
+
+// parseRate sets the rate that a text means.
+func parseRate(text string, o *bench.Options) error {
+	if text == "" {
+		return nil
+	}
+	number, relative := strings.CutSuffix(text, "x")
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(value > 0 && value <= 1e9) {
+		return fmt.Errorf("--rate %s: not a number of requests a second such as 5000, nor a share such as 0.5x", text)
+	}
+	if relative {
+		o.Load.Share = value
+	} else {
+		o.Load.Rate = value
+	}
+	return nil
+}
+
+// running returns a daemon that runs already.
+func running(server, keyFile string, pid int) (*bench.Server, error) {
+	conn := ask.Connection{KeyFile: keyFile}
+	key, err := conn.Key()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := net.ResolveUDPAddr("udp", server)
+	if err != nil {
+		return nil, advice.New(err, "--server takes a host and a port.")
+	}
+	return &bench.Server{Addr: addr.AddrPort(), Key: key, PID: pid}, nil
+}
+
+// writeSample writes the sample cluster's configuration into a temporary file.
+func writeSample() (string, error) {
+	file, err := os.CreateTemp("", "confdctl-bench-*.data")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(sample.Config)
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+// Servers that the program itself is started again as.
+const (
+	childDaemon   = "daemon"
+	childEcho     = "echo"
+	childEchoHMAC = "echo-hmac"
+)
+
+// child returns a command that starts this program again as a server.
+func child(kind string) bench.Command {
+	return func(_, port string) *exec.Cmd {
+		command := exec.Command("/proc/self/exe", "bench", "child", kind, port)
+		command.Args[0] = os.Args[0] // which tells the tests' program what to be
+		return command
+	}
+}
+
+// childCommand is what child starts.
+func childCommand() *cobra.Command {
+	command := &cobra.Command{Use: "child KIND PORT", Hidden: true, Args: advice.Args(cobra.ExactArgs(2))}
+	command.RunE = func(command *cobra.Command, args []string) error {
+		ctx := command.Context()
+		port, err := strconv.ParseUint(args[1], 10, 16)
+		if err != nil {
+			return err
+		}
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))
+		switch args[0] {
+		case childEcho:
+			return bench.Echo(ctx, addr, nil)
+		case childEchoHMAC:
+			return bench.Echo(ctx, addr, sample.Key)
+		}
+		paths := ganeti.NodePaths()
+		d, err := daemon.Start(ctx, daemon.Options{
+			Config: paths.Config,
+			Key:    paths.Key,
+			Addr:   addr,
+			Logger: slog.New(slog.DiscardHandler),
+			Memory: daemon.Collector{},
+		})
+		if err != nil {
+			return err
+		}
+		return d.Wait()
+	}
+	return command
+}

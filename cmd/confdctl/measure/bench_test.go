@@ -1,0 +1,21 @@
+package measure
+
+import (
+	"slices"
+	"testing"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/bench"
+)
+
+// TestMeasuredRequests: each type can be measured by its name.
+func TestMeasuredRequests(t *testing.T) {
+	for _, name := range wire.RequestWords[:] {
+		if !slices.Contains(bench.Questions(), name) {
+			t.Errorf("confdctl bench does not know %s", name)
+		}
+	}
+	if slices.Contains(moreQuestions(), "ping") || !slices.Contains(moreQuestions(), "config-disk") {
+		t.Errorf("more questions: %v", moreQuestions())
+	}
+}

@@ -1,0 +1,72 @@
+package terminal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Screen shows a text on a terminal, and the next one in its place.
+type Screen struct {
+	terminal *os.File
+	shown    int // so many lines are there, above the cursor
+}
+
+// NewScreen returns a screen, or nil when w is not a terminal that has one. It must be
+// closed.
+func NewScreen(w io.Writer) *Screen {
+	file, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	s := &Screen{terminal: file}
+	if _, height := s.Size(); height == 0 {
+		return nil
+	}
+	// Without the cursor, and with long lines cut, so that each of them is one.
+	fmt.Fprint(file, "\x1b[?25l\x1b[?7l")
+	return s
+}
+
+// Size returns how many columns and lines there are; 0 where there is no terminal.
+func (s *Screen) Size() (width, height int) {
+	size, err := unix.IoctlGetWinsize(int(s.terminal.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, 0
+	}
+	return int(size.Col), int(size.Row)
+}
+
+// Show replaces the text by another, of which it shows the lines that there is room for.
+func (s *Screen) Show(text string) error {
+	_, height := s.Size()
+	return s.replace(slices.Collect(strings.Lines(text)), height-1) // the cursor needs one
+}
+
+// Close shows a last text, all of it, and leaves the terminal as it was.
+func (s *Screen) Close(text string) error {
+	lines := slices.Collect(strings.Lines(text))
+	err := s.replace(lines, len(lines))
+	_, failed := fmt.Fprint(s.terminal, "\x1b[?7h\x1b[?25h")
+	return errors.Join(err, failed)
+}
+
+func (s *Screen) replace(lines []string, room int) error {
+	var out strings.Builder
+	if s.shown > 0 {
+		fmt.Fprintf(&out, "\x1b[%dA", s.shown)
+	}
+	lines = lines[:min(len(lines), max(room, 0))]
+	for _, line := range lines {
+		out.WriteString("\r" + strings.TrimSuffix(line, "\n") + "\x1b[K\n")
+	}
+	out.WriteString("\x1b[J")
+	s.shown = len(lines)
+	_, err := s.terminal.WriteString(out.String())
+	return err
+}

@@ -1,0 +1,157 @@
+// Package screen opens terminals whose display tests look at.
+package screen
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open returns a terminal of a size, and a function that returns what it shows
+// in the end: lines, and what of them is coloured.
+func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Display) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		if os.Getenv("CONFD_INTEROP") == "require" {
+			t.Fatal(err)
+		}
+		t.Skipf("there are no terminals here: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	raw, err := master.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var number int
+	controlled := raw.Control(func(fd uintptr) {
+		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err != nil {
+			return
+		}
+		if err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(width), Row: uint16(height)}); err != nil {
+			return
+		}
+		number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+	})
+	if controlled != nil || err != nil {
+		t.Fatal(controlled, err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	d := &Display{width: width, height: height, Cursor: true, Wraps: true}
+	drawn := make(chan error, 1)
+	go func() { drawn <- d.draw(bufio.NewReader(master)) }()
+	return terminal, func() *Display {
+		t.Helper()
+		terminal.Close()
+		if err := <-drawn; err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+}
+
+// Display is what a terminal shows, as far as it is needed here.
+type Display struct {
+	width, height int
+	lines         [][]rune // with those that have left it at its top
+	row, column   int
+	Cursor, Wraps bool
+	Colours       int // how often there were any
+}
+
+// draw takes in what is written to the terminal, until that is closed.
+func (d *Display) draw(r *bufio.Reader) error {
+	for {
+		c, _, err := r.ReadRune()
+		if err != nil { // which is how Linux tells that nobody has the terminal open
+			return nil
+		}
+		switch c {
+		case '\n':
+			d.row++
+		case '\r':
+			d.column = 0
+		case '\x1b':
+			if err := d.escape(r); err != nil {
+				return err
+			}
+		default:
+			d.grow()
+			if d.column == d.width && !d.Wraps {
+				d.column--
+			} else if d.column == d.width {
+				d.row, d.column = d.row+1, 0
+				d.grow()
+			}
+			line := d.lines[d.row]
+			for len(line) <= d.column {
+				line = append(line, ' ')
+			}
+			line[d.column] = c
+			d.lines[d.row] = line
+			d.column++
+		}
+	}
+}
+
+// grow makes sure that there is a line where the cursor is.
+func (d *Display) grow() {
+	for len(d.lines) <= d.row {
+		d.lines = append(d.lines, nil)
+	}
+}
+
+// escape obeys the rest of an escape sequence.
+func (d *Display) escape(r *bufio.Reader) error {
+	var text strings.Builder
+	for {
+		c, err := r.ReadByte()
+		if err != nil {
+			return err
+		}
+		text.WriteByte(c)
+		if c != '[' && c >= '@' {
+			break
+		}
+	}
+	d.grow()
+	sequence := text.String()
+	var n int
+	switch {
+	case sequence == "[K":
+		d.lines[d.row] = d.lines[d.row][:min(d.column, len(d.lines[d.row]))]
+	case sequence == "[J":
+		d.lines = d.lines[:d.row]
+	case strings.HasSuffix(sequence, "m"):
+		d.Colours++
+	case strings.HasSuffix(sequence, "A"):
+		if _, err := fmt.Sscanf(sequence, "[%dA", &n); err != nil {
+			return err
+		}
+		// The cursor stops at the top.
+		d.row = max(d.row-n, len(d.lines)-d.height, 0)
+	case sequence == "[?7l", sequence == "[?7h":
+		d.Wraps = sequence == "[?7h"
+	case sequence == "[?25l", sequence == "[?25h":
+		d.Cursor = sequence == "[?25h"
+	default:
+		return fmt.Errorf("unexpected sequence %q", sequence)
+	}
+	return nil
+}
+
+func (d *Display) String() string {
+	var text strings.Builder
+	for _, line := range d.lines {
+		text.WriteString(string(line) + "\n")
+	}
+	return text.String()
+}
