@@ -50,7 +50,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	settings.Logger, settings.LogDropped = log.Logger, log.Dropped
 	defer func() {
 		if err != nil {
-			log.Error("ganeti-confd ends", "error", err)
+			log.Error("ganeti-confd failed", "error", err)
 		}
 	}()
 	pidFile, err := process.CreatePIDFile(paths.PID)
@@ -60,7 +60,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	defer func() {
 		// The next daemon takes the file over; that it stays is no failure of this one.
 		if removeErr := pidFile.Remove(); removeErr != nil {
-			log.Warn("the pid file stays behind", "error", removeErr)
+			log.Warn("cannot remove the pid file", "error", removeErr)
 		}
 	}()
 
@@ -71,7 +71,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 			select {
 			case <-hangup:
 				log.Reopen()
-				log.Info("hangup: looking at the files")
+				log.Info("hangup: checking the files")
 				select {
 				case again <- struct{}{}:
 				default: // they will be looked at after this anyway
@@ -83,7 +83,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	}()
 	settings.Bound = func() {
 		if err := sandbox(o, paths).Enter(); err != nil {
-			log.Warn("the daemon has more rights than it needs", "error", err)
+			log.Warn("the sandbox is incomplete", "error", err)
 		}
 	}
 	d, err := daemon.Start(ctx, settings)
@@ -111,7 +111,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	go func() { ended <- d.Wait() }()
 	go func() {
 		if err := process.FeedWatchdog(ctx, d.Busy); err != nil {
-			log.Warn("the watchdog gets no sign of life", "error", err)
+			log.Warn("cannot notify the watchdog", "error", err)
 		}
 	}()
 	go func() {

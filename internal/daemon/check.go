@@ -96,7 +96,7 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 		"dialect: answers like Ganeti "+string(answers))
 	if isClassic && classic.Prepare(snapshot) == nil {
 		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: lacks /cluster/nicparams/default, "+
-			"without which requests are met with silence in the dialect of Ganeti 2.6: "+
+			"without which requests get no reply in the dialect of Ganeti 2.6: "+
 			"gnt-cluster modify --nic-parameters sets it, --dialect 3.0 does without", path))
 	}
 	problems := snapshot.Problems()

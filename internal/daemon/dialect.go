@@ -74,7 +74,7 @@ func (p *speaker) setState(state reload.State) {
 	default:
 		book := classic.Prepare(state.Snapshot)
 		if book == nil {
-			p.logger.Warn("requests are met with silence: the configuration lacks cluster/nicparams/default")
+			p.logger.Warn("requests get no reply: the configuration lacks cluster/nicparams/default")
 			p.server.SetResponder(nil)
 			return
 		}

@@ -31,7 +31,7 @@ func (d *debugLog) begin(logger *slog.Logger, now time.Time) {
 	d.logger, d.enabled = logger, logger.Enabled(context.Background(), slog.LevelDebug)
 	if second := now.Unix(); second != d.second {
 		if d.omitted > 0 {
-			d.logger.Debug("lines about datagrams left out", "lines", d.omitted)
+			d.logger.Debug("too many debug lines about datagrams, some were left out", "lines", d.omitted)
 		}
 		d.second, d.written, d.omitted = second, 0, 0
 	}

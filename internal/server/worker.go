@@ -108,7 +108,7 @@ func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			w.counters.panics.Add(1)
-			w.server.options.Logger.Error("fault while answering", "fault", fault, "stack", string(debug.Stack()))
+			w.server.options.Logger.Error("panic while answering", "fault", fault, "stack", string(debug.Stack()))
 			d = DroppedRequest
 		}
 	}()
@@ -151,7 +151,7 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 // refused returns the disposition of datagram i.
 func (w *worker) refused(i int, refusal protocol.Refusal) Disposition {
 	if cause := w.codec.Cause(); cause != nil && w.debug.enabled {
-		w.debug.line("datagram refused", "from", w.batch.From(i), "cause", plain(cause.Error()))
+		w.debug.line("datagram dropped", "from", w.batch.From(i), "cause", plain(cause.Error()))
 	}
 	return refusals[refusal]
 }
@@ -172,7 +172,7 @@ func (w *worker) complain(responder *Responder, request wire.RequestType) {
 	w.counters.tooLarge[request].Add(1)
 	if w.complained != responder {
 		w.complained = responder
-		w.server.options.Logger.Warn("a reply does not fit into a datagram; an error was sent instead",
+		w.server.options.Logger.Warn("reply too large for a datagram, sent an error instead",
 			"type", request, "limit", wire.MaxDatagramSize)
 	}
 }

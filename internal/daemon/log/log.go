@@ -121,7 +121,7 @@ func (l *Log) Reopen() {
 	l.fileSink.do(func() {
 		l.reopening.Store(false)
 		if err := l.file.reopen(); err != nil {
-			l.Error("the log file stays the former one", "error", err)
+			l.Error("cannot reopen the log file, keeping the old one", "error", err)
 		}
 	})
 }

@@ -192,9 +192,9 @@ func TestStuck(t *testing.T) {
 	if n := strings.Count(got, "ERROR vital number="); n != vital {
 		t.Errorf("a flood of debug messages left %d errors of %d", n, vital)
 	}
-	told := fmt.Sprintf("messages are missing here: the log did not take them in time sink=terminal messages=%d\n", dropped["terminal"])
-	if strings.Count(got, "missing") != 1 || !strings.Contains(got, told) {
-		t.Errorf("told %d times, and not %q", strings.Count(got, "missing"), told)
+	told := fmt.Sprintf("log messages were dropped here: the log was too slow sink=terminal messages=%d\n", dropped["terminal"])
+	if strings.Count(got, "dropped here") != 1 || !strings.Contains(got, told) {
+		t.Errorf("told %d times, and not %q", strings.Count(got, "dropped here"), told)
 	}
 	if lines := strings.Count(got, "\n"); uint64(lines) != 1+flood+vital+1-dropped["terminal"] {
 		t.Errorf("the terminal has %d lines", lines)
@@ -203,7 +203,7 @@ func TestStuck(t *testing.T) {
 	next := 0
 	for line := range strings.Lines(got) {
 		var number int
-		if _, rest, ok := strings.Cut(line, "missing here"); ok {
+		if _, rest, ok := strings.Cut(line, "dropped here"); ok {
 			fmt.Sscanf(rest[strings.Index(rest, "messages="):], "messages=%d", &number)
 			next += number
 		} else if _, rest, ok := strings.Cut(line, "xx number="); ok {
@@ -302,7 +302,7 @@ func TestFullDisk(t *testing.T) {
 		_, text, _ := strings.Cut(strings.TrimSpace(line), "/ThreadId 1 ")
 		told = append(told, text)
 	}
-	want := "INFO message number=0|INFO mess|WARNING messages are missing here: the log did not take them in time sink=terminal messages=4|INFO again"
+	want := "INFO message number=0|INFO mess|WARNING log messages were dropped here: the log was too slow sink=terminal messages=4|INFO again"
 	got := strings.Join(told, "|")
 	if len(told) != 4 || told[0] != "INFO message number=0" || !strings.HasSuffix(got, want[strings.Index(want, "|WARNING"):]) {
 		t.Errorf("the disk has %s", got)

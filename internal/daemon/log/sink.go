@@ -118,7 +118,7 @@ func (s *sink) run() {
 	// tell reports whether there is nothing left to be told.
 	tell := func() bool {
 		if untold > 0 {
-			record := slog.NewRecord(time.Now(), slog.LevelWarn, "messages are missing here: the log did not take them in time", 0)
+			record := slog.NewRecord(time.Now(), slog.LevelWarn, "log messages were dropped here: the log was too slow", 0)
 			record.Add("sink", s.name, "messages", untold)
 			if line, err := s.form.format(context.Background(), record); err != nil || s.write(record.Level, line) != nil {
 				return false

@@ -119,8 +119,8 @@ func (s *Site) status(w http.ResponseWriter, r *http.Request) {
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, p); err != nil {
-		s.source.Logger.Error("the status page cannot be made", "error", err)
-		http.Error(w, "the status page cannot be made", http.StatusInternalServerError)
+		s.source.Logger.Error("cannot render the status page", "error", err)
+		http.Error(w, "cannot render the status page", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -96,14 +96,14 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 		// What goes wrong between a browser and the server is the browser's business.
 		ErrorLog: slog.NewLogLogger(source.Logger.Handler(), slog.LevelDebug),
 	}
-	source.Logger.Info("showing metrics and status", "address", s.addr)
+	source.Logger.Info("serving metrics and the status page", "address", s.addr)
 	s.running.Go(func() {
 		defer listener.Close()
 		flags := &toolkit.FlagConfig{WebConfigFile: &o.ConfigFile}
 		logger := slog.New(errorsOnly{source.Logger.Handler()})
 		err := toolkit.Serve(&crowd{Listener: listener, limit: maxConnections}, s.http, flags, logger)
 		if !errors.Is(err, http.ErrServerClosed) {
-			source.Logger.Error("metrics and status are no longer shown", "error", err)
+			source.Logger.Error("stopped serving metrics and the status page", "error", err)
 		}
 	})
 	s.running.Go(func() {
