@@ -122,6 +122,17 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// The daemon does without the library that other programs decode with, as it is large.
+func TestDaemonStaysLight(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/ganeti-confd").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(out), "github.com/goccy/go-json") {
+		t.Error("the daemon has github.com/goccy/go-json in it")
+	}
+}
+
 // module returns the name of this module.
 func module(t *testing.T) string {
 	t.Helper()

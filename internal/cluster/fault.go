@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-json"
-
 	"github.com/go-faster/jx"
 	"github.com/ogen-go/ogen/validate"
 
@@ -28,8 +26,13 @@ func fault(err error, d *jx.Decoder, text []byte, place string, names func(inner
 	var invalid *validate.Error
 	if errors.As(err, &invalid) {
 		// In the words of Ganeti's daemon.
-		all, _ := json.Marshal(names(inner))
-		problem = fmt.Sprintf("key '%s' not found, object contains only %s", invalid.Fields[0].Name, all)
+		var all jx.Encoder
+		all.Arr(func(e *jx.Encoder) {
+			for _, name := range names(inner) {
+				e.Str(name)
+			}
+		})
+		problem = fmt.Sprintf("key '%s' not found, object contains only %s", invalid.Fields[0].Name, &all)
 	}
 	if place == "" {
 		return errors.New(problem)

@@ -4,7 +4,6 @@
 package classic
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
-
-	"github.com/goccy/go-json"
 )
 
 // Book answers requests from one snapshot. It is immutable and safe for concurrent use.
@@ -36,7 +33,7 @@ type Book struct {
 }
 
 // query is the query of a request, as text and as the value that the text
-// stands for: nil, bool, json.Number, string, []any or map[string]any.
+// stands for: see decode.
 type query struct {
 	text  jx.Raw // nil when the request has none
 	value any
@@ -104,9 +101,8 @@ func (b *Book) Answer(request *wire.ClassicRequest, s *answer.Scratch) (answer.R
 	query := query{text: request.Query}
 	// The one type that was not the Python daemon's reads the text itself.
 	if query.text != nil && request.Type != wire.RequestNodeDRBD {
-		d := json.NewDecoder(bytes.NewReader(query.text))
-		d.UseNumber()
-		if err := d.Decode(&query.value); err != nil {
+		var err error
+		if query.value, err = decode(jx.DecodeBytes(query.text)); err != nil {
 			return answer.Reply{}, false
 		}
 	}
@@ -351,6 +347,40 @@ func (b *Book) end(s *answer.Scratch, status wire.Status) answer.Reply {
 	return answer.Reply{Status: status, Text: s.Message.Bytes()}
 }
 
+// number is a number as it is written.
+type number string
+
+// decode returns the value that a JSON text stands for: nil, bool, number, string, []any or
+// map[string]any.
+func decode(d *jx.Decoder) (any, error) {
+	switch d.Next() {
+	case jx.Null:
+		return nil, d.Null()
+	case jx.Bool:
+		return d.Bool()
+	case jx.Number:
+		n, err := d.Num()
+		return number(n), err
+	case jx.String:
+		return d.Str()
+	case jx.Array:
+		list := []any{}
+		err := d.Arr(func(d *jx.Decoder) error {
+			element, err := decode(d)
+			list = append(list, element)
+			return err
+		})
+		return list, err
+	}
+	object := make(map[string]any)
+	err := d.Obj(func(d *jx.Decoder, name string) error {
+		member, err := decode(d)
+		object[name] = member
+		return err
+	})
+	return object, err
+}
+
 // truthy reports whether Python takes a value for true.
 func truthy(value any) bool {
 	switch value := value.(type) {
@@ -358,9 +388,9 @@ func truthy(value any) bool {
 		return false
 	case bool:
 		return value
-	case json.Number:
-		number, _ := value.Float64() // infinite when it is out of range
-		return number != 0
+	case number:
+		n, _ := strconv.ParseFloat(string(value), 64) // infinite when it is out of range
+		return n != 0
 	case string:
 		return value != ""
 	case []any:

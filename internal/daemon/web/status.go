@@ -17,7 +17,7 @@ import (
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
 
-	"github.com/goccy/go-json"
+	"github.com/go-faster/jx"
 )
 
 // refresh is how often the page loads itself anew, in seconds.
@@ -246,7 +246,7 @@ func describe(snapshot *cluster.Snapshot) *configuration {
 		Nodes: len(snapshot.Nodes), Instances: len(snapshot.Instances), Links: len(snapshot.Links),
 	}
 	if name, err := snapshot.AppendValue(nil, "/cluster/cluster_name", 1<<10); err == nil {
-		_ = json.Unmarshal(name, &c.Cluster) // anything but a text is no name
+		c.Cluster, _ = jx.DecodeBytes(name).Str() // anything but a text is no name
 	}
 	if i, match := snapshot.FindNode(snapshot.MasterNode); match == cluster.Found {
 		c.Master = snapshot.Nodes[i].Name
