@@ -80,7 +80,10 @@ func needed(n int) int { return n/2 + 1 }
 
 // begin makes a call of a question. It must be ended.
 func (c *Client) begin(q *question) (*call, error) {
-	if q.invalid != nil {
+	switch {
+	case q.decode == nil:
+		return nil, errNoQuestion
+	case q.invalid != nil:
 		return nil, q.invalid
 	}
 	if c.closed.Err() != nil {
@@ -311,6 +314,13 @@ func (k *call) unreachable(addr netip.AddrPort, err error) {
 			k.stir()
 		}
 	}
+}
+
+// asks reports whether the request was sent to an address.
+func (k *call) asks(addr netip.AddrPort) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.ContainsFunc(k.targets[:k.asked], func(t *target) bool { return slices.Contains(t.addrs, addr) })
 }
 
 // ignored notes that something came from a peer that was no reply.

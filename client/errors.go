@@ -27,6 +27,8 @@ var (
 	ErrTooLarge = wire.ErrTooLarge
 	// ErrQuery: a query is none that the protocol has.
 	ErrQuery = errors.New("no query")
+
+	errNoQuestion = fmt.Errorf("%w: the zero Question asks nothing; functions such as Master make questions", ErrQuery)
 )
 
 // What a StatusError may be, for errors.Is.

@@ -26,7 +26,7 @@ const (
 	Forged
 	// Garbled: what came is no reply.
 	Garbled
-	// Stranger: a signed reply came from an address that was not asked.
+	// Stranger: something came from an address that was not asked. Nobody looked at it.
 	Stranger
 	// Unreachable: the network says that nobody is at the peer's address, or that
 	// there is no way to it.

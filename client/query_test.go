@@ -591,6 +591,56 @@ func TestOutstanding(t *testing.T) {
 	}
 }
 
+// TestNotFromPeers: what comes from elsewhere is not looked at, be it garbage or not, and
+// harms no question.
+func TestNotFromPeers(t *testing.T) {
+	t.Parallel()
+	seen := new(events)
+	other := serve(t, "127.0.0.1", silent)
+	garbage := []byte(genwire.Magic + `{"x":` + strings.Repeat("[", 500))
+	c, _ := start(t, Options{Observe: seen.observe}, func(r *request) {
+		for range 3 {
+			if _, err := other.conn.WriteToUDPAddrPort(garbage, r.from); err != nil {
+				t.Error(err)
+			}
+		}
+		r.reply(replyText(0, "3000000", 0))
+	})
+	if _, err := Query(t.Context(), c, Ping()); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "the strangers", func() bool { return c.Stats().Of(Stranger) == 3 })
+	if n := c.Stats().Of(Garbled); n > 0 {
+		t.Errorf("%d datagrams of strangers were looked at", n)
+	}
+}
+
+// The zero Question is an error, however it is asked.
+func TestZeroQuestion(t *testing.T) {
+	t.Parallel()
+	c, s := start(t, Options{}, says("3000000", 0))
+	var zero Question[int]
+	if _, err := Query(t.Context(), c, zero); !errors.Is(err, ErrQuery) {
+		t.Errorf("Query: %v", err)
+	}
+	for _, err := range Replies(t.Context(), c, zero) {
+		if !errors.Is(err, ErrQuery) {
+			t.Errorf("Replies: %v", err)
+		}
+	}
+	for _, err := range Watch(t.Context(), c, zero, time.Millisecond) {
+		if !errors.Is(err, ErrQuery) {
+			t.Errorf("Watch: %v", err)
+		}
+	}
+	if _, err := zero.Decode([]byte("1")); !errors.Is(err, ErrQuery) {
+		t.Errorf("Decode: %v", err)
+	}
+	if n := s[0].came.Load(); n > 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+}
+
 // TestStranger: a reply counts only when it comes from where the request went.
 func TestStranger(t *testing.T) {
 	t.Parallel()

@@ -33,11 +33,14 @@ type question struct {
 func (q question) Type() int { return int(q.typ) }
 
 // Decode returns what JSON that was the answer to this question says, or ErrAnswer. It
-// is for answers that came another way, such as to Raw.
+// is for answers that came another way, such as to Raw. The zero Question has no answer.
 func (q Question[A]) Decode(answer json.RawMessage) (A, error) {
+	var none A
+	if q.decode == nil {
+		return none, errNoQuestion
+	}
 	value, err := q.decode(jx.Raw(answer))
 	if err != nil {
-		var none A
 		return none, fmt.Errorf("%w: %.200s: %w", ErrAnswer, answer, err)
 	}
 	return value.(A), nil
@@ -152,7 +155,7 @@ type Location struct {
 	Err    error      // why there is no Node, a *StatusError: mostly ErrUnknownEntry
 }
 
-// LocateAll is Locate for several addresses at once. The answer has them in the order
+// LocateAll is Locate for several addresses at once, 4000 at most. The answer has them in the order
 // asked for.
 func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	texts := make([]string, len(ips))
@@ -176,6 +179,9 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 		}
 		return all, nil
 	}).parameters(genwire.QueryParameters{Link: optional(link), IPList: genwire.NewOptNilStringArray(texts)})
+	if len(ips) > genwire.MaxListElements {
+		q.invalid = fmt.Errorf("%w: %d addresses in one question, of which a daemon takes %d", ErrTooLarge, len(ips), genwire.MaxListElements)
+	}
 	for _, ip := range ips {
 		q.invalid = errors.Join(q.invalid, checkAddr(ip))
 	}

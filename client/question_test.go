@@ -15,6 +15,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/object"
+	genwire "gntconfd/gen/wire"
 )
 
 // asking is a Question of any type.
@@ -295,5 +296,18 @@ func TestDecode(t *testing.T) {
 		if minors, err := Minors("n").Decode(json.RawMessage(text)); !errors.Is(err, ErrAnswer) || minors != nil {
 			t.Errorf("%s: got %v, %v", text, minors, err)
 		}
+	}
+}
+
+// More addresses than a daemon takes are refused before they are asked for.
+func TestLocateTooMany(t *testing.T) {
+	t.Parallel()
+	c, s := start(t, Options{}, says("[]", 0))
+	ips := make([]netip.Addr, genwire.MaxListElements+1)
+	for i := range ips {
+		ips[i] = netip.AddrFrom4([4]byte{1, 1, byte(i >> 8), byte(i)})
+	}
+	if _, err := Query(t.Context(), c, LocateAll("", ips...)); !errors.Is(err, ErrTooLarge) || s[0].came.Load() > 0 {
+		t.Errorf("%v after %d requests", err, s[0].came.Load())
 	}
 }

@@ -47,8 +47,13 @@ func (c *Client) receive() {
 	}
 }
 
-// open finds the question that a datagram belongs to.
+// open finds the question that a datagram belongs to. Anybody can send datagrams to the
+// client: those of strangers cost no more than finding that they are.
 func (c *Client) open(codec *wire.Codec, datagram []byte, from netip.AddrPort) {
+	if !c.expects(from) {
+		c.observe(Event{Kind: Stranger, Peer: from})
+		return
+	}
 	reply, salt, err := codec.OpenReply(datagram)
 	if err != nil {
 		kind := Garbled
@@ -71,6 +76,17 @@ func (c *Client) open(codec *wire.Codec, datagram []byte, from netip.AddrPort) {
 		c.heard(from)
 	}
 	c.observe(event)
+}
+
+// expects reports whether something may come from an address: a peer has it, or was
+// asked there when it still was one.
+func (c *Client) expects(from netip.AddrPort) bool {
+	for _, p := range *c.peers.Load() {
+		if addrs, _ := p.known(); slices.Contains(addrs, from) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.underWay(), func(k *call) bool { return k.asks(from) })
 }
 
 // heard notes that a peer is there, even if it was too late: one that is farther away

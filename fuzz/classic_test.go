@@ -1,10 +1,12 @@
 package fuzz
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/go-faster/jx"
 	"pgregory.net/rapid"
 
 	"gntconfd/internal/cluster/canonical"
@@ -16,8 +18,9 @@ import (
 func liftAndLoad(t rapid.TB, data []byte) error {
 	loadAndAsk(t, data)
 	form := canonical.Of("Config")
-	lifted, err := classic.Lift(data)
-	again, errAgain := classic.Lift(data)
+	fault := func(err error, _ *jx.Decoder, _ []byte) error { return err }
+	lifted, _, err := classic.Lift(context.Background(), data, fault)
+	again, _, errAgain := classic.Lift(context.Background(), data, fault)
 	if (err == nil) != (errAgain == nil) {
 		t.Fatalf("error %v, then %v", err, errAgain)
 	}

@@ -26,7 +26,7 @@ type serverOptions struct {
 // register adds the flags that make sense for every daemon.
 func (o *serverOptions) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.Dialects, "dialect", nil, "run the vectors of these `dialects` only (default: all that there are)")
-	flags.BoolVar(&o.Ganeti, "ganeti", false, "expect what Ganeti's own daemon does also where this project means to differ from it")
+	flags.StringVar(&o.Ganeti, "ganeti", "", "expect what Ganeti's own daemon of this `release` does, also where this project means to differ from it: "+strings.Join(conformance.Releases(), ", "))
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long to wait for an answer that must come")
 }
 
@@ -136,6 +136,9 @@ func (o *serverOptions) run(command *cobra.Command) (err error) {
 	o.Files = vectors.Files
 	if err := o.dialects(); err != nil {
 		return err
+	}
+	if o.Ganeti != "" && !slices.Contains(conformance.Releases(), o.Ganeti) {
+		return fmt.Errorf("--ganeti: no vectors of release %.100q, only of %s", o.Ganeti, strings.Join(conformance.Releases(), ", "))
 	}
 	if o.Key == nil {
 		if o.Key, err = vectors.Files.ReadFile("hmac.key"); err != nil {

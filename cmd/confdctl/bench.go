@@ -25,18 +25,19 @@ import (
 
 // benchFlags are the flags of both ways to measure.
 type benchFlags struct {
-	command, compare string
-	echo, echoHMAC   bool
-	load             bench.Load
-	rounds           int
-	form             output
-	svg              string
+	command        string
+	compare        []string
+	echo, echoHMAC bool
+	load           bench.Load
+	rounds         int
+	form           output
+	svg            string
 }
 
 func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, rounds int) {
 	flags := command.Flags()
 	flags.StringVar(&b.command, "command", "", "`command` that starts the daemon to measure, with {root} and {port}")
-	flags.StringVar(&b.compare, "compare", "", "`command` that starts a second daemon to compare with, with {root} and {port}")
+	flags.StringArrayVar(&b.compare, "compare", nil, "`command` that starts a daemon to compare with, with {root} and {port}; more than once for several")
 	flags.BoolVar(&b.echo, "echo", false, "compare with a server that sends requests back")
 	flags.BoolVar(&b.echoHMAC, "echo-hmac", false, "compare with one that also computes two HMACs for each")
 	flags.IntVar(&b.load.Window, "window", 64, "`number` of requests on their way in a closed loop")
@@ -63,8 +64,12 @@ func (b *benchFlags) options(command *cobra.Command, first bench.Contestant) (be
 		return bench.Options{}, fmt.Errorf("--duration %v: must be more than nothing", b.load.Duration)
 	}
 	contestants := []bench.Contestant{first}
-	if b.compare != "" {
-		contestants = append(contestants, bench.Contestant{Name: "compared", Command: bench.ShellCommand(b.compare)})
+	for i, compare := range b.compare {
+		name := "compared"
+		if i > 0 {
+			name = fmt.Sprintf("compared-%d", i+1)
+		}
+		contestants = append(contestants, bench.Contestant{Name: name, Command: bench.ShellCommand(compare)})
 	}
 	if b.echo {
 		contestants = append(contestants, bench.Contestant{Name: childEcho, Command: child(childEcho), Echo: true})
@@ -164,7 +169,9 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
   confdctl bench --echo-hmac --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
   confdctl bench --rate 2x --duration 30s --rounds 1
+  confdctl bench --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}' --compare './other-confd {root} {port}'
   confdctl bench --noise 100000
+  confdctl bench --rate 500 --hostile 1000 --duration 10s
   confdctl bench matrix --sizes 3/10,1000/10000 --svg docs`,
 		Args: usage(cobra.NoArgs),
 	}
@@ -184,8 +191,8 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		if err != nil {
 			return usageError(command, err)
 		}
-		if o.Load.Patience <= 0 || o.Load.Noise < 0 {
-			return usageError(command, errors.New("--timeout must be more than nothing, --noise not less"))
+		if o.Load.Patience <= 0 || o.Load.Noise < 0 || o.Load.Hostile < 0 {
+			return usageError(command, errors.New("--timeout must be more than nothing, --noise and --hostile not less"))
 		}
 		if err := parseRate(rate, &o); err != nil {
 			return usageError(command, err)
@@ -217,6 +224,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")
 	flags.StringVar(&rate, "rate", "", "open loop at this `rate`: requests a second or, with an x, a share of the closed loop's")
 	flags.DurationVar(&b.load.Patience, "timeout", time.Second, "time after which a request without a reply is lost")
+	flags.Float64Var(&b.load.Hostile, "hostile", 0, "send a `number` of unsigned datagrams a second that are meant to cost much")
 	flags.Float64Var(&b.load.Noise, "noise", 0, "send a `number` of broken and forged datagrams a second meanwhile")
 	command.AddCommand(matrixCommand(), childCommand())
 	return command

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -82,7 +83,8 @@ sent again, as UDP may lose it, has taken the whole time since it was sent first
 --timeout bounds both questions together; it should be more than --critical.
 
 With --all it asks every master candidate, or every --server, who is master, and warns
-when they do not all say the same: when one is stale, by its serial number, or silent.
+when they do not all say the same: when one is stale, by the serial number of the
+cluster or for two seconds by that of the file, or silent.
 
 The daemon's port, the key and the clock are as confdctl --help tells.
 
@@ -162,7 +164,60 @@ func checkAll(ctx context.Context, conn *connection, c *client.Client, limit lim
 		slowest = max(slowest, o.roundTrip)
 	}
 	serial := opinions[0].serial
-	return judge(limit, slowest, serial, fmt.Sprintf("all %d asked say the same, serial %d, master %s", len(opinions), serial, opinions[0].value))
+	text := fmt.Sprintf("all %d asked say the same, serial %d, master %s", len(opinions), serial, opinions[0].value)
+	behind, newest := stragglers(ctx, c)
+	if len(behind) > 0 {
+		return &finding{health: healthWarning, text: fmt.Sprintf(
+			"all %d asked have serial %d and master %s, but not the same file: %s",
+			len(opinions), serial, opinions[0].value, strings.Join(behind, ", "))}
+	}
+	f := judge(limit, slowest, serial, text)
+	if newest > 0 {
+		f.data += fmt.Sprintf(" file_serial=%d", newest)
+	}
+	return f
+}
+
+// distribution is how long Ganeti may take to copy a changed configuration to all
+// candidates.
+const distribution = 2 * time.Second
+
+// stragglers returns which peers serve an older file than others, and the newest serial
+// number of a file, 0 if nobody tells it. The cluster's serial number, which replies
+// have, does not change when instances do. A cluster that changes all the time is a
+// little different everywhere: a peer is behind only if after a while it still lacks
+// what another had before.
+func stragglers(ctx context.Context, c *client.Client) (behind []string, newest int64) {
+	serials := fileSerials(ctx, c)
+	for _, serial := range serials {
+		newest = max(newest, serial)
+	}
+	maps.DeleteFunc(serials, func(_ string, serial int64) bool { return serial == newest })
+	if len(serials) > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(distribution):
+			maps.Copy(serials, fileSerials(ctx, c))
+		}
+	}
+	for _, peer := range c.Peers() {
+		if serial, known := serials[peer]; known && serial < newest {
+			behind = append(behind, fmt.Sprintf("%s is stale, serial %d of the file where another has %d", peer, serial, newest))
+		}
+	}
+	return behind, newest
+}
+
+// fileSerials returns the serial number of each peer's file. Peers of Ganeti 2.6 do not
+// tell it, but have it in every reply.
+func fileSerials(ctx context.Context, c *client.Client) map[string]int64 {
+	serials := make(map[string]int64)
+	for r, err := range client.Replies(ctx, c, client.ConfigValue[int64]("/serial_no")) {
+		if err == nil && r.Err == nil {
+			serials[r.Peer] = r.Answer
+		}
+	}
+	return serials
 }
 
 // failed makes the finding of a question without an answer.

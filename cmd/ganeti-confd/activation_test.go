@@ -138,6 +138,17 @@ func (m *manager) await(text string) {
 	}
 }
 
+// says waits until the journal has a line that begins with a text.
+func (m *manager) says(text string) {
+	m.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if strings.Contains("\n"+m.messages(), "\n"+text) {
+			return
+		}
+	}
+	m.t.Fatalf("the journal lacks %q:\n%s", text, m.messages())
+}
+
 func TestServiceManager(t *testing.T) {
 	m, _ := newManager(t)
 	m.start()
@@ -145,7 +156,8 @@ func TestServiceManager(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(m.root, "var/lib/ganeti/config.data"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.await("STATUS=serving serial 73, as the file is broken")
+	m.await("STATUS=serving serial 73 (file 412), as the file is broken")
+	m.says("<3>the configuration file cannot be loaded") // once it has lasted
 	m.daemon.Process.Signal(syscall.SIGHUP)
 	m.await("RELOADING=1\nMONOTONIC_USEC=")
 	m.await("READY=1")
@@ -155,11 +167,8 @@ func TestServiceManager(t *testing.T) {
 	m.await("STATUS=no configuration file")
 	m.stop()
 	// The journal knows the time, and is told the priority.
-	for _, line := range []string{"<5>ganeti-confd daemon startup\n", "<6>listening address=", "<3>the configuration file cannot be loaded"} {
-		if !strings.Contains("\n"+m.messages(), "\n"+line) {
-			t.Errorf("the journal lacks %q:\n%s", line, m.messages())
-		}
-	}
+	m.says("<5>ganeti-confd daemon startup\n")
+	m.says("<6>listening address=")
 }
 
 // The socket is not used for an address that nobody asked for.

@@ -15,6 +15,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/log"
 	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/release"
@@ -38,6 +39,7 @@ type options struct {
 	port                            uint16
 	bind                            string
 	dialect                         string
+	redactSecrets                   bool
 	syslog, logFormat               string
 	checkConfig                     bool
 	version, help, helpCompletion   bool
@@ -54,9 +56,10 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags.Uint16VarP(&o.port, "port", "p", 0, "UDP `port`; 0 stands for that of the services database, else 1814")
 	flags.StringVarP(&o.bind, "bind", "b", "", "IP `address` to listen on (default: every IPv4 address of the host, in an IPv6 cluster every address)")
 	flags.StringVar(&o.dialect, "dialect", string(daemon.DialectAuto), "`release` of Ganeti to answer like: 2.6, 3.0 or auto, which answers a configuration of 2.6 or before like 2.6 and any other like 3.0")
+	flags.BoolVar(&o.redactSecrets, "redact-secrets", false, "leave private OS parameters and the secrets of DRBD devices out of answers")
 	flags.StringVar(&o.syslog, "syslog", "no", "syslog `mode`: no, yes (as well as to the log file) or only (instead of it)")
 	flags.Lookup("syslog").NoOptDefVal = "yes"
-	flags.StringVar(&o.logFormat, "log-format", string(daemon.GanetiFormat), "`format` of log lines: ganeti, text or json")
+	flags.StringVar(&o.logFormat, "log-format", string(log.Ganeti), "`format` of log lines: ganeti, text or json")
 	flags.StringVar(&o.web.Addr, "web.listen-address", "",
 		"`host:port` to show metrics and a status page on over HTTP, 127.0.0.1:9814 say (default: nowhere)")
 	flags.StringVar(&o.web.ConfigFile, "web.config.file", "",
@@ -118,7 +121,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "Error when starting the daemon process: %v\n", err)
+		process.Tell(stderr, fmt.Sprintf("Error when starting the daemon process: %v\n", err))
 		return exitFailure
 	}
 	return exitOK

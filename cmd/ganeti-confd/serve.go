@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/log"
 	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/wire"
 )
@@ -31,7 +32,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), Web: o.web, Status: process.NotifyStatus}
+	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), RedactSecrets: o.redactSecrets, Web: o.web, Status: process.NotifyStatus}
 	if settings.Socket, err = process.InheritedSocket(); err != nil {
 		return err
 	}
@@ -41,11 +42,12 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if launch == nil {
 		logOptions.Terminal = stderr
 	}
-	log, err := daemon.OpenLog(logOptions)
+	log, err := log.Open(logOptions)
 	if err != nil {
 		return err
 	}
-	settings.Logger = log.Logger
+	defer log.Close()
+	settings.Logger, settings.LogDropped = log.Logger, log.Dropped
 	defer func() {
 		if err != nil {
 			log.Error("ganeti-confd ends", "error", err)
@@ -57,7 +59,23 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, pidFile.Remove()) }()
 
-	log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon startup")
+	log.Notice("ganeti-confd daemon startup")
+	again := make(chan struct{}, 1)
+	go func() { // so that the log is opened anew whatever is being loaded
+		for {
+			select {
+			case <-hangup:
+				log.Reopen()
+				log.Info("hangup: looking at the files")
+				select {
+				case again <- struct{}{}:
+				default: // they will be looked at after this anyway
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	settings.Bound = func() {
 		if err := sandbox(o, paths).Enter(); err != nil {
 			log.Warn("the daemon has more rights than it needs", "error", err)
@@ -71,6 +89,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if settings.Socket != nil {
 		err = agree(o, settings.Addr, d.Addr())
 	}
+	log.Flush() // whoever started the daemon can read it now
 	if err == nil && launch != nil {
 		err = errors.Join(log.RedirectOutput(), launch.Ready())
 	}
@@ -86,45 +105,52 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 			log.Warn("the watchdog gets no sign of life", "error", err)
 		}
 	}()
-	for {
-		select {
-		case <-hangup:
-			process.NotifyReloading()
-			if err := log.Reopen(); err != nil {
-				log.Error("the log file stays the former one", "error", err)
+	go func() {
+		for {
+			select {
+			case <-again:
+				process.NotifyReloading()
+				d.Reload()
+				if ctx.Err() == nil {
+					process.NotifyReady()
+				}
+			case <-ctx.Done():
+				return
 			}
-			log.Info("hangup: looking at the files")
-			d.Reload()
-			process.NotifyReady()
-		case <-ctx.Done():
-			process.NotifyStopping()
-			err := <-ended
-			log.Log(ctx, daemon.LevelNotice, "ganeti-confd daemon shutdown")
-			return err
-		case err := <-ended:
-			return err
 		}
+	}()
+	select {
+	case <-ctx.Done():
+		process.NotifyStopping()
+		err := <-ended
+		log.Notice("ganeti-confd daemon shutdown")
+		return err
+	case err := <-ended:
+		if ctx.Err() != nil { // it was told to, and has ended by now
+			log.Notice("ganeti-confd daemon shutdown")
+		}
+		return err
 	}
 }
 
 // logging returns where messages go, but for the terminal.
-func logging(o *options, paths daemon.Paths) (daemon.LogOptions, error) {
-	log := daemon.LogOptions{File: paths.Log, Debug: o.debug, Format: daemon.LogFormat(o.logFormat)}
-	switch log.Format {
-	case daemon.GanetiFormat, daemon.TextFormat, daemon.JSONFormat:
+func logging(o *options, paths daemon.Paths) (log.Options, error) {
+	options := log.Options{File: paths.Log, Debug: o.debug, Format: log.Format(o.logFormat)}
+	switch options.Format {
+	case log.Ganeti, log.Text, log.JSON:
 	default:
-		return log, fmt.Errorf("--log-format takes ganeti, text or json, not %q", o.logFormat)
+		return options, fmt.Errorf("--log-format takes ganeti, text or json, not %q", o.logFormat)
 	}
 	switch o.syslog {
 	case "no":
 	case "yes":
-		log.Syslog = true
+		options.Syslog = true
 	case "only":
-		log.Syslog, log.File = true, ""
+		options.Syslog, options.File = true, ""
 	default:
-		return log, fmt.Errorf("--syslog takes no, yes or only, not %q", o.syslog)
+		return options, fmt.Errorf("--syslog takes no, yes or only, not %q", o.syslog)
 	}
-	return log, nil
+	return options, nil
 }
 
 // address returns where to listen.
@@ -154,29 +180,27 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 	return nil
 }
 
-// sandbox returns what the daemon does with files: it follows key and
-// configuration, opens its log anew, and removes its pid file. The file about the
-// web and the certificates beside it are read again whenever they change.
+// sandbox returns what the daemon does to files: it opens its log anew, and removes its
+// pid file.
 func sandbox(o *options, paths daemon.Paths) process.Sandbox {
-	box := process.Sandbox{
-		// Beside them what errors are explained with, and figures of the process.
-		Read:   []string{"/etc/passwd", "/etc/group", "/proc/self", "/proc/stat"},
-		Remove: []string{filepath.Dir(paths.PID)},
-	}
-	for _, path := range []string{paths.Config, paths.Key} {
-		box.Read = append(box.Read, filepath.Dir(path))
-		if target, err := filepath.EvalSymlinks(path); err == nil {
-			box.Read = append(box.Read, filepath.Dir(target))
-		}
-	}
-	if o.web.ConfigFile != "" {
-		box.Read = append(box.Read, filepath.Dir(o.web.ConfigFile))
-	}
-	if o.web.Addr != "" {
-		box.Read = append(box.Read, "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
-	}
+	box := process.Sandbox{Remove: around(paths.PID)}
 	if o.syslog != "only" {
-		box.Append = []string{filepath.Dir(paths.Log)}
+		box.Append = around(paths.Log)
 	}
 	return box
+}
+
+// around returns the directories beneath which a file can be found when the directory
+// that it is in has been replaced: the one above it, by its name and, where a link leads
+// elsewhere, in truth.
+func around(path string) []string {
+	dir := filepath.Dir(path)
+	above := []string{filepath.Dir(dir)}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		above = append(above, filepath.Dir(real))
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		above = append(above, filepath.Dir(real))
+	}
+	return above
 }

@@ -19,6 +19,8 @@ const (
 	// MaxDatagramSize: The largest datagram, in bytes and with the magic, that clients and daemon read and write.
 	// Ganeti calls it MAX_UDP_DATA_SIZE.
 	MaxDatagramSize = 61440
+	// MaxListElements: How many elements the lists in a request have together, at most: more addresses than fit into a datagram, and more fields than a reply has room for. A request with more is met with silence.
+	MaxListElements = 4000
 	// ClockSkew: How far a request's timestamp may be from the daemon's clock, in seconds, either way and inclusive.
 	// Ganeti calls it CONFD_MAX_CLOCK_SKEW.
 	ClockSkew = 300
@@ -38,11 +40,15 @@ const (
 const (
 	// ModernVersion: The first version of the configuration's layout that is answered in the dialect of Ganeti 3.0; earlier ones are answered in the dialect of Ganeti 2.6.
 	ModernVersion = 2070000
-	// ReloadInterval: The least time between two loads of the configuration file while it keeps changing, in seconds.
+	// ConfigLevels: How many levels of objects and arrays a configuration has at most, the root being the first. Ganeti's have ten. A file with more is refused.
+	ConfigLevels = 24
+	// ConfigShares: How many times as many disks and DRBD devices all instances may have together as there are. In a cluster each belongs to one instance, once. A file with more is refused.
+	ConfigShares = 3
+	// ReloadInterval: The longest pause after a load of the configuration file, unless it has kept changing for a while, in seconds. After a load that costs little the pause is shorter.
 	ReloadInterval = 1
 	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.
 	// Ganeti calls it CONFD_CONFIG_RELOAD_TIMEOUT.
-	PollInterval = 5
+	PollInterval = 1
 )
 
 // Request types.

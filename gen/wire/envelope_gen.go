@@ -3,59 +3,403 @@
 package wire
 
 import (
-	"github.com/go-faster/errors"
-	"github.com/go-faster/jx"
-	"github.com/ogen-go/ogen/validate"
+	"errors"
+	"math"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// EnvelopeBuffer is Envelope for those who decode very many: its members keep their
-// memory from one Decode to the next.
+// EnvelopeBuffer is Envelope for those who decode what strangers send. Decoding takes
+// time linear in the text, whatever that is, and allocates nothing but the memory for
+// members with escapes in them, which is kept from one Decode to the next.
 type EnvelopeBuffer struct {
 	Msg  []byte
 	Salt []byte
 	Hmac []byte
+
+	unescaped []byte // the members that had escapes
+	scanner   Scanner
 }
 
-// Decode decodes Envelope from json. It takes what Envelope.Decode takes, and finds the
-// same in it. After an error the members are undefined.
-func (b *EnvelopeBuffer) Decode(d *jx.Decoder) error {
-	iter, err := d.ObjIter()
-	if err != nil {
-		return errors.Wrap(err, "decode Envelope")
+// Errors of EnvelopeBuffer.Decode. They say nothing of the text, which may be long.
+var (
+	errBuffer     = errors.New("no Envelope in JSON")
+	errBufferMsg  = errors.New("Envelope without msg")
+	errBufferSalt = errors.New("Envelope without salt")
+	errBufferHmac = errors.New("Envelope without hmac")
+)
+
+// maxDepth is how deep containers in members that are ignored may stand in each other.
+const maxDepth = 10000
+
+// Decode decodes Envelope from text, all of which it has to be. It takes what
+// Envelope.Decode takes, and finds the same in it. The members may share text's memory.
+// After an error they are undefined.
+func (b *EnvelopeBuffer) Decode(text []byte) error {
+	if cap(b.unescaped) < len(text) {
+		b.unescaped = make([]byte, 0, max(len(text), 4<<10))
 	}
-	var missing [3]bool
-	for i := range missing {
-		missing[i] = true
+	b.unescaped = b.unescaped[:0]
+	var have [3]bool
+	i := spaceBefore(text, 0)
+	if i == len(text) || text[i] != '{' {
+		return errBuffer
 	}
-	for iter.Next() {
-		switch string(iter.Key()) {
+	i = spaceBefore(text, i+1)
+	for first := true; ; first = false {
+		if i == len(text) {
+			return errBuffer
+		}
+		if text[i] == '}' && first {
+			break
+		}
+		name, end := b.text(text, i)
+		if i = colonAfter(text, end); i < 0 {
+			return errBuffer
+		}
+		switch string(name) {
 		case "msg":
-			missing[0] = false
-			b.Msg, err = d.StrAppend(b.Msg[:0])
+			have[0] = true
+			b.Msg, i = b.text(text, i)
 		case "salt":
-			missing[1] = false
-			b.Salt, err = d.StrAppend(b.Salt[:0])
+			have[1] = true
+			b.Salt, i = b.text(text, i)
 		case "hmac":
-			missing[2] = false
-			b.Hmac, err = d.StrAppend(b.Hmac[:0])
+			have[2] = true
+			b.Hmac, i = b.text(text, i)
 		default:
-			err = d.Skip()
+			i = b.scanner.skip(text, i, 1, unbounded)
 		}
-		if err != nil {
-			return errors.Wrapf(err, "decode Envelope: field %q", iter.Key())
+		if i < 0 {
+			return errBuffer
 		}
-	}
-	if err := iter.Err(); err != nil {
-		return errors.Wrap(err, "decode Envelope")
-	}
-	var failures []validate.FieldError
-	for i, name := range [...]string{"msg", "salt", "hmac"} {
-		if missing[i] {
-			failures = append(failures, validate.FieldError{Name: name, Error: validate.ErrFieldRequired})
+		if i = spaceBefore(text, i); i == len(text) {
+			return errBuffer
 		}
+		if text[i] == '}' {
+			break
+		}
+		if text[i] != ',' {
+			return errBuffer
+		}
+		i = spaceBefore(text, i+1)
 	}
-	if len(failures) > 0 {
-		return &validate.Error{Fields: failures}
+	switch {
+	case spaceBefore(text, i+1) != len(text):
+		return errBuffer
+	case !have[0]:
+		return errBufferMsg
+	case !have[1]:
+		return errBufferSalt
+	case !have[2]:
+		return errBufferHmac
 	}
 	return nil
+}
+
+// spaceBefore returns where the white space that begins at i ends.
+func spaceBefore(text []byte, i int) int {
+	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// colonAfter returns where the value begins that belongs to the name that ends at end,
+// -1 where there is none.
+func colonAfter(text []byte, end int) int {
+	if end < 0 {
+		return -1
+	}
+	i := spaceBefore(text, end)
+	if i == len(text) || text[i] != ':' {
+		return -1
+	}
+	return spaceBefore(text, i+1)
+}
+
+// text returns what the string that begins at i stands for, and where it ends: -1 when
+// there is none.
+func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
+	if i >= len(text) || text[i] != '"' {
+		return nil, -1
+	}
+	i++
+	start := i
+	for i < len(text) && text[i] != '"' && text[i] != '\\' && text[i] >= ' ' {
+		i++
+	}
+	if i < len(text) && text[i] == '"' {
+		return text[start:i], i + 1
+	}
+	// What a string stands for is never longer than the string.
+	from := len(b.unescaped)
+	out := b.unescaped[:cap(b.unescaped)]
+	n := from + copy(out[from:], text[start:i])
+	for i < len(text) {
+		c := text[i]
+		i++
+		switch {
+		case c == '"':
+			b.unescaped = out[:n]
+			return out[from:n], i
+		case c < ' ':
+			return nil, -1
+		case c != '\\':
+			out[n] = c
+			n++
+			continue
+		}
+		if i == len(text) {
+			return nil, -1
+		}
+		c = text[i]
+		i++
+		if c != 'u' {
+			if out[n] = shortEscapes[c]; out[n] == 0 {
+				return nil, -1
+			}
+			n++
+			continue
+		}
+		r := hexadecimal(text, i)
+		if r < 0 {
+			return nil, -1
+		}
+		i += 4
+		if utf16.IsSurrogate(r) && i+1 < len(text) && text[i] == '\\' && text[i+1] == 'u' {
+			second := hexadecimal(text, i+2)
+			if second < 0 {
+				return nil, -1
+			}
+			i += 6
+			if pair := utf16.DecodeRune(r, second); pair != utf8.RuneError {
+				r = pair
+			} else {
+				n += utf8.EncodeRune(out[n:], r)
+				r = second
+			}
+		}
+		n += utf8.EncodeRune(out[n:], r)
+	}
+	return nil, -1
+}
+
+// shortEscapes has what the letter after a backslash stands for, and 0 for those that
+// stand for nothing.
+var shortEscapes = [256]byte{
+	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
+}
+
+// hexadecimal returns the number in the four digits at i, and -1 when they are not.
+func hexadecimal(text []byte, i int) rune {
+	if i+4 > len(text) {
+		return -1
+	}
+	var r rune
+	for _, c := range text[i : i+4] {
+		switch {
+		case '0' <= c && c <= '9':
+			r = r<<4 + rune(c-'0')
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			r = r<<4 + rune(c|0x20-'a'+10)
+		default:
+			return -1
+		}
+	}
+	return r
+}
+
+// Scanner goes through JSON text, in time linear in it and without allocating. The zero
+// value is ready for use.
+type Scanner struct {
+	open [maxDepth]byte // the opening brackets of the containers that skip is in
+}
+
+// Bounds are what a text must keep to.
+type Bounds struct {
+	// Names is how many levels of objects have names of at most Name bytes only, as
+	// they stand in the text.
+	Names, Name int
+	// Elements is how many elements all arrays have together, at most.
+	Elements int
+}
+
+var unbounded = Bounds{Elements: math.MaxInt}
+
+// Valid reports whether text is a JSON value that keeps to bounds, with nothing around
+// it but white space.
+func (s *Scanner) Valid(text []byte, bounds Bounds) bool {
+	i := s.skip(text, spaceBefore(text, 0), 0, bounds)
+	return i >= 0 && spaceBefore(text, i) == len(text)
+}
+
+// skip returns where the value that begins at i ends, -1 when there is none. It is in
+// base containers.
+func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
+	depth := base
+	elements := bounds.Elements
+	for {
+		// A value, or an opening bracket with what follows it.
+		if uint(i) >= uint(len(text)) {
+			return -1
+		}
+		switch open := text[i]; open {
+		case '{', '[':
+			if depth == maxDepth {
+				return -1
+			}
+			s.open[depth] = open
+			depth++
+			if i++; i < len(text) && text[i] <= ' ' {
+				i = spaceBefore(text, i)
+			}
+			if i == len(text) {
+				return -1
+			}
+			if text[i] == open+2 { // the closing bracket is two behind the opening one
+				depth--
+				i++
+				break
+			}
+			if open == '{' {
+				i = nameAt(text, i, depth, &bounds)
+			} else {
+				elements--
+			}
+			if i < 0 || elements < 0 {
+				return -1
+			}
+			continue
+		case '"':
+			i = skipText(text, i)
+		default:
+			i = skipWord(text, i)
+		}
+		if i < 0 {
+			return -1
+		}
+		// What follows a value: closing brackets, and then a comma and the next value.
+		for {
+			if depth == base {
+				return i
+			}
+			if i < len(text) && text[i] <= ' ' {
+				i = spaceBefore(text, i)
+			}
+			if i == len(text) {
+				return -1
+			}
+			open := s.open[depth-1]
+			if text[i] == open+2 {
+				depth--
+				i++
+				continue
+			}
+			if text[i] != ',' {
+				return -1
+			}
+			if i++; i < len(text) && text[i] <= ' ' {
+				i = spaceBefore(text, i)
+			}
+			if open == '{' {
+				i = nameAt(text, i, depth, &bounds)
+			} else {
+				elements--
+			}
+			break
+		}
+		if i < 0 || elements < 0 {
+			return -1
+		}
+	}
+}
+
+// nameAt returns where the value begins of the member whose name is at i, in the object
+// at a depth: -1 when there is none, or the name is too long.
+func nameAt(text []byte, i, depth int, bounds *Bounds) int {
+	end := skipText(text, i)
+	if depth <= bounds.Names && end-i-len(`""`) > bounds.Name {
+		return -1
+	}
+	return colonAfter(text, end)
+}
+
+// skipText returns where the string that begins at i ends, -1 when there is none.
+func skipText(text []byte, i int) int {
+	if i >= len(text) || text[i] != '"' {
+		return -1
+	}
+	for i++; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return i + 1
+		case c < ' ':
+			return -1
+		case c == '\\':
+			i++
+			switch {
+			case i == len(text):
+				return -1
+			case text[i] == 'u':
+				if hexadecimal(text, i+1) < 0 {
+					return -1
+				}
+				i += 4
+			case shortEscapes[text[i]] == 0:
+				return -1
+			}
+		}
+	}
+	return -1
+}
+
+// skipWord returns where the number, true, false or null that begins at i ends, -1 when
+// there is none.
+func skipWord(text []byte, i int) int {
+	word := ""
+	switch text[i] {
+	case 'n':
+		word = "null"
+	case 't':
+		word = "true"
+	case 'f':
+		word = "false"
+	case '-':
+		i++
+	}
+	if word != "" {
+		if len(text)-i < len(word) || string(text[i:i+len(word)]) != word {
+			return -1
+		}
+		return i + len(word)
+	}
+	end := digitsAfter(text, i)
+	if end == i || text[i] == '0' && end > i+1 {
+		return -1
+	}
+	if i = end; i < len(text) && text[i] == '.' {
+		if end = digitsAfter(text, i+1); end == i+1 {
+			return -1
+		}
+		i = end
+	}
+	if i < len(text) && text[i]|0x20 == 'e' {
+		if i++; i < len(text) && (text[i] == '+' || text[i] == '-') {
+			i++
+		}
+		if end = digitsAfter(text, i); end == i {
+			return -1
+		}
+		i = end
+	}
+	return i
+}
+
+// digitsAfter returns where the digits that begin at i end.
+func digitsAfter(text []byte, i int) int {
+	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
+		i++
+	}
+	return i
 }

@@ -33,6 +33,9 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 				V2: b.snapshot.Serial,
 			}
 		}
+		if tooLarge(e, quoted(answer.V1.String)) {
+			return TooLarge, true
+		}
 		answer.Encode(e)
 	}
 	e.ArrEnd()
@@ -52,12 +55,13 @@ func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
 	e := s.begin()
 	e.ArrStart()
 	for _, ip := range ips {
-		if e.Str(ip); tooLarge(e) {
+		if tooLarge(e, quoted(ip)) {
 			return TooLarge
 		}
+		e.Str(ip)
 	}
 	e.ArrEnd()
-	return s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+	return s.prepare(wire.StatusOK, b.snapshot.Serial)
 }
 
 // answerLink answers with the instance addresses of a link.

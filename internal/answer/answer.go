@@ -147,6 +147,60 @@ func (s *Scratch) end(status wire.Status, serial int64) Reply {
 	return Reply{Status: status, Text: s.reply.Bytes()}
 }
 
+// prepare is end for a reply that lasts: TooLarge for one that does not fit into a
+// datagram.
+func (s *Scratch) prepare(status wire.Status, serial int64) Reply {
+	if tooLarge(&s.answer, 0) {
+		return TooLarge
+	}
+	return s.end(status, serial).prepared()
+}
+
+// prepareText prepares the reply whose answer is a text.
+func (s *Scratch) prepareText(text string, serial int64) Reply {
+	s.begin().Str(cut(text))
+	return s.prepare(wire.StatusOK, serial)
+}
+
+// cut returns the beginning of a text, of more bytes than fit into a datagram if the
+// text has that many as a JSON string. A reply with the one in it is too large if that
+// with the other is.
+func cut(text string) string {
+	if 6*len(text) <= wire.MaxDatagramSize {
+		return text
+	}
+	size := 0
+	for i := range len(text) {
+		if size += quotedSize(text[i]); size > wire.MaxDatagramSize {
+			return text[:i+1]
+		}
+	}
+	return text
+}
+
+// quoted returns how many bytes a text has as a JSON string, without its quotes; of one
+// that does not fit into a datagram some number that does not either.
+func quoted(text string) int {
+	size := 0
+	for i := 0; i < len(text) && size <= wire.MaxDatagramSize; i++ {
+		size += quotedSize(text[i])
+	}
+	return size
+}
+
+// quotedSize returns how many bytes a byte of a text has in a JSON string.
+func quotedSize(c byte) int {
+	switch {
+	case c == '\n' || c == '\r' || c == '\t':
+		return len(`\n`)
+	case c < ' ':
+		return len(`\u0000`)
+	case c == '"' || c == '\\':
+		return len(`\\`)
+	}
+	return 1
+}
+
 // prepared returns a copy of r that lasts, escaped for its envelope.
 func (r Reply) prepared() Reply {
 	r.Text = bytes.Clone(r.Text)

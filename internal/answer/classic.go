@@ -26,6 +26,8 @@ type ClassicBook struct {
 	links      map[string]*classicLink
 	emptyLink  Reply
 	tooLarge   Reply
+
+	byInstance map[string][]int32 // the minors of each node by instance: by its UUID, positions in its Minors
 }
 
 // classicQuery is the query of a request, as text and as the value that the text
@@ -72,6 +74,7 @@ func PrepareClassic(snapshot *cluster.Snapshot) *ClassicBook {
 	b.tooLarge.TooLarge = true
 	b.prepareNodes(&s)
 	b.prepareLinks(&s)
+	b.sortMinors()
 	return b
 }
 
@@ -80,7 +83,8 @@ func PrepareClassic(snapshot *cluster.Snapshot) *ClassicBook {
 // use of s.
 func (b *ClassicBook) Answer(request *wire.ClassicRequest, s *Scratch) (Reply, bool) {
 	query := classicQuery{text: request.Query}
-	if query.text != nil {
+	// The one type that was not the Python daemon's reads the text itself.
+	if query.text != nil && request.Type != wire.RequestNodeDRBD {
 		d := json.NewDecoder(bytes.NewReader(query.text))
 		d.UseNumber()
 		if err := d.Decode(&query.value); err != nil {
@@ -145,18 +149,23 @@ func (b *ClassicBook) answerMaster(query classicQuery, s *Scratch) (Reply, bool)
 	e := s.begin()
 	e.ArrStart()
 	for _, field := range fields {
+		var text any
 		switch field {
 		case string(wire.MasterFieldText0): // the name
-			appendNullable(e, b.master)
+			text = b.master
 		case string(wire.MasterFieldText1): // the master IP
-			e.Str(b.snapshot.MasterIP)
+			text = b.snapshot.MasterIP
 		case string(wire.MasterFieldText2): // the primary IP
-			var ip any
 			if node := b.node(b.snapshot.MasterNode); node != nil {
-				ip = node.PrimaryIP
+				text = node.PrimaryIP
 			}
-			appendNullable(e, ip)
+		default:
+			continue
 		}
+		if name, ok := text.(string); ok && tooLarge(e, quoted(name)) {
+			return b.tooLarge, true
+		}
+		appendNullable(e, text)
 	}
 	e.ArrEnd()
 	return b.end(s, wire.StatusOK), true
@@ -219,12 +228,11 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 		return b.text(s, wire.StatusError, nodeProblem(parsed.String, match)), true
 	}
 	node := &b.snapshot.Nodes[i]
-	minors := slices.Clone(b.snapshot.Minors(node))
-	name := func(m cluster.Minor) string { return m.Instance }
-	slices.SortStableFunc(minors, func(x, y cluster.Minor) int { return strings.Compare(name(x), name(y)) })
+	minors, _ := b.snapshot.Minors(node)
 	e := s.begin()
 	e.ArrStart()
-	for _, m := range minors {
+	for _, at := range b.byInstance[node.UUID] {
+		m := &minors[at]
 		peer := m.PeerReference
 		if m.Peer >= 0 {
 			peer = b.snapshot.Nodes[m.Peer].Name
@@ -232,7 +240,7 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 		row := wire.NodeMinor{
 			V0: node.Name,
 			V1: m.Minor,
-			V2: name(m),
+			V2: m.Instance,
 			V3: "disk/" + strconv.Itoa(int(m.Disk)),
 			V4: wire.MinorRoleSecondary,
 			V5: peer,
@@ -240,12 +248,30 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 		if m.Primary {
 			row.V4 = wire.MinorRolePrimary
 		}
-		if row.Encode(e); tooLarge(e) {
+		if tooLarge(e, quoted(row.V0)+quoted(row.V2)+quoted(row.V5)) {
 			return b.tooLarge, true
 		}
+		row.Encode(e)
 	}
 	e.ArrEnd()
 	return b.end(s, wire.StatusOK), true
+}
+
+// sortMinors sorts the minors of each node by the names of their instances.
+func (b *ClassicBook) sortMinors() {
+	b.byInstance = make(map[string][]int32)
+	for i := range b.snapshot.Nodes {
+		node := &b.snapshot.Nodes[i]
+		minors, _ := b.snapshot.Minors(node)
+		order := make([]int32, len(minors))
+		for at := range order {
+			order[at] = int32(at)
+		}
+		slices.SortStableFunc(order, func(x, y int32) int {
+			return strings.Compare(minors[x].Instance, minors[y].Instance)
+		})
+		b.byInstance[node.UUID] = order
+	}
 }
 
 func (b *ClassicBook) answerUnknownType(_ classicQuery, s *Scratch) (Reply, bool) {
@@ -268,7 +294,7 @@ func (b *ClassicBook) node(reference string) *cluster.Node {
 
 // text makes a reply whose answer is a text.
 func (b *ClassicBook) text(s *Scratch, status wire.Status, text string) Reply {
-	s.begin().Str(text)
+	s.begin().Str(cut(text))
 	return b.end(s, status)
 }
 
@@ -283,9 +309,10 @@ func (b *ClassicBook) prepareList(s *Scratch, texts []string) Reply {
 	e := s.begin()
 	e.ArrStart()
 	for _, text := range texts {
-		if e.Str(text); tooLarge(e) {
+		if tooLarge(e, quoted(text)) {
 			return b.tooLarge
 		}
+		e.Str(text)
 	}
 	e.ArrEnd()
 	return b.end(s, wire.StatusOK).prepared()

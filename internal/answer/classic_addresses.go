@@ -92,24 +92,28 @@ func (b *ClassicBook) answerNodeByInstanceIP(query classicQuery, s *Scratch) (Re
 	}
 
 	link, found := b.link(parameters[wire.ParameterLink])
-	answers := make([]wire.ClassicNodeIPAnswer, len(ips))
-	for i := range ips {
-		ip, ok := ips[i].(string)
-		switch {
-		case !ok:
+	for _, ip := range ips {
+		if _, ok := ip.(string); !ok {
 			return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
-		case !found: // only looked up when there is an address to look for
+		} else if !found { // only looked up when there is an address to look for
 			return Reply{}, false
 		}
-		answers[i] = link.find(ip)
 	}
 	e := s.begin()
 	if single {
-		answers[0].V1.Encode(e)
-		return b.end(s, answers[0].V0), true
+		answer := link.find(ip.(string))
+		if tooLarge(e, quoted(answer.V1.String)) {
+			return b.tooLarge, true
+		}
+		answer.V1.Encode(e)
+		return b.end(s, answer.V0), true
 	}
 	e.ArrStart()
-	for _, answer := range answers {
+	for _, ip := range ips {
+		answer := link.find(ip.(string))
+		if tooLarge(e, quoted(answer.V1.String)) {
+			return b.tooLarge, true
+		}
 		answer.Encode(e)
 	}
 	e.ArrEnd()

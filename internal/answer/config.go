@@ -52,7 +52,7 @@ func (b *Book) prepareCollectors(s *Scratch) {
 		state.Encode(e)
 	}
 	e.ObjEnd()
-	b.collectors = s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+	b.collectors = s.prepare(wire.StatusOK, b.snapshot.Serial)
 }
 
 func (b *Book) xenEnabled() bool {

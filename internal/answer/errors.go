@@ -12,7 +12,7 @@ import (
 
 // errorText makes a reply with an error text.
 func (s *Scratch) errorText(text string) Reply {
-	s.begin().Str(text)
+	s.begin().Str(cut(text))
 	return s.end(wire.StatusError, 0)
 }
 
@@ -34,6 +34,7 @@ func instanceProblem(name string, match cluster.Match) string {
 }
 
 func problem(kind, name string, match cluster.Match) string {
+	name = cut(name)
 	if match == cluster.Ambiguous {
 		return kind + " name " + name + " has multiple matches"
 	}
@@ -60,9 +61,13 @@ func invalidQuery(query *wire.Query) string {
 		return "Invalid query type PlainQuery " + show(query.String)
 	}
 	q := &query.QueryParameters
-	ips := make([]string, len(q.IPList.Value))
-	for i, ip := range q.IPList.Value {
-		ips[i] = show(ip)
+	var ips []string
+	size := 0
+	for _, ip := range q.IPList.Value {
+		ips = append(ips, show(ip))
+		if size += len(ips[len(ips)-1]); size > wire.MaxDatagramSize {
+			break // it is too large already
+		}
 	}
 	fields := make([]string, len(q.Fields.Value))
 	for i, field := range q.Fields.Value {
@@ -84,7 +89,8 @@ func showMaybe(text wire.OptNilString) string {
 	return "Nothing"
 }
 
-// show returns text as a Haskell string literal.
+// show returns text as a Haskell string literal, of one that does not fit into a datagram
+// only a beginning that does not fit either.
 func show(text string) string {
 	names := [...]string{
 		"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "a", "b", "t", "n", "v", "f", "r", "SO", "SI",
@@ -94,6 +100,9 @@ func show(text string) string {
 	b.WriteByte('"')
 	var previous string // the escape just written, when what follows could extend it
 	for _, r := range text {
+		if b.Len() > wire.MaxDatagramSize {
+			break
+		}
 		if (previous == "number" && unicode.IsDigit(r) && r < unicode.MaxASCII) || (previous == "SO" && r == 'H') {
 			b.WriteString(`\&`)
 		}

@@ -20,7 +20,7 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 		return s.errorText(prerequisite(nodeProblem(query.String, match))), true
 	}
 	node := &b.snapshot.Nodes[i]
-	minors := b.snapshot.Minors(node)
+	minors, unknown := b.snapshot.Minors(node)
 	holder := i
 	if len(minors) > 0 {
 		// Ganeti finds the node once more by its UUID, which a disk refers to.
@@ -28,14 +28,18 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 			return s.errorText(prerequisite(nodeProblem(node.UUID, match))), true
 		}
 	}
+	if unknown != nil {
+		_, match := b.snapshot.FindNode(unknown.PeerReference)
+		return s.errorText(prerequisite(nodeProblem(unknown.PeerReference, match))), true
+	}
 	w := &s.text
 	w.Reset()
 	w.ArrStart()
 	for i := range minors {
 		m := &minors[i]
-		if m.Peer < 0 {
-			_, match := b.snapshot.FindNode(m.PeerReference)
-			return s.errorText(prerequisite(nodeProblem(m.PeerReference, match))), true
+		names := len(b.nodeNames[holder]) + quoted(m.Instance) + len(b.nodeNames[m.Peer])
+		if len(w.Buf)+names > wire.MaxDatagramSize {
+			return TooLarge, true
 		}
 		if i > 0 {
 			w.Comma()
@@ -88,12 +92,16 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 		e.ArrStart()
 		for _, i := range instances {
 			text, err := b.snapshot.InstanceText(int(i))
-			if err != nil {
+			switch {
+			case errors.Is(err, cluster.ErrTooLarge):
+				return TooLarge, true
+			case err != nil:
 				return s.errorText(err.Error()), true
 			}
-			if e.Raw(text); tooLarge(e) {
+			if tooLarge(e, len(text)) {
 				return TooLarge, true
 			}
+			e.Raw(text)
 		}
 		e.ArrEnd()
 	}
@@ -124,13 +132,16 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 		text, err := b.snapshot.DiskText(key)
 		switch {
 		case errors.Is(err, cluster.ErrNoValue):
-			return s.errorText(noDisks("Disk uuid " + key + " not found")), true
+			return s.errorText(noDisks("Disk uuid " + cut(key) + " not found")), true
+		case errors.Is(err, cluster.ErrTooLarge):
+			return TooLarge, true
 		case err != nil:
 			return s.errorText(err.Error()), true
 		}
-		if e.Raw(text); tooLarge(e) {
+		if tooLarge(e, len(text)) {
 			return TooLarge, true
 		}
+		e.Raw(text)
 	}
 	e.ArrEnd()
 	return s.end(wire.StatusOK, instance.Serial), true
@@ -138,6 +149,6 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 
 func noDisks(problem string) string { return "Could not retrieve disks: " + prerequisite(problem) }
 
-// tooLarge reports whether an answer has outgrown what a datagram can hold, so
-// that the work on one stays bounded.
-func tooLarge(e *jx.Encoder) bool { return len(e.Bytes()) > wire.MaxDatagramSize }
+// tooLarge reports whether an answer outgrows what a datagram can hold when a text of
+// some bytes is added to it, so that the work on one stays bounded.
+func tooLarge(e *jx.Encoder, bytes int) bool { return len(e.Bytes())+bytes > wire.MaxDatagramSize }

@@ -9,7 +9,7 @@ import (
 
 func (b *Book) preparePing(s *Scratch) {
 	s.begin().Int64(b.snapshot.Version)
-	b.ping = s.end(wire.StatusOK, 0).prepared()
+	b.ping = s.prepare(wire.StatusOK, 0)
 }
 
 func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, true }
@@ -19,7 +19,7 @@ func (b *Book) prepareNodes(s *Scratch) {
 	serial := b.snapshot.Serial
 	for role := range b.roles {
 		s.begin().Int(role)
-		b.roles[role] = s.end(wire.StatusOK, serial).prepared()
+		b.roles[role] = s.prepare(wire.StatusOK, serial)
 	}
 
 	nodes := b.snapshot.Nodes
@@ -29,8 +29,7 @@ func (b *Book) prepareNodes(s *Scratch) {
 		var name jx.Writer
 		name.Str(nodes[i].Name)
 		b.nodeNames[i] = name.String()
-		s.begin().Str(nodes[i].PrimaryIP)
-		b.nodeIPs[i] = s.end(wire.StatusOK, serial).prepared()
+		b.nodeIPs[i] = s.prepareText(nodes[i].PrimaryIP, serial)
 	}
 
 	b.allNodes = b.prepareNodeList(s, func(*cluster.Node) bool { return true })
@@ -44,13 +43,14 @@ func (b *Book) prepareNodeList(s *Scratch, include func(*cluster.Node) bool) Rep
 	e.ArrStart()
 	for i := len(b.snapshot.Nodes) - 1; i >= 0; i-- {
 		if node := &b.snapshot.Nodes[i]; include(node) {
-			if e.Str(node.PrimaryIP); tooLarge(e) {
+			if tooLarge(e, quoted(node.PrimaryIP)) {
 				return TooLarge
 			}
+			e.Str(node.PrimaryIP)
 		}
 	}
 	e.ArrEnd()
-	return s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+	return s.prepare(wire.StatusOK, b.snapshot.Serial)
 }
 
 func (b *Book) answerNodeList(*wire.Query, *Scratch) (Reply, bool) { return b.allNodes, true }
@@ -98,8 +98,7 @@ func (b *Book) prepareMaster(s *Scratch) {
 		return
 	}
 	b.master = &b.snapshot.Nodes[i]
-	s.begin().Str(b.master.Name)
-	b.masterName = s.end(wire.StatusOK, b.snapshot.Serial).prepared()
+	b.masterName = s.prepareText(b.master.Name, b.snapshot.Serial)
 }
 
 func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
@@ -115,14 +114,17 @@ func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
 	e := s.begin()
 	e.ArrStart()
 	for _, field := range query.QueryParameters.Fields.Value {
+		text := b.master.PrimaryIP
 		switch fieldCode(field) {
 		case wire.FieldName:
-			e.Str(b.master.Name)
+			text = b.master.Name
 		case wire.FieldIP:
-			e.Str(b.snapshot.MasterIP)
-		case wire.FieldMasterNodePIP:
-			e.Str(b.master.PrimaryIP)
+			text = b.snapshot.MasterIP
 		}
+		if tooLarge(e, quoted(text)) {
+			return TooLarge, true
+		}
+		e.Str(text)
 	}
 	e.ArrEnd()
 	return s.end(wire.StatusOK, b.snapshot.Serial), true

@@ -200,18 +200,26 @@ func (o *Options) start(ctx context.Context, config string, started func(i int, 
 	return servers, stop, err
 }
 
+// attempts is how many closed loops in a row may remain without a reply.
+const attempts = 10
+
 // measure puts a server under load.
 func (s *Server) measure(ctx context.Context, l Load, topics []topic) (Figures, error) {
 	var f Figures
 	closed := l
-	closed.Rate, closed.Share, closed.Noise, closed.Duration = 0, 0, 0, min(l.Duration, time.Second)
-	compare := l.Share > 0 || l.Noise > 0
+	closed.Rate, closed.Share, closed.Noise, closed.Hostile, closed.Duration = 0, 0, 0, 0, min(l.Duration, time.Second)
+	compare := l.Share > 0 || l.Noise > 0 || l.Hostile > 0
 	if compare {
-		r, err := closed.run(ctx, s, topics)
-		if err != nil {
-			return f, err
+		for range attempts { // on a busy machine a short one may not get to run at all
+			r, err := closed.run(ctx, s, topics)
+			if err != nil {
+				return f, err
+			}
+			if f.Before = r.perSecond(); f.Before > 0 {
+				break
+			}
 		}
-		if f.Before = r.perSecond(); f.Before == 0 {
+		if f.Before == 0 {
 			return f, errors.New("it does not answer")
 		}
 		if l.Share > 0 {

@@ -32,6 +32,9 @@ type Load struct {
 	// Noise is the number of datagrams a second that are broken or forged and are
 	// sent meanwhile.
 	Noise float64
+	// Hostile is the number of datagrams a second that are meant to cost the server as
+	// much as can be, and are sent meanwhile.
+	Hostile float64
 
 	stop <-chan struct{} // ends the sending early, unless it is nil
 }
@@ -71,8 +74,16 @@ func (l Load) run(ctx context.Context, s *Server, topics []topic) (result, error
 
 	noisy, quiet := context.WithCancel(ctx)
 	defer quiet()
+	kinds, err := broken()
+	if err != nil {
+		return sum, err
+	}
 	noise := make(chan error, 1)
-	go func() { noise <- makeNoise(noisy, s.Addr, l.Noise) }()
+	go func() {
+		hostility := make(chan error, 1)
+		go func() { hostility <- makeNoise(noisy, s.Addr, l.Hostile, Hostile()) }()
+		noise <- errors.Join(makeNoise(noisy, s.Addr, l.Noise, kinds), <-hostility)
+	}()
 
 	var group errgroup.Group
 	begin := time.Now()
@@ -86,7 +97,7 @@ func (l Load) run(ctx context.Context, s *Server, topics []topic) (result, error
 			return c.closed(ctx, l, (l.Window+i)/len(callers))
 		})
 	}
-	err := group.Wait()
+	err = group.Wait()
 	quiet()
 	err = errors.Join(err, <-noise, ctx.Err())
 	for _, c := range callers {

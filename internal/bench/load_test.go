@@ -83,7 +83,11 @@ func TestNoise(t *testing.T) {
 	d := run(t)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- makeNoise(ctx, d.Addr(), 2000) }()
+	kinds, err := broken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- makeNoise(ctx, d.Addr(), 2000, append(kinds, Hostile()...)) }()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		kinds := 0
 		for _, n := range d.Counts().Dispositions {

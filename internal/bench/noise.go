@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"time"
@@ -11,9 +12,9 @@ import (
 	"gntconfd/internal/wire"
 )
 
-// makeNoise sends rate datagrams a second that no daemon may answer, in turn each
-// kind there is, until ctx ends.
-func makeNoise(ctx context.Context, server netip.AddrPort, rate float64) error {
+// makeNoise sends rate datagrams a second that no daemon may answer, each of kinds in
+// turn, until ctx ends.
+func makeNoise(ctx context.Context, server netip.AddrPort, rate float64, kinds [][]byte) error {
 	if rate <= 0 {
 		return nil
 	}
@@ -27,10 +28,6 @@ func makeNoise(ctx context.Context, server netip.AddrPort, rate float64) error {
 		return err
 	}
 	defer batch.Free()
-	kinds, err := broken()
-	if err != nil {
-		return err
-	}
 	defer lockThread()()
 	begin := time.Now()
 	for sent := 0; ctx.Err() == nil; {
@@ -76,4 +73,29 @@ func broken() ([][]byte, error) {
 		forged,
 		long,
 	}, nil
+}
+
+// Hostile returns datagrams of strangers that are meant to cost a daemon as much as can
+// be: brackets that do not end, long names, characters and escapes at random. They are
+// unsigned, or as good as.
+func Hostile() [][]byte {
+	const size = genwire.MaxDatagramSize
+	random := rand.New(rand.NewPCG(1, 2))
+	mixed := `{"msg":"`
+	for pieces := []string{`\n`, `a`, `é`}; len(mixed) < size-200; {
+		mixed += pieces[random.IntN(len(pieces))]
+	}
+	mixed += `","salt":"1700000000","hmac":"` + strings.Repeat("0", 40) + `"}`
+	var all [][]byte
+	for _, body := range []string{
+		`{"x":` + strings.Repeat("[", 9_998),
+		strings.Repeat(`{"":[`, 2_000),
+		`{"` + strings.Repeat("\x7f", 50_000) + `":[}`,
+		`{"msg":"","salt":"1","hmac":""}` + strings.Repeat("[", 9_998),
+		`{` + strings.Repeat(`"a":0,`, 10_000) + `"b"}`,
+		mixed,
+	} {
+		all = append(all, []byte(genwire.Magic+body))
+	}
+	return all
 }

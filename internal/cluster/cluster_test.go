@@ -12,6 +12,7 @@ import (
 	"github.com/go-faster/jx"
 	"github.com/google/go-cmp/cmp"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/sample"
 )
 
@@ -38,7 +39,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys container
-	if err := keys.load(jx.DecodeBytes(text), nil); err != nil {
+	if err := keys.load(jx.DecodeBytes(text), "/keys", nil); err != nil {
 		t.Fatal(err)
 	}
 	name := func(i int32) string { return list[i] }
@@ -113,7 +114,7 @@ func TestLoadIsLenient(t *testing.T) {
 		"leading white space":   "\n " + root(``),
 		"unknown node member":   root(`,"nodes":{` + strings.Replace(node("n1", "a"), "{", `{"future":{"x":[]},`, 1) + `}`),
 		"huge numbers":          root(`,"ctime":1e400,"mtime":-1e-400,"serial_no":123456789012345678901234567890`),
-		"nested values":         root(`,"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)),
+		"nested values":         root(`,"x":` + strings.Repeat("[", wire.ConfigLevels-1) + strings.Repeat("]", wire.ConfigLevels-1)),
 		"nameless instance":     root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"forthcoming":true}}`),
 		"instance without nics": root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"name":"a","nics":null,"disks":null}}`),
 	} {
@@ -137,19 +138,21 @@ func TestLoadErrors(t *testing.T) {
 		`{"version":3000000}`:            `key 'cluster' not found, object contains only ["version"]`,
 		`{"cluster":{}}`:                 `cluster`,
 		`{} {}`:                          `something follows the object`,
-		"{\"version\":\"\xff\"}":         `version: byte 1 of it is not UTF-8`,
-		root(",\"nodes\":{\"\xff\":{}}"): `a key: byte 0 of it is not UTF-8`,
-		root(",\"nodes\":{\"n1\":{\"name\":\"\xff\"}}"): `n1: byte 9 of it is not UTF-8`,
+		"{\"version\":\"\xff\"}":         `/version: byte 1 of it is not UTF-8`,
+		root(",\"nodes\":{\"\xff\":{}}"): `/nodes: a key: byte 0 of it is not UTF-8`,
+		root(",\"nodes\":{\"n1\":{\"name\":\"\xff\"}}"): `/nodes/n1: byte 9 of it is not UTF-8`,
 		root(``)[:40]:                        `unexpected EOF`,
-		root(`,"nodes":{"n1":7}`):            `nodes: n1: `,
-		root(`,"nodes":{"n1":{"name":"a"}}`): `nodes: n1: `,
-		root(`,"nodes":{` + strings.Replace(node("n1", "a"), "true", `"yes"`, 1) + `}`):             `master_candidate`,
-		root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"disks":[7]}}`):                         `instances: i1: decode Instance: callback: decode field "disks"`,
-		root(`,"disks":{"d1":{"dev_type":"drbd","logical_id":[1,2,3,4,5,6],"uuid":"d1"}}`):          `disks: d1: `,
-		root(`,"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000)):                     `depth`,
-		strings.Replace(root(``), `"serial_no":7`, `"serial_no":"seven"`, 1):                        `serial_no`,
-		strings.Replace(root(``), `"master_node":"n1"`, `"master_node":["n1"]`, 1):                  `master_node`,
-		strings.Replace(root(`,"nodes":{`+node("n1", "a")+`}`), `"serial_no":3`, `"serial_no":`, 1): `nodes`,
+		root(`,"nodes":{"n1":7}`):            `/nodes/n1: unexpected number`,
+		root(`,"nodes":{"n1":{"name":"a"}}`): `/nodes/n1: key 'drained' not found, object contains only ["name"]`,
+		root(`,"nodes":{` + strings.Replace(node("n1", "a"), "true", `"yes"`, 1) + `}`):                                `master_candidate`,
+		root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"disks":[7]}}`):                                            `/instances/i1/disks/0: unexpected number`,
+		root(`,"disks":{"d1":{"dev_type":"drbd","logical_id":[1,2,3,4,5,6],"uuid":"d1"}}`):                             `/disks/d1/logical_id/0: unexpected number`,
+		root(`,"x":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000)):                                        `/x: there are more than 24 levels of containers`,
+		root(`,"x":` + strings.Repeat("[", 20000)):                                                                     `/x: there are more than 24 levels of containers`,
+		root(`,"nodes":{"n1":{"x":` + strings.Repeat("[", wire.ConfigLevels) + strings.Repeat("]", wire.ConfigLevels)): `/nodes/n1: there are more than 24 levels of containers`,
+		strings.Replace(root(``), `"serial_no":7`, `"serial_no":"seven"`, 1):                                           `serial_no`,
+		strings.Replace(root(``), `"master_node":"n1"`, `"master_node":["n1"]`, 1):                                     `master_node`,
+		strings.Replace(root(`,"nodes":{`+node("n1", "a")+`}`), `"serial_no":3`, `"serial_no":`, 1):                    `nodes`,
 	} {
 		s, err := Load([]byte(text))
 		if err == nil || s != nil {
@@ -214,7 +217,8 @@ func TestSample(t *testing.T) {
 	if diff := cmp.Diff([]string{"www1.example.org", "db1.example.org"}, instances(s.PrimaryInstances(node))); diff != "" {
 		t.Errorf("primary of: %s", diff)
 	}
-	for _, m := range s.Minors(node) {
+	minors, _ := s.Minors(node)
+	for _, m := range minors {
 		if m.Peer < 0 || s.Nodes[m.Peer].UUID != m.PeerReference {
 			t.Errorf("minor %+v: wrong peer", m)
 		}

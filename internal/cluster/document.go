@@ -2,7 +2,7 @@ package cluster
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
-	"github.com/ogen-go/ogen/validate"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/cluster/classic"
 )
@@ -30,7 +30,11 @@ var (
 // file and put into canonical form when they are asked for.
 type document struct {
 	members    []string              // the root's members in the order of the file
-	root       []byte                // canonical text of the root without its containers
+	redact     bool                  // whether canonical texts are without secrets
+	rest       []byte                // the root without its containers, as it stands in the file
+	root       []byte                // the same in canonical form
+	older      []byte                // the file that was lifted, nil for none
+	origins    map[string]string     // where objects are in older, by where they are now
 	parts      map[string]part       // the members of root
 	containers map[string]*container // the root's members that map keys to objects
 }
@@ -38,19 +42,41 @@ type document struct {
 // part is a member of the root, with its own members if it is an object, so that
 // a pointer into the large cluster object is a matter of two lookups.
 type part struct {
+	value   canonical.Tree
 	text    []byte
-	members map[string][]byte
+	members map[string]canonical.Tree
+}
+
+func newPart(text []byte) part {
+	p := part{value: canonical.NewTree(text), text: text}
+	for name, member := range canonical.Members(text) {
+		if p.members == nil {
+			p.members = make(map[string]canonical.Tree)
+		}
+		p.members[name] = canonical.NewTree(member)
+	}
+	return p
 }
 
 // container maps keys to objects of one kind. A nil container has none.
 type container struct {
 	form    *canonical.Form
+	redact  bool     // whether canonical texts are without secrets
 	objects []object // in ascending order of their keys
 	byKey   places   // positions in objects
 	// texts has the canonical text of each object that was asked for. Ganeti
 	// writes nearly all objects in canonical form, so that this is as a rule the
 	// text of the file and takes no memory.
 	texts []atomic.Pointer[[]byte]
+	// large has the large objects, by position. They are put into canonical form when
+	// they are loaded, so that no question waits for it.
+	large map[int32]largeText
+}
+
+// largeText is the canonical text of a large object, or ErrTooLarge.
+type largeText struct {
+	value canonical.Tree
+	err   error
 }
 
 // object is one object of a container, as it stands in the file.
@@ -74,28 +100,39 @@ func (doc *document) load(text io.Reader, former *document) error {
 	doc.containers = make(map[string]*container)
 	rest := jx.Writer{}
 	rest.ObjStart()
+	var failure error // the decoder puts words around what is returned to it
+	fail := func(place string, err error) error {
+		if failure == nil && err != nil {
+			failure = fmt.Errorf("%s: %w", place, err)
+		}
+		return failure
+	}
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		if err := checkUTF8(key); err != nil {
-			return within("a key", err)
+			return fail("a key", err)
 		}
 		name := string(key)
+		place := "/" + canonical.EscapeToken(name)
 		doc.members = append(doc.members, name)
 		if elem := form.Member(name).Elem(); elem != nil {
 			switch d.Next() {
 			case jx.Null: // the same as none
 				return d.Null()
 			case jx.Object:
-				c := &container{form: elem}
+				c := &container{form: elem, redact: doc.redact}
 				doc.containers[name] = c
-				return within(name, c.load(d, former.objects(name)))
+				if err := c.load(d, place, former.objects(name)); err != nil {
+					failure = err
+				}
+				return failure
 			}
 		}
-		raw, err := d.Raw()
+		raw, err := nextRaw(d)
 		if err == nil {
-			err = checkUTF8(raw)
+			err = check(raw, 1)
 		}
 		if err != nil {
-			return within(name, err)
+			return fail(place, err)
 		}
 		if len(rest.Buf) > 1 {
 			rest.Comma()
@@ -104,6 +141,9 @@ func (doc *document) load(text io.Reader, former *document) error {
 		rest.Raw(raw)
 		return nil
 	})
+	if failure != nil {
+		return failure
+	}
 	if err != nil {
 		return err
 	}
@@ -111,18 +151,19 @@ func (doc *document) load(text io.Reader, former *document) error {
 		return errors.New("something follows the object")
 	}
 	rest.ObjEnd()
-	if doc.root, err = form.Append(nil, rest.Buf); err != nil {
-		return err
+	doc.rest = rest.Buf
+	if doc.root, err = appendForm(form, rest.Buf, doc.redact); err != nil {
+		return doc.placed(form, err)
 	}
 	doc.parts = make(map[string]part)
 	for name, text := range canonical.Members(doc.root) {
-		doc.parts[name] = part{text, canonical.Members(text)}
+		doc.parts[name] = newPart(text)
 	}
 	return nil
 }
 
-// older reports whether the file has to be lifted to the present layout.
-func (doc *document) older() bool {
+// isOlder reports whether the file has to be lifted to the present layout.
+func (doc *document) isOlder() bool {
 	version, err := strconv.ParseInt(string(doc.parts["version"].text), 10, 64)
 	cluster := doc.parts["cluster"].members
 	_, sshKeyType := cluster["ssh_key_type"]
@@ -130,30 +171,63 @@ func (doc *document) older() bool {
 }
 
 // lift loads the text of an older file, which begins at start, in the present layout.
-func (doc *document) lift(text io.ReadSeeker, start int64, former *document) error {
+func (doc *document) lift(ctx context.Context, text io.ReadSeeker, start int64, former *document) error {
 	if _, err := text.Seek(start, io.SeekStart); err != nil {
 		return err
 	}
-	data, err := io.ReadAll(text)
+	data, err := io.ReadAll(interruptible{ctx, text})
 	if err != nil {
 		return err
 	}
-	if data, err = classic.Lift(data); err != nil {
+	data = bytes.TrimSpace(data)
+	lifted, origins, err := classic.Lift(ctx, data, func(err error, d *jx.Decoder, text []byte) error {
+		return fault(err, d, text, "", func(inner string) []string { return canonical.Names(valueAt(data, inner)) })
+	})
+	if err != nil {
 		return err
 	}
-	*doc = document{}
-	return doc.load(bytes.NewReader(data), former)
+	*doc = document{redact: doc.redact}
+	if err := doc.load(interruptible{ctx, bytes.NewReader(lifted)}, former); err != nil {
+		return err
+	}
+	doc.older, doc.origins = data, origins
+	return nil
 }
 
-// explain says what the root of the configuration lacks in the words of Ganeti's
-// daemon, when that is what err tells.
-func (doc *document) explain(err error) error {
-	var invalid *validate.Error
-	if !errors.As(err, &invalid) {
-		return err
+// origin returns where the object at a place is in the file, and the object's text there.
+// text is what it has in the present layout.
+func (doc *document) origin(place string, text []byte) (string, []byte) {
+	if doc.older == nil {
+		return place, text
 	}
-	members, _ := json.Marshal(doc.members)
-	return fmt.Errorf("key '%s' not found, object contains only %s", invalid.Fields[0].Name, members)
+	if origin, moved := doc.origins[place]; moved {
+		place = origin
+	}
+	return place, valueAt(doc.older, place)
+}
+
+// placed names the member of the root that the error of its canonical form is about.
+func (doc *document) placed(form *canonical.Form, err error) error {
+	for name, text := range canonical.Members(doc.rest) {
+		if of := form.Member(name); of != nil {
+			if _, memberErr := of.Append(nil, text); errors.Is(memberErr, canonical.ErrTooLarge) {
+				return fmt.Errorf("/%s: %w", canonical.EscapeToken(name), memberErr)
+			}
+		}
+	}
+	return err
+}
+
+// names returns the names of the members that the object at a pointer below the root has
+// in the file, and of the root for the empty pointer.
+func (doc *document) names(pointer string) []string {
+	switch {
+	case doc.older != nil:
+		return canonical.Names(valueAt(doc.older, pointer))
+	case pointer == "":
+		return doc.members
+	}
+	return canonical.Names(valueAt(doc.rest, pointer))
 }
 
 // within says in which member an error arose.
@@ -162,6 +236,43 @@ func within(member string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", member, err)
+}
+
+var errDeep = fmt.Errorf("there are more than %d levels of containers", wire.ConfigLevels)
+
+// nextRaw returns the next value of a text. The decoder's error tells of each level that
+// it was in: of so many that they are an error by themselves, only that is told.
+func nextRaw(d *jx.Decoder) ([]byte, error) {
+	raw, err := d.Raw()
+	levels := 0
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if levels++; levels > 2*wire.ConfigLevels {
+			return nil, errDeep
+		}
+	}
+	return raw, err
+}
+
+// check returns an error when a value is not UTF-8, or has more levels of containers
+// than it may have that many levels below the root.
+func check(raw []byte, level int) error {
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if level++; level > wire.ConfigLevels {
+				return errDeep
+			}
+		case '}', ']':
+			level--
+		}
+	}
+	return checkUTF8(raw)
 }
 
 // checkUTF8 returns an error that says which byte of a text, from 0, is the first
@@ -179,14 +290,19 @@ func checkUTF8(text []byte) error {
 	}
 }
 
-// load reads the objects, of which the former document has the former ones.
-func (c *container) load(d *jx.Decoder, former []object) error {
+// load reads the objects at a place, of which the former document has the former ones.
+func (c *container) load(d *jx.Decoder, place string, former []object) error {
 	c.objects = make([]object, 0, len(former)+len(former)/8)
 	var page page
-	next := 0 // where in former the key is, if keys come in order
+	next := 0         // where in former the key is, if keys come in order
+	var failure error // the decoder puts words around what is returned to it
+	fail := func(place string, err error) error {
+		failure = fmt.Errorf("%s: %w", place, err)
+		return failure
+	}
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		if err := checkUTF8(key); err != nil {
-			return within("a key", err)
+			return fail(place+": a key", err)
 		}
 		for next < len(former) && former[next].key < string(key) {
 			next++
@@ -197,12 +313,12 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		} else {
 			o.key = string(key)
 		}
-		raw, err := d.Raw()
-		if err == nil {
-			err = checkUTF8(raw)
+		raw, err := nextRaw(d)
+		if err == nil && !bytes.Equal(raw, o.raw) {
+			err = check(raw, 2)
 		}
 		if err != nil {
-			return within(o.key, err)
+			return fail(place+"/"+canonical.EscapeToken(o.key), err)
 		}
 		if page.endsBefore(o.key) {
 			page.finish(c.objects)
@@ -211,8 +327,11 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		c.objects = append(c.objects, o)
 		return nil
 	})
+	if failure != nil {
+		return failure
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", place, err)
 	}
 	page.finish(c.objects)
 	// Of doubled keys the last counts.
@@ -224,6 +343,32 @@ func (c *container) load(d *jx.Decoder, former []object) error {
 		c.byKey.add(int32(i), c.key)
 	}
 	c.texts = make([]atomic.Pointer[[]byte], len(c.objects))
+	return c.prepareLarge()
+}
+
+// largeObject is from how many bytes on an object is a large one. Instances, which are
+// Ganeti's largest, have half of that or less.
+const largeObject = 4 << 10
+
+// prepareLarge puts the large objects into canonical form.
+func (c *container) prepareLarge() error {
+	for i := range c.objects {
+		if len(c.objects[i].raw) < largeObject {
+			continue
+		}
+		if c.large == nil {
+			c.large = make(map[int32]largeText)
+		}
+		text, err := c.makeText(int32(i))
+		if err != nil && !errors.Is(err, ErrTooLarge) {
+			return err
+		}
+		large := largeText{err: err}
+		if err == nil {
+			large.value = canonical.NewTree(text)
+		}
+		c.large[int32(i)] = large
+	}
 	return nil
 }
 
@@ -258,14 +403,34 @@ func (c *container) find(key string) (int32, bool) {
 // key returns the key of the object at a position.
 func (c *container) key(i int32) string { return c.objects[i].key }
 
-// text returns the canonical text of the object at a position.
+// text returns the canonical text of the object at a position, and ErrTooLarge for one
+// that no reply has room for.
 func (c *container) text(i int32) ([]byte, error) {
 	if text := c.texts[i].Load(); text != nil {
 		return *text, nil
 	}
+	if large, ok := c.large[i]; ok && large.err != nil {
+		return nil, large.err
+	}
+	return c.makeText(i)
+}
+
+// appendForm returns the canonical text of a value, without secrets if they are redacted.
+func appendForm(form *canonical.Form, raw []byte, redact bool) ([]byte, error) {
+	if redact {
+		return form.AppendRedacted(nil, raw)
+	}
+	return form.Append(nil, raw)
+}
+
+// makeText makes the canonical text of the object at a position.
+func (c *container) makeText(i int32) ([]byte, error) {
 	raw := c.objects[i].raw
-	text, err := c.form.Append(nil, raw)
-	if err != nil {
+	text, err := appendForm(c.form, raw, c.redact)
+	switch {
+	case errors.Is(err, canonical.ErrTooLarge):
+		return nil, ErrTooLarge
+	case err != nil:
 		return nil, within(c.objects[i].key, err)
 	}
 	if bytes.Equal(text, raw) {
@@ -280,6 +445,9 @@ func (doc *document) objects(name string) []object { return doc.containers[name]
 
 // appendValue is Snapshot.AppendValue.
 func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte, error) {
+	if strings.Count(pointer, "/") > wire.ConfigLevels {
+		return dst, ErrNoValue
+	}
 	tokens, err := canonical.ParsePointer(pointer)
 	if err != nil {
 		return dst, ErrNoValue
@@ -289,15 +457,15 @@ func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte,
 		return c.appendValue(dst, tokens, limit)
 	}
 	part, ok := doc.parts[name]
-	text := part.text
+	value := part.value
 	if len(tokens) > 0 && part.members != nil {
-		text, ok = part.members[tokens[0]]
+		value, ok = part.members[tokens[0]]
 		tokens = tokens[1:]
 	}
 	if !ok {
 		return dst, ErrNoValue
 	}
-	return appendFound(dst, text, tokens, limit)
+	return appendFound(dst, value, tokens, limit)
 }
 
 // appendValue appends what tokens lead to in a container.
@@ -309,16 +477,20 @@ func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte,
 	if !ok {
 		return dst, ErrNoValue
 	}
-	text, err := c.text(i)
-	if err != nil {
-		return dst, err
+	large, ok := c.large[i]
+	if !ok {
+		text, err := c.text(i)
+		large = largeText{canonical.NewTree(text), err}
 	}
-	return appendFound(dst, text, tokens[1:], limit)
+	if large.err != nil {
+		return dst, large.err
+	}
+	return appendFound(dst, large.value, tokens[1:], limit)
 }
 
-// appendFound appends what tokens lead to in a text.
-func appendFound(dst, text []byte, tokens []string, limit int) ([]byte, error) {
-	value, ok := canonical.Lookup(text, tokens)
+// appendFound appends what tokens lead to in a value.
+func appendFound(dst []byte, in canonical.Tree, tokens []string, limit int) ([]byte, error) {
+	value, ok := in.Lookup(tokens)
 	switch {
 	case !ok:
 		return dst, ErrNoValue
@@ -333,17 +505,18 @@ func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
 	w := jx.Writer{Buf: dst}
 	w.ObjStart()
 	for i, o := range c.objects {
-		if i > 0 {
-			w.Comma()
-		}
-		w.FieldStart(o.key)
 		text, err := c.text(int32(i))
 		if err != nil {
 			return dst, err
 		}
-		if w.Raw(text); len(w.Buf)-len(dst) > limit {
+		if len(w.Buf)-len(dst)+len(o.key)+len(text) > limit {
 			return dst, ErrTooLarge
 		}
+		if i > 0 {
+			w.Comma()
+		}
+		w.FieldStart(o.key)
+		w.Raw(text)
 	}
 	w.ObjEnd()
 	return w.Buf, nil

@@ -2,13 +2,17 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/config/index"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/cluster/canonical"
 )
 
 // indexer reads the objects of a document into the indexes of a Snapshot. What a
@@ -16,8 +20,21 @@ import (
 // the same: that is cheaper than to decode it again, and leaves no garbage.
 type indexer struct {
 	*Snapshot
+	ctx     context.Context
 	former  *Snapshot
 	decoder *jx.Decoder
+	devices int // how many DRBD devices the disks have
+}
+
+// patience is after how many objects the indexer looks whether loading is to end.
+const patience = 256
+
+// ended returns the error of the context, if that has ended, at some of the positions.
+func (x *indexer) ended(i int) error {
+	if i%patience != 0 {
+		return nil
+	}
+	return x.ctx.Err()
 }
 
 // drbdTree are the DRBD devices among a disk and the disks below it.
@@ -64,6 +81,9 @@ func each[T any, P interface {
 	former := x.former.document.objects(container)
 	var value, zero T // one for all: a large cluster has very many objects
 	for i, object := range x.document.objects(container) {
+		if err := x.ended(i); err != nil {
+			return err
+		}
 		for len(former) > 0 && former[0].key < object.key {
 			former = former[1:]
 		}
@@ -74,7 +94,9 @@ func each[T any, P interface {
 		value = zero
 		x.decoder.ResetBytes(object.raw)
 		if err := P(&value).Decode(x.decoder); err != nil {
-			return fmt.Errorf("%s: %s: %w", container, object.key, err)
+			at, inFile := x.document.origin(place(container, object.key), object.raw)
+			names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
+			return fault(err, x.decoder, object.raw, at, names)
 		}
 		add(i, object.key, &value)
 	}
@@ -85,7 +107,7 @@ func (x *indexer) readCluster() error {
 	var root index.Config
 	x.decoder.ResetBytes(x.document.root)
 	if err := root.Decode(x.decoder); err != nil {
-		return x.document.explain(err)
+		return fault(err, x.decoder, x.document.root, "", x.document.names)
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo
@@ -146,6 +168,10 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 	return devices
 }
 
+// diskInside is what is wrong with an instance of an older file that is not lifted, as
+// its version is another.
+var diskInside = regexp.MustCompile(`^/instances/[^/]*/disks/[0-9]+: unexpected object$`)
+
 func (x *indexer) readInstances() error {
 	objects := x.document.objects("instances")
 	x.Instances = make([]Instance, len(objects))
@@ -174,6 +200,9 @@ func (x *indexer) readInstances() error {
 		}
 	})
 	if err != nil {
+		if diskInside.MatchString(err.Error()) {
+			err = fmt.Errorf("%w: disks stand in their instances in files of Ganeti 2.15 or before, but /version is %d", err, x.Version)
+		}
 		return err
 	}
 	x.instanceNames = newNames(x.document.containers["instances"], x.instanceName, func(i int32) bool {
@@ -209,6 +238,7 @@ func (x *indexer) makeLinks() error {
 		}
 	}
 	addresses := make(map[string][]linkAddress)
+	var onDefault []linkAddress // apart, so that its name is not hashed for each of them
 	for i := range x.Instances {
 		in := &x.Instances[i]
 		node := int32(-1)
@@ -223,12 +253,15 @@ func (x *indexer) makeLinks() error {
 			}
 		}
 		for _, a := range in.Addresses {
-			link := x.DefaultLink
-			if a.Linked {
-				link = a.Link
+			if !a.Linked || a.Link == x.DefaultLink {
+				onDefault = append(onDefault, linkAddress{a.IP, node})
+				continue
 			}
-			addresses[link] = append(addresses[link], linkAddress{a.IP, node})
+			addresses[a.Link] = append(addresses[a.Link], linkAddress{a.IP, node})
 		}
+	}
+	if len(onDefault) > 0 {
+		addresses[x.DefaultLink] = onDefault
 	}
 	for link, addresses := range addresses {
 		x.Links[link] = newLink(addresses)
@@ -241,9 +274,21 @@ func (x *indexer) placeInstances() error {
 	x.primaries = make(map[string][]int32)
 	x.secondaries = make(map[string][]int32)
 	x.minors = make(map[string][]Minor)
+	x.unknownPeers = make(map[string]int32)
+	for i := range x.disks {
+		x.devices += len(x.disks[i].devices)
+	}
+	entered := make(map[string]int32)
+	minors := 0
 	for i := range x.Instances {
-		x.addNodes(int32(i))
-		x.addMinors(i)
+		if err := x.ended(i); err != nil {
+			return err
+		}
+		x.addNodes(int32(i), entered)
+		var err error
+		if minors, err = x.addMinors(i, minors); err != nil {
+			return fmt.Errorf("%s: %w", place("instances", x.document.containers["instances"].key(int32(i))), err)
+		}
 	}
 	fit(x.primaries)
 	fit(x.secondaries)
@@ -263,13 +308,15 @@ func fit[T any](lists map[string][]T) {
 // other end of its DRBD disks. For a disk that does not touch the primary node,
 // the first of its nodes counts as the other one. An instance without a primary
 // node is nobody's.
-func (x *indexer) addNodes(i int32) {
+//
+// entered has for each node the last instance, by its index plus 1, that was entered with
+// it as its other end.
+func (x *indexer) addNodes(i int32, entered map[string]int32) {
 	in := &x.Instances[i]
 	if !in.Placed {
 		return
 	}
 	x.primaries[in.PrimaryNode] = append(x.primaries[in.PrimaryNode], i)
-	var others []string
 	for _, key := range in.Disks {
 		tree, _ := x.disk(key)
 		if !tree.top {
@@ -279,8 +326,8 @@ func (x *indexer) addNodes(i int32) {
 		if other == in.PrimaryNode {
 			other = tree.devices[0].nodes[1]
 		}
-		if !slices.Contains(others, other) {
-			others = append(others, other)
+		if entered[other] != i+1 {
+			entered[other] = i + 1
 			x.secondaries[other] = append(x.secondaries[other], i)
 		}
 	}
@@ -299,19 +346,28 @@ func (s *Snapshot) disk(key string) (drbdTree, bool) {
 // addMinors enters the DRBD minors of an instance with both their nodes; none of
 // them when one of the disks does not exist. The disks are those of the instance
 // that its member uuid leads to, as everywhere in Ganeti.
-func (x *indexer) addMinors(i int) {
+//
+// entered is how many devices have been entered before, and devices how many after. The
+// error says that it is too many: in a cluster each device is that of one instance, and
+// nothing else would keep a small file from having minors without number.
+func (x *indexer) addMinors(i, entered int) (devices int, err error) {
 	in := &x.Instances[i]
 	holder, match := x.FindInstance(in.UUID)
 	if match != Found {
-		return
+		return entered, nil
 	}
 	disks := x.Instances[holder].Disks
-	trees := make([]drbdTree, len(disks))
-	for position, key := range disks {
-		var ok bool
-		if trees[position], ok = x.disk(key); !ok {
-			return
+	trees := make([]drbdTree, 0, min(len(disks), 64))
+	for _, key := range disks {
+		tree, ok := x.disk(key)
+		if !ok {
+			return entered, nil
 		}
+		if entered += 1 + len(tree.devices); entered > wire.ConfigShares*(len(x.Instances)+len(x.disks)+x.devices) {
+			return 0, fmt.Errorf("with its disks, all instances have more than %d times as many DRBD devices as there are: "+
+				"a disk belongs to one instance, and once", wire.ConfigShares)
+		}
+		trees = append(trees, tree)
 	}
 	for position, tree := range trees {
 		for _, device := range tree.devices {
@@ -323,6 +379,9 @@ func (x *indexer) addMinors(i int) {
 				peer, match := x.FindNode(reference)
 				if match != Found {
 					peer = -1
+					if _, ok := x.unknownPeers[node]; !ok {
+						x.unknownPeers[node] = int32(len(x.minors[node]))
+					}
 				}
 				x.minors[node] = append(x.minors[node], Minor{
 					Minor:         device.minors[end],
@@ -335,4 +394,5 @@ func (x *indexer) addMinors(i int) {
 			}
 		}
 	}
+	return entered, nil
 }

@@ -2,8 +2,9 @@ package cluster
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+
+	"gntconfd/internal/cluster/canonical"
 )
 
 // NumDisks returns how many disks there are.
@@ -30,34 +31,49 @@ func (s *Snapshot) Problems() []string {
 type problems []string
 
 func (p *problems) add(place, format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = short(text)
+		}
+	}
 	*p = append(*p, place+": "+fmt.Sprintf(format, args...))
 }
 
-// place returns the pointer to a member of an object.
-func place(container, key, member string) string {
-	return "/" + container + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key) + "/" + member
+// short returns the beginning of a text that is too long to be told: one name may be in
+// many problems.
+func short(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// place returns the pointer to an object or to something in it.
+func place(container, key string, inner ...string) string {
+	return "/" + container + "/" + canonical.EscapeToken(key) + strings.Join(append([]string{""}, inner...), "/")
 }
 
 func (p *problems) addNodes(s *Snapshot) {
 	names, addresses := make(holders), make(holders)
 	for _, n := range s.Nodes {
-		if other, taken := names.enter(n.Name, n.Key); taken {
-			p.add(place("nodes", n.Key, "name"), "node %s is also called %q, which leads to one of them only", other, n.Name)
+		if other, taken := names.enter(held{text: n.Name}, n.Key); taken {
+			p.add(place("nodes", short(n.Key), "name"), "node %s is also called %q, which leads to one of them only", other, n.Name)
 		}
-		if other, taken := addresses.enter(n.PrimaryIP, n.Name); taken {
-			p.add(place("nodes", n.Key, "primary_ip"), "node %s also has the address %s", other, n.PrimaryIP)
+		if other, taken := addresses.enter(held{text: n.PrimaryIP}, n.Name); taken {
+			p.add(place("nodes", short(n.Key), "primary_ip"), "node %s also has the address %s", other, n.PrimaryIP)
 		}
 	}
 }
 
 func (p *problems) addDisks(s *Snapshot) {
 	for i, object := range s.document.objects("disks") {
-		var missing []string
+		missing := make(map[string]bool)
 		for _, device := range s.disks[i].devices {
 			for _, node := range device.nodes {
-				if _, match := s.FindNode(node); match != Found && !slices.Contains(missing, node) {
-					missing = append(missing, node)
-					p.add(place("disks", object.key, "logical_id"), "there is no node %q, which is to have one end of it", node)
+				if _, match := s.FindNode(node); match != Found && !missing[node] {
+					missing[node] = true
+					p.add(place("disks", short(object.key), "logical_id"), "there is no node %q, which is to have one end of it", node)
 				}
 			}
 		}
@@ -68,43 +84,48 @@ func (p *problems) addInstances(s *Snapshot) {
 	names, addresses := make(holders), make(holders)
 	for i, object := range s.document.objects("instances") {
 		in := &s.Instances[i]
-		if other, taken := names.enter(in.Name, object.key); taken {
-			p.add(place("instances", object.key, "name"), "instance %s is also called %q, which leads to one of them only", other, in.Name)
+		if other, taken := names.enter(held{text: in.Name}, object.key); taken {
+			p.add(place("instances", short(object.key), "name"), "instance %s is also called %q, which leads to one of them only", other, in.Name)
 		}
 		if _, match := s.FindNode(in.PrimaryNode); in.Placed && match != Found {
-			p.add(place("instances", object.key, "primary_node"), "there is no node %q, so that the instance's addresses lead nowhere", in.PrimaryNode)
+			p.add(place("instances", short(object.key), "primary_node"), "there is no node %q, so that the instance's addresses lead nowhere", in.PrimaryNode)
 		}
 		for position, key := range in.Disks {
 			if _, ok := s.disk(key); !ok {
-				p.add(place("instances", object.key, fmt.Sprintf("disks/%d", position)),
+				p.add(place("instances", short(object.key), fmt.Sprintf("disks/%d", position)),
 					"there is no disk %q, so that a question for the disks gets an error, and DRBD minors are left out", key)
 			}
 		}
 		for _, a := range in.Addresses {
-			link := a.Link
-			if !a.Linked {
-				link = s.DefaultLink
+			link, address := s.DefaultLink, held{text: a.IP}
+			if a.Linked && a.Link != s.DefaultLink {
+				link, address = a.Link, held{linked: true, link: a.Link, text: a.IP}
 			}
 			// With the default link missing there are no links at all.
-			if other, taken := addresses.enter(a.IP, in.Name, link); taken && s.HasDefaultLink {
-				p.add(place("instances", object.key, "nics"), "instance %s also has the address %s on link %q; the last of them counts", other, a.IP, link)
+			if other, taken := addresses.enter(address, in.Name); taken && s.HasDefaultLink {
+				p.add(place("instances", short(object.key), "nics"), "instance %s also has the address %s on link %q; the last of them counts", other, a.IP, link)
 			}
 		}
 	}
 }
 
 // holders tells who has a name or an address.
-type holders map[string]string
+type holders map[held]string
 
-// enter gives a text, which may be within a scope, to holder if nobody has it yet,
-// and otherwise returns who has. Nobody has the empty text.
-func (h holders) enter(text, holder string, scope ...string) (other string, taken bool) {
-	if text == "" {
+// held is a name, or an address: on a link, or on the default link.
+type held struct {
+	linked     bool
+	link, text string
+}
+
+// enter gives what is held to holder if nobody has it yet, and otherwise returns who has.
+// Nobody has the empty text.
+func (h holders) enter(what held, holder string) (other string, taken bool) {
+	if what.text == "" {
 		return "", false
 	}
-	key := strings.Join(append(scope, text), "\x00")
-	if other, taken = h[key]; !taken {
-		h[key] = holder
+	if other, taken = h[what]; !taken {
+		h[what] = holder
 	}
 	return other, taken
 }

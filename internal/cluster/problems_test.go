@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -97,5 +99,38 @@ func TestProblems(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A long name that is in many problems does not multiply.
+func TestProblemsAreShort(t *testing.T) {
+	long := strings.Repeat("long", 50_000)
+	var objects strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&objects, `,"i%d":{"uuid":"i%d","serial_no":1,"name":%q,"primary_node":"n1","nics":[{"ip":"192.0.2.7","nicparams":{}},{"ip":"192.0.2.8","nicparams":{"link":"br7"}}]}`, i, i, "www")
+	}
+	text := strings.Replace(root(`,"instances":{"`+long+`":{"uuid":"x","serial_no":1,"name":"www","primary_node":"n1","disks":["`+
+		strings.Repeat(`d","`, 1000)+`d"]}`+objects.String()+`}`), `"link":"br0"`, `"link":"`+long+`"`, 1)
+	if !strings.Contains(text, `"link":"long`) {
+		t.Fatal("the default link has another name")
+	}
+	s, err := Load([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	problems := s.Problems()
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 20_000*uint64(len(problems)) {
+		t.Errorf("%d bytes allocated for %d problems", got, len(problems))
+	}
+	if len(problems) < 3000 {
+		t.Errorf("only %d problems", len(problems))
+	}
+	for _, problem := range problems {
+		if len(problem) > 1000 {
+			t.Fatalf("a problem of %d bytes: %.300s", len(problem), problem)
+		}
 	}
 }

@@ -47,11 +47,17 @@ type Snapshot struct {
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
 
+	// RedactSecrets makes all snapshots that follow give their texts without the
+	// secrets of DRBD devices and without private OS parameters. It is set on a
+	// Snapshot that is otherwise zero, before Next.
+	RedactSecrets bool
+
 	nodeNames     names
 	instanceNames names
 	primaries     map[string][]int32 // instances, by the reference to their primary node
 	secondaries   map[string][]int32 // instances, by the reference to the node at the other end
 	minors        map[string][]Minor // by the reference to their node
+	unknownPeers  map[string]int32   // by the same, the position of the first minor whose peer is no node
 	disks         []drbdTree         // in ascending order of the disks' keys
 
 	document document
@@ -177,21 +183,26 @@ func Load(data []byte) (*Snapshot, error) {
 // taken over from s, which stays as it is. When ctx ends, so does loading, with the
 // error of ctx.
 func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, error) {
-	next := new(Snapshot)
-	x := indexer{Snapshot: next, former: s, decoder: jx.DecodeBytes(nil)}
+	next := &Snapshot{RedactSecrets: s.RedactSecrets}
+	next.document.redact = s.RedactSecrets
+	x := indexer{Snapshot: next, ctx: ctx, former: s, decoder: jx.DecodeBytes(nil)}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
 		err = next.document.load(interruptible{ctx, text}, &s.document)
 	}
-	if err == nil && next.document.older() {
-		err = next.document.lift(text, start, &s.document)
+	if err == nil && next.document.isOlder() {
+		err = next.document.lift(ctx, text, start, &s.document)
 	}
 	if err == nil {
 		err = x.run()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("parsing configuration: %w", err)
+		if ended := ctx.Err(); ended != nil {
+			return nil, ended // what was wrong is that the text ended too early
+		}
+		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
 	}
+	next.document.rest, next.document.older, next.document.origins = nil, nil, nil // only errors tell of them
 	return next, nil
 }
 
@@ -225,8 +236,15 @@ func (s *Snapshot) FindInstance(query string) (int, Match) {
 func (s *Snapshot) instanceName(i int32) string { return s.Instances[i].Name }
 
 // Minors returns the DRBD minors of a node: by instance, then by disk, a disk
-// before those below it.
-func (s *Snapshot) Minors(node *Node) []Minor { return s.minors[node.UUID] }
+// before those below it. unknown is the first of which no node is the peer, nil when
+// there is none.
+func (s *Snapshot) Minors(node *Node) (minors []Minor, unknown *Minor) {
+	minors = s.minors[node.UUID]
+	if i, ok := s.unknownPeers[node.UUID]; ok {
+		unknown = &minors[i]
+	}
+	return minors, unknown
+}
 
 // PrimaryInstances returns the indexes of the instances that run on a node.
 func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.primaries[node.UUID] }

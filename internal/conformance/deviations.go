@@ -3,13 +3,23 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"gntconfd/spec"
 )
 
 // deviation is an entry of spec/deviations.json.
-type deviation struct{ ID, Scope, Title, Reason, Real, Ours string }
+type deviation struct {
+	ID, Scope, Title, Reason, Real, Ours string
+	// Releases of Ganeti that it is about; nil for all that the vectors know.
+	Releases []string
+}
+
+// of reports whether a release of its dialect does so.
+func (d *deviation) of(release string) bool {
+	return d.Releases == nil || slices.Contains(d.Releases, release)
+}
 
 func readDeviations() ([]deviation, error) {
 	text, err := spec.Files.ReadFile("deviations.json")

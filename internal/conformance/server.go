@@ -85,7 +85,7 @@ type Options struct {
 	Dialects []string      // folders in it
 	Key      []byte        // in place of hmac.key, for vectors that have none of their own
 	Clock    int64         // see Setup
-	Ganeti   bool          // whether to expect what Ganeti's own daemon does
+	Ganeti   string        // the release of Ganeti whose own daemon's answers to expect; "" for the project's
 	Timeout  time.Duration // how long to wait for an answer that must come
 	Choice
 }
@@ -121,6 +121,11 @@ func (o *Options) Cases() ([]Case, error) {
 
 func caseOf(dialect string, v *vectors.Vector) Case {
 	return Case{ID: dialect + "/" + v.ID, Note: v.Note, Deviation: v.Deviation}
+}
+
+// Releases lists the releases of Ganeti whose daemons the vectors tell of, the oldest first.
+func Releases() []string {
+	return slices.Concat(vectors.Releases[vectors.ClassicDialect], vectors.Releases[vectors.Dialect])
 }
 
 // Dialects lists the dialects that there are vectors of.
@@ -268,8 +273,20 @@ func (o *Options) runBatch(server *Server, tests []*test, mute bool) (int, error
 // shown is how many bytes of a text a report shows.
 const shown = 1000
 
+// alike lists the releases of Ganeti whose own daemon differs from this project's and does what
+// was done here.
+func (t *test) alike(got vectors.Result) []string {
+	var releases []string
+	for _, real := range t.Real {
+		if t.Judge(got, real.Releases[0]) == nil {
+			releases = append(releases, real.Releases...)
+		}
+	}
+	return releases
+}
+
 // details says what was done and what came of it.
-func (t *test) details(got vectors.Result, ganeti bool) []Detail {
+func (t *test) details(got vectors.Result, ganeti string) []Detail {
 	outcome, reply := t.Expected(ganeti)
 	details := []Detail{{"configuration", t.Config}}
 	if t.Key != nil {
@@ -301,11 +318,12 @@ func (t *test) details(got vectors.Result, ganeti bool) []Detail {
 		return details
 	}
 	about := t.Deviation
-	if t.Judge(got, !ganeti) == nil {
-		about += ", as Ganeti's own daemon does"
-		if ganeti {
-			about = t.Deviation + ", as this project means it"
+	if ganeti != "" {
+		if t.Judge(got, "") == nil {
+			about += ", as this project means it"
 		}
+	} else if like := t.alike(got); len(like) > 0 {
+		about += ", as Ganeti's own daemon does in " + strings.Join(like, " and ")
 	}
 	return append(details, Detail{"deviation", about + ". " + deviations()[t.Deviation]})
 }

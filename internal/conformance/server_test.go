@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"gntconfd/internal/interop/judges"
 	"gntconfd/internal/vectors"
 	specvectors "gntconfd/spec/vectors"
 )
@@ -26,52 +28,72 @@ func TestOwn(t *testing.T) {
 	expect(t, o, func(r *Result) Verdict { return Passed })
 }
 
-// TestGaneti runs the vectors against Ganeti's own daemon, which fails the vectors of
-// the deviations and no others.
+// TestGaneti runs the vectors against Ganeti's own daemons, which fail the vectors of
+// their release's deviations and no others.
 func TestGaneti(t *testing.T) {
-	o := testOptions(t, ganeti(t))
-	list, err := specvectors.Files.ReadFile("known-failing/ganeti-3.0.2.txt")
+	deviations, err := readDeviations()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Known, err = ReadKnownFailing(bytes.NewReader(list), "ganeti-3.0.2.txt"); err != nil {
-		t.Fatal(err)
+	for _, judge := range judges.All() {
+		t.Run(judge.Release, func(t *testing.T) {
+			o := testOptions(t, ganeti(t, judge))
+			name := "ganeti-" + judge.Release + ".txt"
+			list, err := specvectors.Files.ReadFile("known-failing/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Known, err = ReadKnownFailing(bytes.NewReader(list), name); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, o, func(r *Result) Verdict {
+				if slices.ContainsFunc(deviations, func(d deviation) bool { return d.ID == r.Deviation && d.of(judge.Release) }) {
+					return Known
+				}
+				return Passed
+			})
+		})
 	}
-	expect(t, o, func(r *Result) Verdict {
-		if r.Deviation != "" {
-			return Known
-		}
-		return Passed
-	})
 }
 
 // TestGanetiAsRecorded sees to it that the vectors tell the truth about Ganeti's own
-// daemon, deviations included.
+// daemons, deviations included.
 func TestGanetiAsRecorded(t *testing.T) {
-	o := testOptions(t, ganeti(t))
-	o.Ganeti = true
-	expect(t, o, func(r *Result) Verdict { return Passed })
+	for _, judge := range judges.All() {
+		t.Run(judge.Release, func(t *testing.T) {
+			o := testOptions(t, ganeti(t, judge))
+			o.Ganeti = judge.Release
+			expect(t, o, func(r *Result) Verdict { return Passed })
+		})
+	}
 }
 
-// ganeti returns how to start Ganeti's own ganeti-confd 3.0, or skips the test.
-func ganeti(t *testing.T) Start {
+// ganeti returns how to start Ganeti's own ganeti-confd of a release, or skips the test.
+func ganeti(t *testing.T, judge judges.Judge) Start {
 	t.Helper()
-	missing := t.Skipf
+	missing := t.Skip
 	if os.Getenv("CONFD_INTEROP") == "require" {
-		missing = t.Fatalf
+		missing = t.Fatal
 	}
-	version, err := exec.CommandContext(t.Context(), "ganeti-confd", "--version").Output()
-	if err != nil {
-		missing("Ganeti is not installed: %v", err)
+	if err := judge.Check(); err != nil {
+		missing(err)
 	}
-	if !strings.HasPrefix(string(version), "ganeti-confd (ganeti) version 3.0.") {
-		missing("ganeti-confd is not Ganeti's own of release 3.0")
-	}
-	start, err := Command("ganeti-confd", "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", "{port}")
+	start, err := Command(judge.Args("127.0.0.1", "{port}")...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return start
+}
+
+// The vectors are recorded from the judges that there are.
+func TestReleases(t *testing.T) {
+	var got []string
+	for _, judge := range judges.All() {
+		got = append(got, judge.Release)
+	}
+	if want := vectors.Releases[vectors.Dialect]; !slices.Equal(got, want) {
+		t.Errorf("the judges are of %v, the vectors of %v", got, want)
+	}
 }
 
 // expect runs vectors and checks the verdict on each.
@@ -217,14 +239,20 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-// The list of what Ganeti's daemon is known to fail has the deviations that
+// The list of what Ganeti's daemon of a release is known to fail has its deviations that
 // datagrams can show, with what spec/deviations.json says that it does.
 func TestKnownFailingOfGaneti(t *testing.T) {
-	list, err := specvectors.Files.ReadFile("known-failing/ganeti-3.0.2.txt")
+	deviations, err := readDeviations()
 	if err != nil {
 		t.Fatal(err)
 	}
-	deviations, err := readDeviations()
+	for _, judge := range judges.All() {
+		t.Run(judge.Release, func(t *testing.T) { knownFailingOf(t, judge.Release, deviations) })
+	}
+}
+
+func knownFailingOf(t *testing.T, release string, deviations []deviation) {
+	list, err := specvectors.Files.ReadFile("known-failing/ganeti-" + release + ".txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +263,7 @@ func TestKnownFailingOfGaneti(t *testing.T) {
 		}
 	}
 	for _, d := range deviations {
-		if d.Scope == "datagram" {
+		if d.Scope == "datagram" && d.of(release) {
 			want = append(want, fmt.Sprintf("deviation:%s  # %s", d.ID, d.Real))
 		}
 	}

@@ -1,5 +1,5 @@
 // Package daemon puts the daemon together: it keeps up with the configuration
-// and the key, answers questions from them, and logs as Ganeti's daemons do.
+// and the key, and answers questions from them.
 package daemon
 
 import (
@@ -26,6 +26,9 @@ type Options struct {
 	Config, Key string
 	// Dialect says in whose words it answers; none is DialectAuto.
 	Dialect Dialect
+	// RedactSecrets leaves private OS parameters and the secrets of DRBD devices out of
+	// answers: they are empty.
+	RedactSecrets bool
 	// Addr is where it listens: the zero address stands for every address of
 	// the host, port 0 for any free one.
 	Addr netip.AddrPort
@@ -40,8 +43,12 @@ type Options struct {
 	Status func(string)
 	// Web says whether and where it shows metrics and its status.
 	Web web.Options
-	// Logger gets the daemon's messages.
+	// Logger gets the daemon's messages. It must not wait for what it writes to:
+	// whoever answers questions logs as well.
 	Logger *slog.Logger
+	// LogDropped, unless nil, returns how many messages were not written, by where
+	// they should have gone. Metrics show it.
+	LogDropped func() map[string]uint64
 }
 
 // Daemon is a running daemon.
@@ -79,6 +86,8 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	d.reloader, err = reload.Start(ctx, reload.Options{
 		ConfigPath: o.Config,
 		KeyPath:    o.Key,
+
+		RedactSecrets: o.RedactSecrets,
 		OnConfig: func(state reload.State) {
 			speaker.setState(state)
 			if o.Status != nil {
@@ -94,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	if o.Web.Addr != "" {
-		d.site, err = web.Start(ctx, o.Web, web.Source{Server: s, State: d.reloader.State, Logger: o.Logger})
+		d.site, err = web.Start(ctx, o.Web, web.Source{Server: s, State: d.reloader.State, Logger: o.Logger, LogDropped: o.LogDropped})
 		if err != nil {
 			cancel()
 			s.Close()
@@ -122,9 +131,10 @@ func statusLine(state reload.State) string {
 	case state.Snapshot == nil:
 		return "no configuration: " + state.Err.Error()
 	case state.Err != nil:
-		return fmt.Sprintf("serving serial %d, as the file is broken: %v", state.Snapshot.Serial, state.Err)
+		return fmt.Sprintf("serving serial %d (file %d), as the file is broken: %v",
+			state.Snapshot.Serial, state.Snapshot.ConfigSerial, state.Err)
 	}
-	return fmt.Sprintf("serving serial %d", state.Snapshot.Serial)
+	return fmt.Sprintf("serving serial %d (file %d)", state.Snapshot.Serial, state.Snapshot.ConfigSerial)
 }
 
 // Addr returns the address that the daemon listens on.
@@ -138,7 +148,8 @@ func (d *Daemon) Counts() server.Counts { return d.server.Counts() }
 func (d *Daemon) Busy() time.Duration { return d.server.Busy() }
 
 // Reload makes the daemon look at its files at once, and returns when that is
-// done.
+// done. That may take as long as loading the configuration does; the key does not
+// wait for it.
 func (d *Daemon) Reload() { d.reloader.Reload() }
 
 // Wait returns when the daemon has stopped: nil after ctx has ended, and

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -244,56 +243,6 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-func TestLog(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "conf-daemon.log")
-	var terminal bytes.Buffer
-	logger, err := OpenLog(LogOptions{File: file, Terminal: &terminal})
-	if err != nil {
-		t.Fatal(err)
-	}
-	logger.Debug("not shown")
-	logger.Info("loaded", "file", "a b", "serial", 7, "error", errors.New("one\ntwo"))
-	logger.With("from", "x").WithGroup("g").Warn("odd", "empty", "")
-	logger.Log(t.Context(), LevelNotice, "startup")
-	logger.Error("broken")
-
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(data, terminal.Bytes()) {
-		t.Errorf("the file has\n%s\nand the terminal\n%s", data, terminal.Bytes())
-	}
-	var got []string
-	for line := range strings.Lines(string(data)) {
-		stamp, rest, _ := strings.Cut(strings.TrimSpace(line), " UTC: ")
-		day, fraction, _ := strings.Cut(stamp, ",")
-		if _, err := time.Parse(time.DateTime, day); err != nil || len(fraction) != 12 {
-			t.Errorf("time stamp %q: %v", stamp, err)
-		}
-		process, text, _ := strings.Cut(rest, "/ThreadId 1 ")
-		if !strings.HasPrefix(process, "ganeti-confd pid=") {
-			t.Errorf("process %q", process)
-		}
-		got = append(got, text)
-	}
-	want := []string{
-		`INFO loaded file="a b" serial=7 error=one two`,
-		`WARNING odd from=x g.empty=""`,
-		`NOTICE startup`,
-		`ERROR broken`,
-	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("got\n%s", strings.Join(got, "\n"))
-	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode of the log file: %v, %v", info.Mode(), err)
-	}
-	if _, err := OpenLog(LogOptions{File: filepath.Join(file, "x")}); err == nil || !strings.Contains(err.Error(), file) {
-		t.Errorf("log file in a file: %v", err)
-	}
-}
-
 func TestNodePaths(t *testing.T) {
 	t.Setenv("GANETI_ROOTDIR", "/some/root")
 	want := Paths{
@@ -337,37 +286,6 @@ func TestDefaultAddr(t *testing.T) {
 	}
 }
 
-// The journal gets each line with its priority, in every format, and no time.
-func TestJournal(t *testing.T) {
-	for format, want := range map[LogFormat]string{
-		GanetiFormat: "<6>loaded serial=7\n<4>odd from=x g.empty=\"\"\n",
-		TextFormat:   "<6>msg=loaded serial=7\n<4>msg=odd from=x g.empty=\"\"\n",
-		JSONFormat:   `<6>{"msg":"loaded","serial":7}` + "\n" + `<4>{"msg":"odd","from":"x","g":{"empty":""}}` + "\n",
-	} {
-		journal, err := os.Create(filepath.Join(t.TempDir(), "journal"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := journal.Stat()
-		if err != nil {
-			t.Fatal(err)
-		}
-		stat := info.Sys().(*syscall.Stat_t)
-		t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", stat.Dev, stat.Ino))
-		log, err := OpenLog(LogOptions{Terminal: journal, Format: format})
-		if err != nil {
-			t.Fatal(err)
-		}
-		log.Debug("not shown")
-		log.Info("loaded", "serial", 7)
-		log.With("from", "x").WithGroup("g").Warn("odd", "empty", "")
-		if got, err := os.ReadFile(journal.Name()); err != nil || string(got) != want {
-			t.Errorf("%s:\n%s%v", format, got, err)
-		}
-		journal.Close()
-	}
-}
-
 // Status lines follow what is served.
 func TestStatus(t *testing.T) {
 	n := &node{dir: t.TempDir()}
@@ -403,9 +321,9 @@ func TestStatus(t *testing.T) {
 	}
 	expect("no configuration: ")
 	n.replace(t, n.config(), sample.Config)
-	expect("serving serial 73")
+	expect("serving serial 73 (file 412)")
 	n.replace(t, n.config(), []byte("[]"))
-	expect("serving serial 73, as the file is broken: ")
+	expect("serving serial 73 (file 412), as the file is broken: ")
 	if err := os.Remove(n.config()); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func configurationOf(t *testing.T, line string) []byte {
 // TestReleases asks our daemon about each release's own configuration and the real one
 // about what Ganeti's cfgupgrade makes of it.
 func TestReleases(t *testing.T) {
-	need(t, genuine.path, cfgupgrade)
+	need(t, cfgupgrade)
 	if os.Getuid() != 0 {
 		missing(t, "cfgupgrade gives the files to Ganeti's users, which takes root")
 	}
@@ -54,22 +54,26 @@ func TestReleases(t *testing.T) {
 			our := start(t, ours, original)
 			upgraded := upgrade(t, config, pair)
 			reconcile(t, our, decode(t, original), upgraded)
-			theirs := start(t, genuine, encode(t, upgraded))
-			if status, _, answer, err := theirs.askAlone(t, ping, patience).parse(); err != nil || status != "0" {
-				t.Fatalf("the real daemon does not load what cfgupgrade made: %v", answer)
-			}
-			questions := append(about(upgraded), pointers(t, theirs, upgraded)...)
-			answered := compare(t, theirs, our, questions)
-			for requestType := range 12 {
-				// Types without parameters are asked in TestQuestions.
-				if n := fmt.Sprint(requestType); answered[n] == 0 && !slices.Contains([]string{"0", "3", "4", "5", "11"}, n) {
-					t.Errorf("no question of type %d was answered with status 0", requestType)
+			besideEach(t, func(t *testing.T, genuine program) {
+				theirs := start(t, genuine, encode(t, upgraded))
+				if status, _, answer, err := theirs.askAlone(t, ping, patience).parse(); err != nil || status != "0" {
+					t.Fatalf("the real daemon does not load what cfgupgrade made: %v", answer)
 				}
-			}
-			compare(t, theirs, our, everyType())
+				questions := append(about(upgraded), pointers(t, theirs, upgraded)...)
+				answered := compare(t, theirs, our, questions)
+				for requestType := range 12 {
+					// Types without parameters are asked in TestQuestions.
+					if n := fmt.Sprint(requestType); answered[n] == 0 && !slices.Contains([]string{"0", "3", "4", "5", "11"}, n) {
+						t.Errorf("no question of type %d was answered with status 0", requestType)
+					}
+				}
+				compare(t, theirs, our, everyType())
+			})
 		})
 	}
-	t.Run("3.1", func(t *testing.T) { beside(t, configurationOf(t, "3.1"), everyType()...) })
+	t.Run("3.1", func(t *testing.T) {
+		besideEach(t, func(t *testing.T, genuine program) { beside(t, genuine, configurationOf(t, "3.1"), everyType()...) })
+	})
 }
 
 // newCertificate returns a key and a self-signed certificate, with which cfgupgrade

@@ -19,8 +19,9 @@ func everyType() []question {
 }
 
 // TestNoConfiguration is about a node that is no master candidate, and then becomes one.
-func TestNoConfiguration(t *testing.T) {
-	need(t, genuine.path)
+func TestNoConfiguration(t *testing.T) { besideEach(t, testNoConfiguration) }
+
+func testNoConfiguration(t *testing.T, genuine program) {
 	theirs, our := start(t, genuine, nil), start(t, ours, nil)
 	compare(t, theirs, our, everyType())
 	config := encode(t, production())
@@ -34,8 +35,9 @@ func TestNoConfiguration(t *testing.T) {
 }
 
 // TestReplacedConfiguration is about the ways of Ganeti's own writers: the file is always replaced as a whole.
-func TestReplacedConfiguration(t *testing.T) {
-	need(t, genuine.path)
+func TestReplacedConfiguration(t *testing.T) { besideEach(t, testReplacedConfiguration) }
+
+func testReplacedConfiguration(t *testing.T, genuine program) {
 	config := production()
 	first := encode(t, config)
 	member(config, "cluster")["master_ip"] = "192.0.2.253"
@@ -59,8 +61,9 @@ func TestReplacedConfiguration(t *testing.T) {
 
 // TestBrokenConfiguration starts both daemons on a file that is no configuration. What is
 // wrong with it, each says in its own words.
-func TestBrokenConfiguration(t *testing.T) {
-	need(t, genuine.path)
+func TestBrokenConfiguration(t *testing.T) { besideEach(t, testBrokenConfiguration) }
+
+func testBrokenConfiguration(t *testing.T, genuine program) {
 	for name, config := range map[string]string{
 		"empty": "", "half": `{"version": 3000000, "cluster": {`, "list": "[]", "text": "not a configuration",
 	} {
@@ -93,8 +96,9 @@ func TestBrokenConfiguration(t *testing.T) {
 // TestLostConfiguration spoils the file, on purpose with different outcomes: the real
 // daemon forgets what it knew, ours goes on with it. Then the file goes away, as it
 // does on a node that is no master candidate any more, and both say so.
-func TestLostConfiguration(t *testing.T) {
-	need(t, genuine.path)
+func TestLostConfiguration(t *testing.T) { besideEach(t, testLostConfiguration) }
+
+func testLostConfiguration(t *testing.T, genuine program) {
 	config := encode(t, production())
 	theirs, our := start(t, genuine, config), start(t, ours, config)
 	for _, d := range []*daemon{theirs, our} {

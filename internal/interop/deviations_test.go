@@ -16,8 +16,9 @@ const silence = "silence"
 
 // TestDeviations shows every difference from the real daemon that is there on
 // purpose: first that the real one still does what makes it a difference, then what ours does.
-func TestDeviations(t *testing.T) {
-	need(t, genuine.path)
+func TestDeviations(t *testing.T) { besideEach(t, testDeviations) }
+
+func testDeviations(t *testing.T, genuine program) {
 	config := encode(t, production())
 	theirs, our := start(t, genuine, config), start(t, ours, config)
 	const pinging = `{"protocol": 1, "type": 0, "rsalt": "0"}`
@@ -105,7 +106,7 @@ func (d *daemon) outcome(t *testing.T, datagram []byte, expectSilence bool) stri
 		case n == 1 && expectSilence:
 			conn.SetReadDeadline(time.Now().Add(grace))
 		case n == 1:
-			conn.SetReadDeadline(time.Now().Add(lateness))
+			conn.SetReadDeadline(time.Now().Add(patience))
 		case n == 0:
 			var inner struct{ Status, Answer, Serial json.RawMessage }
 			if err := json.Unmarshal([]byte(r.text), &inner); err != nil {
@@ -118,8 +119,9 @@ func (d *daemon) outcome(t *testing.T, datagram []byte, expectSilence bool) stri
 
 // TestTooLargeReply asks for more than a datagram holds. The real daemon sends what UDP can carry, 65507 bytes, and
 // is silent beyond; clients read no more than 61440. Ours says from there on why it has no answer.
-func TestTooLargeReply(t *testing.T) {
-	need(t, genuine.path)
+func TestTooLargeReply(t *testing.T) { besideEach(t, testTooLargeReply) }
+
+func testTooLargeReply(t *testing.T, genuine program) {
 	config := newConfig("n0")
 	for node, instances := range []int{150, 163, 175} {
 		key := fmt.Sprintf("n%d", node)

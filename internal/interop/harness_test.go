@@ -6,8 +6,9 @@ import (
 )
 
 // TestHarness sees to it that the comparison finds nothing between equal daemons, and what there is between others.
-func TestHarness(t *testing.T) {
-	need(t, genuine.path)
+func TestHarness(t *testing.T) { besideEach(t, testHarness) }
+
+func testHarness(t *testing.T, genuine program) {
 	config := production()
 	one, same := start(t, genuine, encode(t, config)), start(t, genuine, encode(t, config))
 	member(config, "nodes")["uuid-node-3"].(object)["serial_no"] = 104

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"gntconfd/internal/interop/judges"
 )
 
 var (
@@ -23,9 +25,23 @@ type program struct {
 }
 
 var (
-	genuine = program{name: "genuine", path: "/usr/sbin/ganeti-confd", latin1: true}
+	// genuine is the daemon of the release that is installed with its clients.
+	genuine = program{name: "genuine", path: judges.All()[0].Program, latin1: true}
 	ours    = program{name: "ours"} // path is set by TestMain
 )
+
+// besideEach runs a test beside the real daemon of each release.
+func besideEach(t *testing.T, test func(t *testing.T, genuine program)) {
+	t.Helper()
+	for _, judge := range judges.All() {
+		t.Run(judge.Release, func(t *testing.T) {
+			if err := judge.Check(); err != nil {
+				missing(t, "%v", err)
+			}
+			test(t, program{name: "genuine " + judge.Release, path: judge.Program, latin1: true})
+		})
+	}
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -46,8 +46,9 @@ func of[A any](q confd.Question[A]) asked {
 }
 
 // TestTypedQuestions asks both daemons each question of the client library.
-func TestTypedQuestions(t *testing.T) {
-	need(t, genuine.path)
+func TestTypedQuestions(t *testing.T) { besideEach(t, testTypedQuestions) }
+
+func testTypedQuestions(t *testing.T, genuine program) {
 	config := encode(t, production())
 	var clients [2]*confd.Client
 	for i, p := range []program{genuine, ours} {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -19,7 +20,7 @@ type directory struct {
 	open    func() (*fsnotify.Watcher, error)
 	watcher *fsnotify.Watcher // nil when there is no watch
 	info    fs.FileInfo       // of what had the path's name when it was watched
-	failure string            // why there is no watch; empty when there is one
+	alarm   alarm             // that there is no watch
 }
 
 // watched reports whether changes in the directory will be told.
@@ -39,15 +40,15 @@ func (d *directory) watch() {
 	}
 	if err != nil {
 		err = explain(d.path, err)
-		if d.failure != err.Error() {
-			d.failure = err.Error()
+		now := time.Now()
+		d.alarm.note(now, err.Error())
+		if d.alarm.ring(now) {
 			d.log.Warn("the directory cannot be watched, it is polled", "directory", d.path,
 				"interval", quick, "error", err)
 		}
 		return
 	}
-	if d.failure != "" {
-		d.failure = ""
+	if d.alarm.note(time.Now(), "") {
 		d.log.Info("the directory is watched again", "directory", d.path)
 	}
 	d.info = info

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -67,20 +68,22 @@ func (f *file) forget() { f.used = 0 }
 // that they change meanwhile; the error of look is one of reading. If they are the
 // same as the last time, or cannot be had for the same reason, look is not called and
 // the error is errUnchanged; if they are others than the last time, but those in use,
-// it is errInUse. Without force a file that looks the same is not opened.
+// it is errInUse. Without force a file that looks the same is not opened. Once ctx
+// ends, so does reading, with its error, and nothing of it is remembered.
 //
 // A configuration takes much memory. It is read twice, first for its digest and then
 // by look, so that no more of it than look keeps is in memory at any time.
-func (f *file) read(force bool, look func(text *io.SectionReader) error) error {
-	if !force && !f.recent {
+func (f *file) read(ctx context.Context, force bool, look func(text *io.SectionReader) error) error {
+	began := time.Now()
+	// What was too new to be trusted is read once more when it has become old enough.
+	if !force && (!f.recent || f.seen.recent(began)) {
 		if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
 			return errUnchanged
 		}
 	}
-	began := time.Now()
 	var sum digest
 	var known error // errUnchanged or errInUse
-	seen, err := steady(f.path, f.limit, func(text *io.SectionReader) error {
+	seen, err := steady(ctx, f.path, f.limit, func(text *io.SectionReader) error {
 		var err error
 		if sum, err = sumOf(text); err != nil {
 			return err
@@ -96,6 +99,9 @@ func (f *file) read(force bool, look func(text *io.SectionReader) error) error {
 		}
 		return nil
 	})
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	f.seen, f.recent = seen, seen.recent(began)
 	if err != nil {
 		if err.Error() == f.failure {
@@ -140,7 +146,7 @@ func ReadKey(path string) ([]byte, error) {
 func ReadConfig(path string) ([]byte, error) { return readAll(path, maxConfigSize) }
 
 func readAll(path string, limit int64) (data []byte, err error) {
-	_, err = steady(path, limit, func(text *io.SectionReader) error {
+	_, err = steady(context.Background(), path, limit, func(text *io.SectionReader) error {
 		data, err = io.ReadAll(text)
 		return err
 	})
@@ -149,19 +155,36 @@ func readAll(path string, limit int64) (data []byte, err error) {
 
 // steady calls look with the contents of a regular file of 1 to limit bytes, once
 // more for each time that they change meanwhile. It never waits for a writer, as
-// opening a named pipe might. The stamp is zero when there is an error.
-func steady(path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
+// opening a named pipe might, and reads no further once ctx has ended. The stamp is
+// zero when there is an error.
+func steady(ctx context.Context, path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	for attempt := 1; ; attempt++ {
-		seen, err := once(path, limit, look)
+		seen, err := once(ctx, path, limit, look)
 		passing := errors.Is(err, errUnsteady) || errors.Is(err, errEmpty)
 		if !passing || attempt == attempts {
 			return seen, explain(path, err)
 		}
-		time.Sleep(quiet)
+		select {
+		case <-ctx.Done():
+		case <-time.After(quiet):
+		}
 	}
 }
 
-func once(path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
+// interruptible is a file that cannot be read once ctx has ended.
+type interruptible struct {
+	ctx  context.Context
+	file io.ReaderAt
+}
+
+func (i interruptible) ReadAt(into []byte, offset int64) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.file.ReadAt(into, offset)
+}
+
+func once(ctx context.Context, path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return stamp{}, err
@@ -180,7 +203,7 @@ func once(path string, limit int64, look func(text *io.SectionReader) error) (st
 	case size > limit:
 		return stamp{}, fmt.Errorf("the file has %d bytes, more than the %d that are allowed", size, limit)
 	}
-	if err := look(io.NewSectionReader(f, 0, size)); err != nil {
+	if err := look(io.NewSectionReader(interruptible{ctx, f}, 0, size)); err != nil {
 		return stamp{}, err
 	}
 	after, err := f.Stat()
@@ -193,6 +216,15 @@ func once(path string, limit int64, look func(text *io.SectionReader) error) (st
 		return stamp{}, errUnsteady
 	}
 	return stampOf(before), nil
+}
+
+// stampAt returns the stamp of the file that has the path now; zero when there is none.
+func stampAt(path string) stamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stampOf(info)
 }
 
 func stampOf(info fs.FileInfo) stamp {
@@ -216,8 +248,7 @@ func explain(path string, err error) error {
 		return err
 	}
 	if unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS) == nil {
-		return fmt.Errorf("%w: not by its mode, but by a security policy; the daemon's own closes "+
-			"directories that were not there when it started, so restart it", err)
+		return fmt.Errorf("%w: not by its mode, but by a security policy of this system", err)
 	}
 	me := userName(os.Geteuid())
 	info, statErr := os.Stat(path)

@@ -2,18 +2,21 @@ package reload
 
 import "time"
 
-// pace says when to look at the files next. It reads no clock.
+// pace says when to look at a file next. It reads no clock.
 type pace struct {
 	patience time.Duration // how long the first of several changes waits
-	pause    time.Duration // from the end of a load to the next look
+	share    int           // looks may take one in so many parts of the time
+	longest  time.Duration // the longest pause after a look, unless looks have been many
+	burst    time.Duration // how much looks may take at once beyond their share
 
 	first   time.Time // the first change not looked at yet; zero when there is none
 	settled time.Time // when the last of them has settled
+	paid    time.Time // when the looks so far have had their share
 	rested  time.Time // no look before
 	poll    time.Time // no look later
 }
 
-// change notes that one of the files may have changed, and how long that is left
+// change notes that the file may have changed, and how long that is left
 // to settle.
 func (p *pace) change(now time.Time, settle time.Duration) {
 	if !p.pending() {
@@ -25,13 +28,30 @@ func (p *pace) change(now time.Time, settle time.Duration) {
 // pending reports whether there are changes that have not been looked at.
 func (p *pace) pending() bool { return !p.first.IsZero() }
 
-// loaded begins the pause.
-func (p *pace) loaded(now time.Time) { p.rested = now.Add(p.pause) }
+// worked begins the pause after a look that took as long as cost. The pause leaves looks
+// their share of the time, but is not longer than longest until looks have taken burst
+// more than that in all: the second of two changes does not wait for long even where a
+// load takes long.
+func (p *pace) worked(now time.Time, cost time.Duration) {
+	share := time.Duration(p.share)
+	p.paid = later(p.paid, now).Add(share * min(cost, p.burst))
+	p.rested = later(now.Add(min((share-1)*cost, p.longest)), p.paid.Add(-share*p.burst))
+}
 
-// looked notes that the files have been looked at and are to be polled at poll.
+// looked notes that the file is being looked at, and is to be polled at poll.
 func (p *pace) looked(poll time.Time) {
 	p.first, p.poll = time.Time{}, poll
 }
+
+// pollBy has the file polled at a time, or before; the zero time changes nothing.
+func (p *pace) pollBy(at time.Time) {
+	if !at.IsZero() {
+		p.poll = earlier(p.poll, at)
+	}
+}
+
+// wake ends the pause.
+func (p *pace) wake() { p.rested = time.Time{} }
 
 // next returns when to look.
 func (p *pace) next() time.Time {
@@ -39,10 +59,14 @@ func (p *pace) next() time.Time {
 	if p.pending() {
 		at = earlier(at, earlier(p.settled, p.first.Add(p.patience)))
 	}
-	if at.Before(p.rested) {
-		at = p.rested
+	return later(at, p.rested)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return at
+	return a
 }
 
 func earlier(a, b time.Time) time.Time {

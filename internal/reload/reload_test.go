@@ -128,9 +128,9 @@ func TestPace(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := pace{patience: patience, pause: time.Second}
+			p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
 			if test.loaded != 0 {
-				p.loaded(at(test.loaded))
+				p.worked(at(test.loaded), time.Second)
 			}
 			p.looked(at(poll))
 			for _, ms := range test.changes {
@@ -146,6 +146,49 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// Looks at a file that changes all the time take no more than their share, and where they
+// are cheap none is late.
+func TestPaceOfStorm(t *testing.T) {
+	for _, cost := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond,
+		100 * time.Millisecond, burst} {
+		p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
+		began := time.Unix(1e9, 0)
+		p.looked(began.Add(time.Hour))
+		var worked, latest time.Duration
+		for now := began; now.Sub(began) < 5*time.Minute; {
+			p.change(now, arrived)
+			at := p.next()
+			if worked += cost; worked <= burst {
+				latest = max(latest, at.Sub(now)+cost)
+			}
+			now = at.Add(cost)
+			p.looked(now.Add(time.Hour))
+			p.worked(now, cost)
+		}
+		if most := 5*time.Minute/share + burst + 2*cost; worked > most {
+			t.Errorf("looks of %v took %v of 5 minutes, want at most %v", cost, worked, most)
+		}
+		if most := min(time.Second, share*cost+arrived) + cost; latest > most {
+			t.Errorf("a change waits %v while looks take %v, want at most %v", latest, cost, most)
+		}
+		if cost <= time.Millisecond && latest > 50*time.Millisecond {
+			t.Errorf("a change waits %v while looks take %v", latest, cost)
+		}
+	}
+}
+
+// However long one look takes, the next does not wait for longer than the longest pause.
+func TestPaceAfterALongLook(t *testing.T) {
+	p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
+	now := time.Unix(1e9, 0)
+	p.looked(now.Add(time.Hour))
+	p.worked(now, 20*time.Second)
+	p.change(now, arrived)
+	if waits := p.next().Sub(now); waits > time.Second {
+		t.Errorf("the next look waits %v", waits)
+	}
+}
+
 // A file that was changed a moment ago is opened again even if it looks the
 // same, one that has been at rest is not.
 func TestReadTrustsOldStampsOnly(t *testing.T) {
@@ -156,7 +199,7 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	f := file{path: path, limit: 10}
 	read := func(force bool) (string, error) {
 		var data []byte
-		err := f.read(force, func(text *io.SectionReader) (err error) {
+		err := f.read(t.Context(), force, func(text *io.SectionReader) (err error) {
 			data, err = io.ReadAll(text)
 			return err
 		})
@@ -203,7 +246,7 @@ func TestReadTakesNoMemory(t *testing.T) {
 	}{{"first", false, nil}, {"second", false, errUnchanged}, {"forced", true, errUnchanged}} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := f.read(read.force, func(text *io.SectionReader) error {
+		err := f.read(t.Context(), read.force, func(text *io.SectionReader) error {
 			_, err := io.Copy(io.Discard, text)
 			return err
 		})

@@ -26,9 +26,10 @@ import (
 // be served after them. They run in the directory data, and have besides the
 // commands of testscript
 //
-//	start [poll=DURATION] [pause=DURATION] [watch=no]
-//	                     starts a reloader; poll is an hour and pause nothing
-//	                     unless told; an error goes to stderr
+//	start [poll=DURATION] [pause=DURATION] [respite=DURATION] [lasting=DURATION] [watch=no]
+//	                     starts a reloader; poll is an hour, and pause, which follows
+//	                     every load, and lasting are nothing unless told; an error goes to stderr
+//	starting [...]       the same, but does not wait until it has started
 //	write FILE TEXT      rewrites a file in place
 //	replace FILE TEXT    renames a new file over it
 //	link FILE NAME       makes a hard link
@@ -40,11 +41,17 @@ import (
 //	nothing PROBLEM      waits until nothing is served because of PROBLEM
 //	key TEXT             waits until TEXT is the key
 //	look                 has the files looked at and waits for that
-//	parsed N             checks how often a configuration was parsed
+//	looking              the same, but does not wait
+//	begun N              waits until so many configurations have begun to be parsed
+//	storm                replaces the configuration again and again, by ones that take
+//	                     a moment, until one of them is served
+//	parsed N             checks how often a configuration has begun to be parsed
 //	failures N           checks how often one was refused
 //	logged N PATTERN     checks how many lines of the log match
+//	logs PATTERN         waits until one does
 //
-// A configuration is a serial number here, anything else is broken. Errors,
+// A configuration is a serial number here, anything else is broken. To parse "endless"
+// takes until it is given up, to parse "slow SERIAL" a moment. Errors,
 // problems and log lines are given as regular expressions.
 func TestScripts(t *testing.T) {
 	type key struct{}
@@ -84,6 +91,10 @@ var commands = map[string]struct {
 	run  func(w *world, args []string) error
 }{
 	"start":    {0, func(w *world, args []string) error { return w.start(args...) }},
+	"starting": {0, func(w *world, args []string) error { return w.starting(args...) }},
+	"looking":  {0, func(w *world, _ []string) error { go w.reloader.Reload(); return nil }},
+	"begun":    {1, func(w *world, args []string) error { return w.begun(number(args[0])) }},
+	"storm":    {0, func(w *world, _ []string) error { return w.storm() }},
 	"write":    {2, func(w *world, args []string) error { return w.write(args[0], args[1]) }},
 	"replace":  {2, func(w *world, args []string) error { return w.replace(args[0], args[1]) }},
 	"link":     {2, func(w *world, args []string) error { return os.Link(w.path(args[0]), w.path(args[1])) }},
@@ -97,6 +108,7 @@ var commands = map[string]struct {
 	"look":     {0, func(w *world, _ []string) error { return w.look() }},
 	"parsed":   {1, func(w *world, args []string) error { return same("parsed", w.parsed(), number(args[0])) }},
 	"failures": {1, func(w *world, args []string) error { return same("failures", int(w.state().Failures), number(args[0])) }},
+	"logs":     {1, func(w *world, args []string) error { return wait(func() bool { return w.log.count(args[0]) > 0 }) }},
 	"logged":   {2, func(w *world, args []string) error { return same("lines", w.log.count(args[1]), number(args[0])) }},
 }
 
@@ -105,16 +117,37 @@ type world struct {
 	dir      string
 	log      logBuffer
 	reloader *Reloader
+	ctx      context.Context
 	cancel   context.CancelFunc
 
 	mu    sync.Mutex
 	keyed string // the key last handed out
-	parse int    // how often a configuration was parsed
+	parse int    // how often a configuration has begun to be parsed
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
 func (w *world) start(settings ...string) error {
+	if err := w.prepare(settings); err != nil {
+		return err
+	}
+	err := w.reloader.start(w.ctx)
+	if err != nil {
+		w.cancel()
+		w.reloader = nil
+	}
+	return err
+}
+
+func (w *world) starting(settings ...string) error {
+	err := w.prepare(settings)
+	if err == nil {
+		go w.reloader.start(w.ctx)
+	}
+	return err
+}
+
+func (w *world) prepare(settings []string) error {
 	r := newReloader(Options{
 		ConfigPath: w.path("config.data"),
 		KeyPath:    w.path("hmac.key"),
@@ -123,10 +156,11 @@ func (w *world) start(settings ...string) error {
 			defer w.mu.Unlock()
 			w.keyed = string(key)
 		},
-		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	r.load = w.load
-	r.poll, r.pace.pause = time.Hour, 0
+	r.poll, r.configPace.longest, r.configPace.burst = time.Hour, 0, 0
+	w.lasting(r, 0)
 	for _, setting := range settings {
 		name, value, _ := strings.Cut(setting, "=")
 		var err error
@@ -134,7 +168,14 @@ func (w *world) start(settings ...string) error {
 		case "poll":
 			r.poll, err = time.ParseDuration(value)
 		case "pause":
-			r.pace.pause, err = time.ParseDuration(value)
+			r.configPace.longest, err = time.ParseDuration(value)
+			r.configPace.share = 1e9 // whatever a load takes
+		case "lasting":
+			var lasting time.Duration
+			lasting, err = time.ParseDuration(value)
+			w.lasting(r, lasting)
+		case "respite":
+			r.respite, err = time.ParseDuration(value)
 		case "watch":
 			r.dir.open = func() (*fsnotify.Watcher, error) { return nil, syscall.EMFILE }
 		default:
@@ -144,13 +185,13 @@ func (w *world) start(settings ...string) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if err := r.start(ctx); err != nil {
-		cancel()
-		return err
-	}
-	w.reloader, w.cancel = r, cancel
+	w.reloader = r
+	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return nil
+}
+
+func (w *world) lasting(r *Reloader, d time.Duration) {
+	r.keyAlarm.lasting, r.configAlarm.lasting, r.dir.alarm.lasting = d, d, d
 }
 
 func (w *world) stop() {
@@ -160,19 +201,32 @@ func (w *world) stop() {
 	}
 }
 
-func (w *world) load(_ context.Context, _ *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
+func (w *world) load(ctx context.Context, _ *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
 	data, err := io.ReadAll(text)
 	if err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.parse++
-	serial, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+	w.mu.Unlock()
+	config := strings.TrimSpace(string(data))
+	number, slow := strings.CutPrefix(config, "slow ")
+	if slow || config == "endless" {
+		moment := time.Hour
+		if slow {
+			moment = 20 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(moment):
+		}
+	}
+	serial, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
 		return nil, errors.New("not a number")
 	}
-	return &cluster.Snapshot{Serial: serial}, nil
+	return &cluster.Snapshot{Serial: serial, ConfigSerial: serial + 3}, nil
 }
 
 func (w *world) parsed() int {
@@ -235,6 +289,23 @@ func (w *world) hasKey(key string) error {
 		defer w.mu.Unlock()
 		return w.keyed == key
 	})
+}
+
+func (w *world) begun(loads int) error {
+	return wait(func() bool { return w.parsed() >= loads })
+}
+
+func (w *world) storm() error {
+	served := w.state().Loads
+	var err error
+	for serial := 1; err == nil && w.state().Loads == served; serial++ {
+		if serial > 20_000 {
+			return errors.New("nothing of all that was served")
+		}
+		err = w.replace("config.data", "slow "+strconv.Itoa(serial))
+		time.Sleep(time.Millisecond)
+	}
+	return err
 }
 
 // look returns when the files have been looked at.

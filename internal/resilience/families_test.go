@@ -128,9 +128,7 @@ func TestMultiHomed(t *testing.T) {
 	for i, h := range hosts {
 		h.unplug(t, i%2)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	if r, err := query(ctx, c); err != nil {
+	if r, err := queryWithin(t, c, 3*time.Second); err != nil {
 		t.Errorf("%v\n%s", err, tell(r))
 	}
 }

@@ -289,7 +289,8 @@ func TestGeneratedSnapshot(t *testing.T) {
 			}
 		}
 		for i := range s.Nodes {
-			minors += len(s.Minors(&s.Nodes[i]))
+			found, _ := s.Minors(&s.Nodes[i])
+			minors += len(found)
 		}
 		if minors != 2*drbd {
 			t.Errorf("%d minors of %d DRBD disks", minors, drbd)

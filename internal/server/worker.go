@@ -1,10 +1,8 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"runtime/debug"
 	"sync/atomic"
@@ -25,7 +23,7 @@ type worker struct {
 	scratch  answer.Scratch
 	counters counters
 
-	verbose    bool // whether anybody reads debug messages
+	debug      debugLog
 	ended      [udp.BatchSize]Disposition
 	complained *dialect // the last one whose replies were too large
 
@@ -72,7 +70,7 @@ func (w *worker) serve() error {
 
 // work deals with the datagrams of one read.
 func (w *worker) work(now time.Time) {
-	w.verbose = w.server.options.Logger.Enabled(context.Background(), slog.LevelDebug)
+	w.debug.begin(w.server.options.Logger, now)
 	for i := range w.batch.Len() {
 		if w.batch.IPv4(i) {
 			w.counters.ipv4.Add(1)
@@ -89,11 +87,11 @@ func (w *worker) work(now time.Time) {
 		}
 		if err := w.batch.SendError(i); err != nil {
 			w.ended[i] = WriteError
-			w.server.options.Logger.Debug("reply not sent", "to", w.batch.From(i), "error", err)
+			w.debug.line("reply not sent", "to", w.batch.From(i), "error", err)
 		}
 		w.counters.dispositions[w.ended[i]].Add(1)
-		if w.verbose {
-			w.server.options.Logger.Debug("datagram", "from", w.batch.From(i),
+		if w.debug.enabled {
+			w.debug.line("datagram", "from", w.batch.From(i),
 				"size", len(w.batch.Datagram(i)), "disposition", w.ended[i])
 		}
 	}
@@ -152,8 +150,8 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 
 // refused returns the disposition of datagram i.
 func (w *worker) refused(i int, refusal wire.Refusal) Disposition {
-	if cause := w.codec.Cause(); cause != nil && w.verbose {
-		w.server.options.Logger.Debug("datagram refused", "from", w.batch.From(i), "cause", cause)
+	if cause := w.codec.Cause(); cause != nil && w.debug.enabled {
+		w.debug.line("datagram refused", "from", w.batch.From(i), "cause", plain(cause.Error()))
 	}
 	return refusals[refusal]
 }

@@ -16,9 +16,9 @@ func TestBuffer(t *testing.T) {
 	}
 	for _, want := range []string{
 		"package post\n",
-		"type LetterBuffer struct {\n\tTo   []byte\n\tFrom []byte\n}\n",
-		"case \"from\":\n\t\t\tmissing[1] = false\n\t\t\tb.From, err = d.StrAppend(b.From[:0])\n",
-		`range [...]string{"to", "from"}`,
+		"type LetterBuffer struct {\n\tTo   []byte\n\tFrom []byte\n",
+		"case \"from\":\n\t\t\thave[1] = true\n\t\t\tb.From, i = b.text(text, i)\n",
+		"case !have[0]:\n\t\treturn errBufferTo\n",
 	} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("no %q in\n%s", want, got)

@@ -266,10 +266,10 @@ func outcome(reply *Reply) Outcome {
 	return AnsweredError
 }
 
-// Judge tells how what came of the vector differs from what must: from the
-// project's own expectation or, if real, from what Ganeti's own daemon does.
-func (v *Vector) Judge(got Result, real bool) error {
-	want, reply := v.Expected(real)
+// Judge tells how what came of the vector differs from what must: from what
+// Ganeti's own daemon of a release does or, for the release "", from what the project's must do.
+func (v *Vector) Judge(got Result, release string) error {
+	want, reply := v.Expected(release)
 	switch {
 	case errors.Is(got.Err, ErrTwice):
 		return got.Err

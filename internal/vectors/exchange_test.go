@@ -56,11 +56,11 @@ func TestJudge(t *testing.T) {
 	for name, test := range map[string]struct {
 		answers [][]byte
 		vector  Vector
-		real    bool
+		release string
 		problem string // a part of the error, or none
 	}{
 		"silence as wanted":     {vector: Vector{Outcome: DroppedHMAC}},
-		"answer, not garbled":   {vector: Vector{Outcome: AnsweredError, Real: &Real{Outcome: Garbled}}, real: true, answers: [][]byte{reply("rs", 0)}, problem: "answered (true), want garbled"},
+		"answer, not garbled":   {vector: Vector{Outcome: AnsweredError, Real: []Real{{Releases: []string{"1"}, Outcome: Garbled}}}, release: "1", answers: [][]byte{reply("rs", 0)}, problem: "answered (true), want garbled"},
 		"answer as wanted":      {vector: Vector{Outcome: Answered, Reply: wanted}, answers: [][]byte{reply("rs", 0)}},
 		"any answer":            {vector: Vector{Outcome: Answered}, answers: [][]byte{reply("xy", 0)}},
 		"other salt":            {vector: Vector{Outcome: Answered, Reply: wanted}, answers: [][]byte{reply("xy", 0)}, problem: "salt"},
@@ -68,17 +68,19 @@ func TestJudge(t *testing.T) {
 		"answer instead":        {vector: Vector{Outcome: DroppedClock}, answers: [][]byte{reply("rs", 0)}, problem: "want silent"},
 		"garbled instead":       {vector: Vector{Outcome: Answered}, answers: [][]byte{{'x'}}, problem: "garbled, want answered: garbled reply: no magic"},
 		"two answers":           {vector: Vector{Outcome: Answered}, answers: [][]byte{reply("rs", 0), reply("rs", 0)}, problem: "more than one answer"},
-		"silent only when real": {vector: Vector{Outcome: Answered, Real: &Real{Outcome: Silent}}, real: true},
+		"silent only when real": {vector: Vector{Outcome: Answered, Real: []Real{{Releases: []string{"1"}, Outcome: Silent}}}, release: "1"},
+		"another release":       {vector: Vector{Outcome: Answered, Reply: wanted, Real: []Real{{Releases: []string{"1"}, Outcome: Silent}}}, release: "2", answers: [][]byte{reply("rs", 0)}},
+		"two releases":          {vector: Vector{Outcome: Answered, Real: []Real{{Releases: []string{"1"}, Outcome: AnsweredError}, {Releases: []string{"2", "3"}, Outcome: Silent}}}, release: "3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.vector.Raw = []byte("x")
-			want, _ := test.vector.Expected(test.real)
+			want, _ := test.vector.Expected(test.release)
 			probes := []Probe{{Message: &test.vector.Message, Wanted: want != Silent}}
 			results, err := serve(t, test.answers...).Exchange(t.Context(), probes, time.Minute, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = test.vector.Judge(results[0], test.real)
+			err = test.vector.Judge(results[0], test.release)
 			switch {
 			case err == nil && test.problem != "":
 				t.Errorf("no error, want one about %q", test.problem)

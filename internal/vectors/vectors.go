@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,13 @@ const (
 	Dialect        = "3.0"
 	ClassicDialect = "2.6"
 )
+
+// Releases lists, for each dialect, the releases of Ganeti whose daemons the vectors were
+// recorded from, the oldest first.
+var Releases = map[string][]string{
+	Dialect:        {"3.0.2", "3.1"},
+	ClassicDialect: {"2.6.2"},
+}
 
 // Outcome says how a datagram ends. spec/vectors/README.md explains the classes.
 type Outcome string
@@ -89,7 +97,7 @@ type Vector struct {
 	Outcome   Outcome `json:"outcome"`
 	Reply     *Reply  `json:"reply,omitempty"` // nil when there is none
 	Deviation string  `json:"deviation,omitempty"`
-	Real      *Real   `json:"real,omitempty"` // set where Deviation is
+	Real      []Real  `json:"real,omitempty"` // set where Deviation is
 	Twin      *Twin   `json:"twin,omitempty"`
 }
 
@@ -112,10 +120,12 @@ type Reply struct {
 	Unordered bool            `json:"unordered,omitempty"` // the answer is a list whose order does not matter
 }
 
-// Real is what Ganeti's own daemon does where the project means to differ.
+// Real is what Ganeti's own daemon does in the releases where the project means to differ
+// from it.
 type Real struct {
-	Outcome Outcome `json:"outcome"`         // Answered, AnsweredError, Silent or Garbled
-	Reply   *Reply  `json:"reply,omitempty"` // nil also where the reply is too long to be kept
+	Releases []string `json:"releases"`        // the oldest first
+	Outcome  Outcome  `json:"outcome"`         // Answered, AnsweredError, Silent or Garbled
+	Reply    *Reply   `json:"reply,omitempty"` // nil also where the reply is too long to be kept
 }
 
 // Twin is the datagram whose reply was recorded from Ganeti's own daemon in place
@@ -125,11 +135,13 @@ type Twin struct {
 	Message
 }
 
-// Expected is what the project's own daemon must do with the vector or, if real,
-// what Ganeti's does. A nil reply to an outcome that has one means any.
-func (v *Vector) Expected(real bool) (Outcome, *Reply) {
-	if real && v.Real != nil {
-		return v.Real.Outcome, v.Real.Reply
+// Expected is what Ganeti's own daemon of a release does with the vector or, for the
+// release "", what the project's must do. A nil reply to an outcome that has one means any.
+func (v *Vector) Expected(release string) (Outcome, *Reply) {
+	for _, real := range v.Real {
+		if slices.Contains(real.Releases, release) {
+			return real.Outcome, real.Reply
+		}
 	}
 	return v.Outcome.Visible(), v.Reply
 }

@@ -54,7 +54,7 @@ var counts = map[string]int{
 	"orders":             25,
 	"parameters":         73,
 	"query-shapes":       180,
-	"request":            119,
+	"request":            124,
 	"size":               26,
 	"text":               32,
 	"unavailable-config": 42,
@@ -233,14 +233,17 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 	}
 	var list struct {
 		Description string
-		Deviations  []struct{ ID, Scope, Title, Reason, Real, Ours string }
+		Deviations  []struct {
+			ID, Scope, Title, Reason, Real, Ours string
+			Releases                             []string
+		}
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&list); err != nil {
 		t.Fatal(err)
 	}
-	scopes := make(map[string]string)
+	scopes, releases := make(map[string]string), make(map[string][]string)
 	for _, d := range list.Deviations {
 		if scopes[d.ID] != "" {
 			t.Errorf("%s: there are two", d.ID)
@@ -248,7 +251,7 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 		if d.Title == "" || d.Reason == "" || d.Real == "" || d.Ours == "" {
 			t.Errorf("%s: a text is missing", d.ID)
 		}
-		scopes[d.ID] = d.Scope
+		scopes[d.ID], releases[d.ID] = d.Scope, d.Releases
 	}
 	used := make(map[string]bool)
 	for _, file := range load(t) {
@@ -259,6 +262,18 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 			used[v.Deviation] = true
 			if scopes[v.Deviation] != scopeOf[file.Dialect] {
 				t.Errorf("%s: no deviation %q of scope %s", v.ID, v.Deviation, scopeOf[file.Dialect])
+			}
+			want := releases[v.Deviation]
+			if want == nil {
+				want = Releases[file.Dialect]
+			}
+			var got []string
+			for _, real := range v.Real {
+				got = append(got, real.Releases...)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v differ, the deviation %s is of %v", v.ID, got, v.Deviation, want)
 			}
 		}
 	}
@@ -283,7 +298,7 @@ func TestNodeRoleErrorsAreNotOffline(t *testing.T) {
 			if !asksNodeRole(t, &v) {
 				continue
 			}
-			for _, reply := range []*Reply{v.Reply, realReply(&v)} {
+			for _, reply := range replies(&v) {
 				if reply == nil || reply.Status == 0 {
 					continue
 				}
@@ -309,11 +324,13 @@ func TestNodeRoleErrorsAreNotOffline(t *testing.T) {
 	}
 }
 
-func realReply(v *Vector) *Reply {
-	if v.Real == nil {
-		return nil
+// replies lists what the project's daemon and Ganeti's say.
+func replies(v *Vector) []*Reply {
+	all := []*Reply{v.Reply}
+	for _, real := range v.Real {
+		all = append(all, real.Reply)
 	}
-	return v.Real.Reply
+	return all
 }
 
 func asksNodeRole(t *testing.T, v *Vector) bool {

@@ -68,6 +68,7 @@ type Codec struct {
 	opened  hash.Hash // the one of the two that the last datagram was signed with
 
 	decoder   *jx.Decoder
+	scanner   wire.Scanner
 	encoder   *jx.Encoder
 	writer    jx.Writer
 	envelope  wire.EnvelopeBuffer
@@ -95,7 +96,8 @@ func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
 
 // Authenticate takes a datagram apart as far as dialects do not matter: up to its
 // clock. The signature is compared in constant time and before the clock is looked
-// at; what stands before that comparison costs time linear in the datagram.
+// at. Up to that comparison a datagram costs time linear in its size and allocates
+// nothing, whatever is in it.
 func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
 	c.cause = nil
 	if len(datagram) < len(wire.Magic) || len(datagram) > wire.MaxDatagramSize {
@@ -123,7 +125,7 @@ func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
 // valid until the next call.
 func (c *Codec) Request() (*wire.Request, Refusal) {
 	c.request = wire.Request{}
-	if c.cause = c.openMessage(&c.request); c.cause != nil {
+	if c.cause = c.openMessage(c.request.Decode, c.validateRequest, 2); c.cause != nil {
 		return nil, RefusedRequest
 	}
 	return &c.request, Accepted
@@ -137,7 +139,7 @@ func (c *Codec) ClassicRequest(now time.Time) (*wire.ClassicRequest, Refusal) {
 		return nil, RefusedClock
 	}
 	c.classic = wire.ClassicRequest{}
-	if c.cause = c.openMessage(&c.classic); c.cause != nil {
+	if c.cause = c.openMessage(c.classic.Decode, c.classic.Validate, 1); c.cause != nil {
 		return nil, RefusedRequest
 	}
 	if !isASCII(c.classic.Rsalt) {
@@ -194,6 +196,9 @@ func (c *Codec) OpenReply(datagram []byte) (*wire.ClassicReply, string, error) {
 	if !c.verify(time.Now().Unix()) {
 		return nil, "", ErrHMAC
 	}
+	if !c.scanner.Valid(c.envelope.Msg, replyBounds) {
+		return nil, "", errReply
+	}
 	reply := new(wire.ClassicReply)
 	if err := c.decode(c.envelope.Msg, reply.Decode); err != nil {
 		return nil, "", fmt.Errorf("reply: %w", err)
@@ -214,6 +219,9 @@ var envelopeFrame = func() [4][]byte {
 
 // seal appends a datagram signed with mac.
 func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []byte) ([]byte, error) {
+	if len(plain)+len(salt) > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
 	out := &c.writer
 	out.Buf = append(dst, wire.Magic...)
 	out.Raw(envelopeFrame[0])
@@ -237,27 +245,56 @@ func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []by
 
 // openEnvelope decodes body, all of it, into c.envelope.
 func (c *Codec) openEnvelope(body []byte) error {
-	if err := c.decode(body, c.envelope.Decode); err != nil {
-		return fmt.Errorf("envelope: %w", err)
+	if err := c.envelope.Decode(body); err != nil {
+		return err
+	}
+	if !validUTF8(body) {
+		return errUTF8
 	}
 	return nil
 }
 
-// openMessage decodes the envelope's msg, all of it, into a request.
-func (c *Codec) openMessage(request interface {
-	Decode(*jx.Decoder) error
-	Validate() error
-}) error {
-	if err := c.decode(c.envelope.Msg, request.Decode); err != nil {
-		return fmt.Errorf("request: %w", err)
+// requestBounds are what a request keeps to, so that decoding it costs time and memory
+// in proportion to its size. The decoder makes an error of each level of arrays that do
+// not end and of all bytes of a name that it does not know: such texts do not get there.
+// No known name is longer than this, even with all of it escaped.
+var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements}
+
+// replyBounds are what a reply keeps to: its lists are as long as they are.
+var replyBounds = wire.Bounds{Elements: wire.MaxDatagramSize}
+
+// openMessage decodes the envelope's msg, all of it, into a request, and validates that.
+// names is how many levels of objects in it have only names that the decoder knows.
+func (c *Codec) openMessage(decode func(*jx.Decoder) error, validate func() error, names int) error {
+	bounds := requestBounds
+	bounds.Names = names
+	if !c.scanner.Valid(c.envelope.Msg, bounds) {
+		return errBounds
 	}
-	if err := request.Validate(); err != nil {
+	err := c.decode(c.envelope.Msg, decode)
+	if err == nil {
+		err = validate()
+	}
+	if err != nil {
 		return fmt.Errorf("request: %w", err)
 	}
 	return nil
+}
+
+// validateRequest returns what is wrong with the request. The first field that is none
+// ends it: the generated validator would make an error of each.
+func (c *Codec) validateRequest() error {
+	for _, field := range c.request.Query.Value.QueryParameters.Fields.Value {
+		if err := field.Validate(); err != nil {
+			return err
+		}
+	}
+	return c.request.Validate()
 }
 
 var (
+	errBounds   = errors.New("request: no JSON, or with a name or a list that is too long")
+	errReply    = errors.New("reply: no JSON")
 	errUTF8     = errors.New("not UTF-8")
 	errASCII    = errors.New("request: rsalt is not ASCII")
 	errTrailing = errors.New("something follows the object")

@@ -69,6 +69,13 @@ func run(version, output string) error {
 	if err := compress(filepath.Join(built, "changelog.gz"), r.changelog()); err != nil {
 		return err
 	}
+	others, err := licences(built)
+	if err != nil {
+		return err
+	}
+	if err := compress(filepath.Join(built, "licences.gz"), others); err != nil {
+		return err
+	}
 
 	values := map[string]string{"BUILT": built, "VERSION": r.version, "MAINTAINER": r.maintainer, "ARCH": runtime.GOARCH}
 	config, err := nfpm.ParseFileWithEnvMapping("packaging/nfpm.yaml", func(name string) string { return values[name] })
@@ -93,6 +100,7 @@ func run(version, output string) error {
 // release is what is made.
 type release struct {
 	version    string
+	revision   string // the commit
 	maintainer string
 	made       time.Time
 }
@@ -100,7 +108,7 @@ type release struct {
 // fromCommit takes what is not said from the commit that is checked out: nothing of a
 // package depends on who makes it, or when.
 func (r *release) fromCommit() error {
-	commit, err := call("git", "show", "-s", "--date=format-local:%Y%m%d%H%M%S", "--format=%ct%n0~%cd.%h%n%an <%ae>")
+	commit, err := call("git", "show", "-s", "--date=format-local:%Y%m%d%H%M%S", "--format=%ct%n0~%cd.%h%n%an <%ae>%n%H")
 	if err != nil {
 		return err
 	}
@@ -113,7 +121,7 @@ func (r *release) fromCommit() error {
 	if r.version == "" {
 		r.version = lines[1]
 	}
-	r.maintainer = lines[2]
+	r.maintainer, r.revision = lines[2], lines[3]
 	return nil
 }
 
@@ -126,7 +134,7 @@ func (r *release) changelog() []byte {
 // compile builds a program without anything that depends on where that is done.
 func (r *release) compile(program, directory string, flags ...string) error {
 	args := append([]string{"CGO_ENABLED=0", "go", "build", "-trimpath",
-		"-ldflags=-s -w -X gntconfd/internal/release.version=" + r.version, "-o", directory}, flags...)
+		"-ldflags=-s -w -X gntconfd/internal/release.version=" + r.version + " -X gntconfd/internal/release.revision=" + r.revision, "-o", directory}, flags...)
 	_, err := call("env", append(args, "./cmd/"+program)...)
 	return err
 }

@@ -27,6 +27,7 @@ type Form struct {
 	open    bool           // an object keeps members that it does not know
 	elem    *Form          // of a map's values and a list's elements
 	tuple   []*Form        // of a tuple's elements
+	secret  bool           // redacting leaves nothing of it
 }
 
 // member is a member of an object.
@@ -99,31 +100,57 @@ func (f *Form) Elem() *Form {
 	return f.elem
 }
 
-// Append appends the canonical text of a JSON value to dst. It fails only when
-// raw is not the text of one JSON value; then dst comes back as it was.
+// Append appends the canonical text of a JSON value to dst. It fails when raw is not
+// the text of one JSON value, and with ErrTooLarge; then dst comes back as it was.
 //
 // It is as lenient as it can be: an object that lacks a required member stays
 // without it, and a value of an unexpected kind is copied, with its numbers in
 // normal form. Of doubled members of an object the last counts; maps and values
 // of no particular form keep them all.
-func (f *Form) Append(dst, raw []byte) ([]byte, error) {
+func (f *Form) Append(dst, raw []byte) ([]byte, error) { return f.appendTo(dst, raw, false) }
+
+// AppendRedacted is Append without the secrets: texts and objects that the spec marks as
+// such are empty.
+func (f *Form) AppendRedacted(dst, raw []byte) ([]byte, error) { return f.appendTo(dst, raw, true) }
+
+func (f *Form) appendTo(dst, raw []byte, redact bool) ([]byte, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	if err := s.check(raw); err != nil {
 		return dst, fmt.Errorf("canonical form: %w", err)
 	}
 	start := space(raw, 0)
+	before := len(dst)
+	s.redact = redact
+	s.limit, s.full = before+growth*len(raw)+maxDigits, false
 	dst = f.append(dst, raw[start:skip(raw, start)], s)
 	clear(s.values[:cap(s.values)])
 	s.values = s.values[:0]
+	if s.full {
+		return dst[:before], ErrTooLarge
+	}
 	return dst, nil
 }
+
+// ErrTooLarge: with its numbers written out and its defaults filled in a value is many
+// times larger than its text. No reply has room for it.
+var ErrTooLarge = errors.New("too large: with exponents written out and defaults filled in it is many times longer than in the file")
+
+// growth is how many times as large as its text a value may be in canonical form,
+// beside maxDigits for small ones: 1e61439 and {} are short, and many of them are not.
+const growth = 4
 
 // scratch is the working memory of an Append.
 type scratch struct {
 	decoder jx.Decoder
 	values  [][]byte // a stack: what is found of the objects being worked on
+	limit   int      // how long the text may become
+	full    bool     // it would have become longer
+	redact  bool     // secrets are left out
 }
+
+// room notes in s.full when there is no room for some more bytes in dst.
+func (s *scratch) room(dst []byte, bytes int) { s.full = s.full || len(dst)+bytes > s.limit }
 
 // check reports whether raw is the text of one JSON value.
 func (s *scratch) check(raw []byte) error {
@@ -144,6 +171,8 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // around it.
 func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 	switch first := raw[0]; {
+	case f.secret && s.redact:
+		return append(dst, nothing(first)...)
 	case first == '{' && f.kind == objectOf:
 		return f.appendObject(dst, raw, s)
 	case first == '{' && f.kind == mapOf:
@@ -166,7 +195,7 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 			if i < len(f.tuple) {
 				dst = f.tuple[i].append(dst, value, s)
 			} else {
-				dst = appendValue(dst, value)
+				dst = s.appendValue(dst, value)
 			}
 			dst = append(dst, ',')
 			i++
@@ -179,9 +208,22 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 	case first == '"':
 		return f.appendText(dst, raw)
 	case first == '-' || '0' <= first && first <= '9':
-		return f.appendNumber(dst, raw)
+		return f.appendNumber(dst, raw, s)
 	}
-	return appendValue(dst, raw)
+	return s.appendValue(dst, raw)
+}
+
+// nothing returns the empty value of the kind that a value's first byte tells.
+func nothing(first byte) string {
+	switch first {
+	case '{':
+		return "{}"
+	case '[':
+		return "[]"
+	case 'n':
+		return "null"
+	}
+	return `""`
 }
 
 func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
@@ -203,7 +245,7 @@ func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
 		value := s.values[base+i]
 		missing := value == nil || m.nullable && isNull(value)
 		switch {
-		case missing && m.fallback == nil,
+		case s.full, missing && m.fallback == nil,
 			m.flag && string(value) != "true",
 			m.needs >= 0 && (s.values[base+m.needs] == nil || isNull(s.values[base+m.needs])):
 			continue
@@ -212,6 +254,9 @@ func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
 		dst = append(dst, m.label...)
 		text := len(dst)
 		if missing {
+			if s.room(dst, len(m.fallback)); s.full {
+				continue
+			}
 			dst = append(dst, m.fallback...)
 		} else {
 			dst = m.form.append(dst, value, s)
@@ -233,7 +278,7 @@ func appendSet(dst, raw []byte, s *scratch) []byte {
 	defer func() { s.values = s.values[:base] }()
 	for value := range elements(raw) {
 		if value[0] != '"' {
-			return appendValue(dst, raw)
+			return s.appendValue(dst, raw)
 		}
 		s.values = append(s.values, unquoted(value))
 	}
@@ -267,18 +312,18 @@ func (f *Form) appendFilter(dst, raw []byte, s *scratch) []byte {
 			dst = append(dst, `["!",`...)
 		}
 		dst = append(dst, `["==",`...)
-		dst = append(appendValue(dst, s.values[base+1]), ',')
-		dst = append(appendValue(dst, s.values[base+2]), ']')
+		dst = append(s.appendValue(dst, s.values[base+1]), ',')
+		dst = append(s.appendValue(dst, s.values[base+2]), ']')
 		if operator == "!=" {
 			dst = append(dst, ']')
 		}
 		return dst
 	}
 	if operator != "&" && operator != "|" && operator != "!" {
-		return appendValue(dst, raw)
+		return s.appendValue(dst, raw)
 	}
 	dst = append(dst, '[')
-	dst = appendValue(dst, first)
+	dst = s.appendValue(dst, first)
 	for i := 1; i < n; i++ {
 		dst = append(dst, ',')
 		dst = f.append(dst, s.values[base+i], s)

@@ -2,6 +2,8 @@ package canonical
 
 import (
 	"encoding/json"
+	"errors"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -295,5 +297,20 @@ func BenchmarkAppendInstance(b *testing.B) {
 		if dst, err = form.Append(dst[:0], raw); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Defaults do not multiply a text: what they would is refused before it is made.
+func TestDefaultsDoNotMultiply(t *testing.T) {
+	text := []byte(`{"children":[{}` + strings.Repeat(`,{}`, 100_000) + `]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, err := Of("Disk").Append([]byte("x"), text)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, ErrTooLarge) || string(got) != "x" {
+		t.Errorf("%d bytes, error %v", len(got), err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 32*uint64(len(text)) {
+		t.Errorf("%d bytes allocated for %d", took, len(text))
 	}
 }

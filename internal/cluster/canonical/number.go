@@ -3,7 +3,6 @@ package canonical
 import (
 	"bytes"
 	"math"
-	"math/big"
 	"math/bits"
 	"strconv"
 )
@@ -12,23 +11,26 @@ import (
 // into a reply, and writing out 1e1000000000 would take all memory.
 const maxDigits = 61440
 
+// maxDouble is how many digits the largest double has.
+const maxDouble = 309
+
 // appendNumber appends a number in the normal form of f's kind.
-func (f *Form) appendNumber(dst, raw []byte) []byte {
+func (f *Form) appendNumber(dst, raw []byte, s *scratch) []byte {
 	switch f.kind {
 	case int64Number, mebibytes, jobID:
-		return appendInteger(dst, raw, true)
+		return s.appendInteger(dst, raw, true)
 	case integerNumber:
-		return appendInteger(dst, raw, false)
+		return s.appendInteger(dst, raw, false)
 	case doubleNumber:
 		if x, err := strconv.ParseFloat(string(raw), 64); err == nil {
-			return appendDouble(dst, x)
+			return s.appendDouble(dst, x)
 		}
 	case timeNumber:
 		if x, err := strconv.ParseFloat(string(raw), 64); err == nil {
-			return appendTime(dst, raw, x)
+			return s.appendTime(dst, raw, x)
 		}
 	}
-	return appendExact(dst, raw)
+	return s.appendExact(dst, raw)
 }
 
 // decimal is a number as its decimal digits: 0.DIGITS * 10^point.
@@ -78,7 +80,7 @@ func isPlain(raw []byte) bool {
 
 // appendExact appends a number as what it is exactly when it is whole, else as
 // the nearest double.
-func appendExact(dst, raw []byte) []byte {
+func (s *scratch) appendExact(dst, raw []byte) []byte {
 	if isPlain(raw) {
 		return append(dst, raw...)
 	}
@@ -89,11 +91,7 @@ func appendExact(dst, raw []byte) []byte {
 	case d.point > maxDigits:
 		return append(dst, raw...)
 	case d.point >= len(d.digits):
-		if d.negative {
-			dst = append(dst, '-')
-		}
-		dst = append(dst, d.digits...)
-		return append(dst, bytes.Repeat([]byte{'0'}, d.point-len(d.digits))...)
+		return s.appendWhole(dst, d)
 	}
 	x, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
@@ -102,9 +100,24 @@ func appendExact(dst, raw []byte) []byte {
 	return appendHaskell(dst, x)
 }
 
+// appendWhole appends a number without a fraction with all its digits.
+func (s *scratch) appendWhole(dst []byte, d decimal) []byte {
+	if s.room(dst, d.point); s.full {
+		return dst
+	}
+	if d.negative {
+		dst = append(dst, '-')
+	}
+	dst = append(dst, d.digits...)
+	for range d.point - len(d.digits) {
+		dst = append(dst, '0')
+	}
+	return dst
+}
+
 // appendInteger appends the integer nearest to a number, of two the even one, and
 // reduced to 64 bits when wrap is set.
-func appendInteger(dst, raw []byte, wrap bool) []byte {
+func (s *scratch) appendInteger(dst, raw []byte, wrap bool) []byte {
 	if isPlain(raw) && (!wrap || len(raw) <= 18) {
 		return append(dst, raw...)
 	}
@@ -112,36 +125,70 @@ func appendInteger(dst, raw []byte, wrap bool) []byte {
 	if d.point > maxDigits {
 		return append(dst, raw...)
 	}
-	var n big.Int
-	if d.point > 0 {
-		whole := d.digits[:min(d.point, len(d.digits))]
-		whole = append(bytes.Clone(whole), bytes.Repeat([]byte{'0'}, d.point-len(whole))...)
-		n.SetString(string(whole), 10)
+	d = d.rounded()
+	switch {
+	case wrap:
+		return strconv.AppendInt(dst, d.low64(), 10)
+	case len(d.digits) == 0:
+		return append(dst, '0')
 	}
-	if d.point >= 0 && d.point < len(d.digits) {
-		rest := d.digits[d.point:]
-		half := len(rest) == 1 && rest[0] == '5'
-		if half && n.Bit(0) == 1 || !half && rest[0] >= '5' {
-			n.Add(&n, big.NewInt(1))
+	return s.appendWhole(dst, d)
+}
+
+// rounded returns the integer nearest to d, of two the even one.
+func (d decimal) rounded() decimal {
+	if d.point >= len(d.digits) {
+		return d
+	}
+	if d.point < 0 {
+		return decimal{}
+	}
+	whole, rest := d.digits[:d.point], d.digits[d.point:]
+	odd := d.point > 0 && whole[d.point-1]%2 == 1
+	half := len(rest) == 1 && rest[0] == '5'
+	up := rest[0] >= '5' && (!half || odd)
+	d.digits = bytes.TrimRight(whole, "0")
+	if !up {
+		if len(d.digits) == 0 {
+			return decimal{}
+		}
+		return d
+	}
+	// One more, from the end: nines become zeros, which are left out.
+	digits := bytes.TrimRight(whole, "9")
+	if len(digits) == 0 {
+		return decimal{negative: d.negative, digits: []byte{'1'}, point: d.point + 1}
+	}
+	d.digits = bytes.Clone(digits)
+	d.digits[len(digits)-1]++
+	return d
+}
+
+// low64 returns the lowest 64 bits of a whole number, as a signed integer.
+func (d decimal) low64() int64 {
+	var n uint64
+	// What is more than 64 places to the left of the point is a multiple of 2^64.
+	for i := max(0, d.point-64); i < d.point; i++ {
+		n *= 10
+		if i < len(d.digits) {
+			n += uint64(d.digits[i] - '0')
 		}
 	}
 	if d.negative {
-		n.Neg(&n)
+		n = -n
 	}
-	if !wrap {
-		return n.Append(dst, 10)
-	}
-	var low big.Int
-	low.And(&n, new(big.Int).SetUint64(math.MaxUint64))
-	return strconv.AppendInt(dst, int64(low.Uint64()), 10)
+	return int64(n)
 }
 
 // appendDouble appends a double: all its digits when it is whole.
-func appendDouble(dst []byte, x float64) []byte {
+func (s *scratch) appendDouble(dst []byte, x float64) []byte {
 	switch {
 	case x == 0:
 		return append(dst, '0')
 	case x == math.Trunc(x):
+		if s.room(dst, maxDouble); s.full {
+			return dst
+		}
 		return strconv.AppendFloat(dst, x, 'f', 0, 64)
 	}
 	return appendHaskell(dst, x)
@@ -170,11 +217,11 @@ func appendHaskell(dst []byte, x float64) []byte {
 // appendTime appends a time as Ganeti's clock type turns it: cut into whole
 // seconds and picoseconds and put together again, with the rounding errors that
 // come of it.
-func appendTime(dst, raw []byte, t float64) []byte {
+func (s *scratch) appendTime(dst, raw []byte, t float64) []byte {
 	const pico = 1_000_000_000_000
 	p := math.RoundToEven(t * pico)
 	if math.Abs(p) >= 1e31 {
-		return appendExact(dst, raw) // not a time, and more than the division below takes
+		return s.appendExact(dst, raw) // not a time, and more than the division below takes
 	}
 	fraction, exponent := math.Frexp(math.Abs(p))
 	mantissa, shift := uint64(fraction*(1<<53)), exponent-53
@@ -194,5 +241,5 @@ func appendTime(dst, raw []byte, t float64) []byte {
 			rest = pico - rest
 		}
 	}
-	return appendDouble(dst, whole+float64(rest)/pico)
+	return s.appendDouble(dst, whole+float64(rest)/pico)
 }

@@ -14,7 +14,13 @@ var (
 	ErrWholeDocument = errors.New("JSON pointer to the whole document")
 )
 
-var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+var (
+	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+	escapePointer   = strings.NewReplacer("~", "~0", "/", "~1")
+)
+
+// EscapeToken returns a token as it stands in a pointer.
+func EscapeToken(token string) string { return escapePointer.Replace(token) }
 
 // ParsePointer splits a JSON pointer (RFC 6901) into its tokens. A pointer is any
 // number of tokens, each after a slash; in a token "~1" stands for a slash, "~0"
@@ -73,6 +79,19 @@ func Members(text []byte) map[string][]byte {
 	return found
 }
 
+// Names returns the names of an object's members, in their order, and nil for any other
+// value. The text is known to be valid JSON.
+func Names(text []byte) []string {
+	if text[0] != '{' {
+		return nil
+	}
+	names := []string{}
+	for key := range members(text) {
+		names = append(names, string(unquoted(key)))
+	}
+	return names
+}
+
 func memberOf(object []byte, name string) (found []byte, ok bool) {
 	for key, value := range members(object) {
 		if string(unquoted(key)) == name {
@@ -82,10 +101,17 @@ func memberOf(object []byte, name string) (found []byte, ok bool) {
 	return found, ok
 }
 
-func elementOf(array []byte, index string) ([]byte, bool) {
-	n, err := strconv.ParseUint(index, 10, 64)
-	if err != nil || strconv.FormatUint(n, 10) != index {
-		return nil, false // not an index: "-", "+1", "01"
+// index returns the position that a token means in an array. It is false for what means
+// none: "-", "+1", "01".
+func index(token string) (uint64, bool) {
+	n, err := strconv.ParseUint(token, 10, 64)
+	return n, err == nil && strconv.FormatUint(n, 10) == token
+}
+
+func elementOf(array []byte, token string) ([]byte, bool) {
+	n, ok := index(token)
+	if !ok {
+		return nil, false
 	}
 	for value := range elements(array) {
 		if n == 0 {

@@ -2,9 +2,12 @@ package canonical
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"pgregory.net/rapid"
 )
 
 func TestParsePointer(t *testing.T) {
@@ -84,4 +87,48 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s leads to %q, %t; want %q", test.pointer, got, ok, test.want)
 		}
 	}
+}
+
+// A Tree finds what Lookup finds, in values of all sizes.
+func TestTree(t *testing.T) {
+	t.Parallel()
+	large := `"` + strings.Repeat("x", 5_000) + `"`
+	rapid.Check(t, func(t *rapid.T) {
+		var value func(depth int) string
+		value = func(depth int) string {
+			kinds := []string{"1", "null", `"s"`, `"a\"]}"`, large, "[", "{"}
+			if depth == 4 {
+				kinds = kinds[:5]
+			}
+			kind := rapid.SampledFrom(kinds).Draw(t, "value")
+			var parts []string
+			for range rapid.IntRange(0, 5).Draw(t, "elements") {
+				switch kind {
+				case "[":
+					parts = append(parts, value(depth+1))
+				case "{":
+					name := rapid.SampledFrom([]string{`""`, `"a"`, `"b"`, `"c\"d"`, large}).Draw(t, "name")
+					parts = append(parts, name+":"+value(depth+1))
+				}
+			}
+			switch kind {
+			case "[":
+				return "[" + strings.Join(parts, ",") + "]"
+			case "{":
+				return "{" + strings.Join(parts, ",") + "}"
+			}
+			return kind
+		}
+		text := []byte(value(0))
+		tree := NewTree(text)
+		token := rapid.SampledFrom([]string{"0", "1", "2", "4", "5", "", "a", "b", `c"d`, strings.Repeat("x", 5_000), "01"})
+		for range 20 {
+			tokens := rapid.SliceOfN(token, 0, 5).Draw(t, "tokens")
+			got, ok := tree.Lookup(tokens)
+			want, found := Lookup(text, tokens)
+			if string(got) != string(want) || ok != found {
+				t.Fatalf("%.200s: %.100q leads to %.100q, %t, want %.100q, %t", text, tokens, got, ok, want, found)
+			}
+		}
+	})
 }

@@ -94,7 +94,7 @@ func isNull(value []byte) bool { return value[0] == 'n' }
 
 // appendValue appends any value, without white space and with its strings and
 // numbers in normal form.
-func appendValue(dst, raw []byte) []byte {
+func (s *scratch) appendValue(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; {
 		case c == '"':
@@ -103,7 +103,7 @@ func appendValue(dst, raw []byte) []byte {
 			i = end
 		case c == '-' || '0' <= c && c <= '9':
 			end := skip(raw, i)
-			dst = appendExact(dst, raw[i:end])
+			dst = s.appendExact(dst, raw[i:end])
 			i = end
 		default:
 			if !isSpace(c) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ type schema struct {
 	Default      json.RawMessage     `json:"default"`
 	OtherDefault json.RawMessage     `json:"x-confd-default"`
 	Form         string              `json:"x-confd-form"`
+	Secret       bool                `json:"x-confd-secret"`
 
 	never bool // the schema false, which nothing meets
 }
@@ -138,7 +140,7 @@ func (f *Form) completeDefaults(done map[*Form]bool) {
 		m := &f.members[i]
 		m.form.completeDefaults(done)
 		if m.fallback != nil {
-			m.fallback = m.form.append(nil, m.fallback, new(scratch))
+			m.fallback = m.form.append(nil, m.fallback, &scratch{limit: math.MaxInt})
 		}
 	}
 }
@@ -166,7 +168,7 @@ func (c *compiler) form(s *schema) (*Form, error) {
 	if inner := s.orScalar(); inner != nil {
 		return c.form(inner)
 	}
-	f := new(Form)
+	f := &Form{secret: s.Secret}
 	return f, c.fill(f, s)
 }
 

@@ -4,8 +4,11 @@
 package classic
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha1"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -27,39 +30,73 @@ func Older(version int64, sshKeyType bool) bool {
 // Lift returns an older configuration in the present layout, but under the version
 // that it has: the text that Ganeti's own cfgupgrade makes of it, as far as answers
 // tell. What gets a UUID here gets the same one every time. Parts that are in the
-// present layout already stay as they are.
+// present layout already stay as they are. origins has the places, as JSON pointers, of the
+// objects of data that are in another place now, by their places now.
 //
-// The error names the place of the first member that cannot be read.
-func Lift(data []byte) ([]byte, error) {
+// The error names the place of the first member that cannot be read: it is what fault
+// makes of the error of a decoder, that decoder and its text. When ctx ends, so does
+// lifting, with the error of ctx.
+func Lift(ctx context.Context, data []byte, fault func(err error, d *jx.Decoder, text []byte) error) (lifted []byte, origins map[string]string, err error) {
 	filled, err := canonical.Classic("Config").Append(nil, data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var config layout.Config
-	if err := config.Decode(jx.DecodeBytes(filled)); err != nil {
-		return nil, err
+	d := jx.Decode(text{ctx, bytes.NewReader(filled)}, decodeSize)
+	if err := config.Decode(d); err != nil {
+		if ended := ctx.Err(); ended != nil {
+			return nil, nil, ended
+		}
+		return nil, nil, fault(err, d, filled)
 	}
 	l := &lifter{
+		ctx:      ctx,
 		Config:   &config,
 		cluster:  &config.Cluster.Value,
 		nodes:    make(map[string]string),
 		networks: make(map[string]string),
+		origins:  make(map[string]string),
+		room:     maxPlaced * len(data),
 	}
 	if err := l.run(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var e jx.Encoder
 	config.Encode(&e)
-	return e.Bytes(), nil
+	return e.Bytes(), l.origins, ctx.Err()
+}
+
+// decodeSize is how much of a text is decoded between two looks at the context, in bytes.
+const decodeSize = 64 << 10
+
+// text is a text that ends with its context.
+type text struct {
+	ctx  context.Context
+	text io.Reader
+}
+
+func (t text) Read(into []byte) (int, error) {
+	if err := t.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return t.text.Read(into)
 }
 
 // lifter is what has to be known about a configuration to lift its objects.
 type lifter struct {
+	ctx context.Context
 	*layout.Config
 	cluster  *layout.Cluster
 	nodes    map[string]string // UUIDs by name
 	networks map[string]string // UUIDs by name
+	origins  map[string]string // where objects were, by where they are
+	room     int               // how many bytes of nodes may still be gone through for disks
 }
+
+// maxPlaced is how many times the size of the file the nodes may take that instances have
+// disks on, written out with each disk. Ganeti's instances have two nodes at most, and the
+// text of a disk is longer than their names.
+const maxPlaced = 4
 
 func (l *lifter) run() error {
 	if l.cluster.UUID.Value == "" {
@@ -74,7 +111,9 @@ func (l *lifter) run() error {
 		}
 	}
 	l.liftInstances()
-	l.liftDisks()
+	if err := l.liftDisks(); err != nil {
+		return err
+	}
 	l.liftCluster()
 	l.liftPolicies()
 	return nil
@@ -116,6 +155,7 @@ func (l *lifter) liftNodes() error {
 		if node.Name.Value != "" {
 			l.nodes[node.Name.Value] = node.UUID.Value
 		}
+		l.moved(place("nodes", key), "nodes", node.UUID.Value)
 		nodes[node.UUID.Value] = node
 	}
 	l.Nodes.SetTo(nodes)
@@ -164,7 +204,8 @@ func (l *lifter) liftInstances() {
 				nic.UUID.SetTo(derive(instance.UUID.Value, "nic", fmt.Sprint(i)))
 			}
 		}
-		l.takeDisks(&instance)
+		l.moved(place("instances", key), "instances", instance.UUID.Value)
+		l.takeDisks(&instance, place("instances", key))
 		instances[instance.UUID.Value] = instance
 	}
 	l.Instances.SetTo(instances)
@@ -206,49 +247,100 @@ func str(s string) jx.Raw {
 	return e.Bytes()
 }
 
-// takeDisks brings the disks that stand in an instance to the others.
-func (l *lifter) takeDisks(instance *layout.Instance) {
+// place returns the pointer to an object of a container.
+func place(container, key string) string {
+	return "/" + container + "/" + canonical.EscapeToken(key)
+}
+
+// moved notes where an object was that has a key in a container now.
+func (l *lifter) moved(origin, container, key string) {
+	if now := place(container, key); now != origin {
+		l.origins[now] = origin
+	}
+}
+
+// takeDisks brings the disks that stand in an instance at an origin to the others.
+func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 	for i := range instance.Disks.Value {
 		item := &instance.Disks.Value[i]
 		if !item.IsDisk() {
 			continue
 		}
 		disk := item.Disk
-		place := fmt.Sprint(i)
+		position := fmt.Sprint(i)
 		if disk.UUID.Value == "" {
-			disk.UUID.SetTo(derive(instance.UUID.Value, "disk", place))
+			disk.UUID.SetTo(derive(instance.UUID.Value, "disk", position))
 		}
-		disk.IvName.SetTo("disk/" + place)
+		disk.IvName.SetTo("disk/" + position)
 		disk.SerialNo.SetTo(1)
 		disk.Ctime, disk.Mtime = instance.Ctime, instance.Ctime
+		l.moved(origin+"/disks/"+position, "disks", disk.UUID.Value)
 		l.Disks.Value[disk.UUID.Value] = disk
 		item.SetString(disk.UUID.Value)
 	}
 }
 
 // liftDisks gives the disks present names and says which nodes they are on.
-func (l *lifter) liftDisks() {
+func (l *lifter) liftDisks() error {
+	nodesOf := make(map[string][]string, len(l.Disks.Value))
 	for key, disk := range l.Disks.Value {
 		l.liftDisk(&disk)
 		l.Disks.Value[key] = disk
+		nodesOf[key] = distinct(appendNodes(nil, &disk))
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.Instances.Value)) {
-		instance := l.Instances.Value[key]
-		nodes := []string{instance.PrimaryNode.Value}
-		for _, item := range instance.Disks.Value {
-			if disk, ok := l.Disks.Value[item.String]; ok {
-				nodes = appendNodes(nodes, &disk)
-			}
+		if err := l.ctx.Err(); err != nil {
+			return err
 		}
-		slices.Sort(nodes)
-		nodes = slices.Compact(nodes)
-		for _, item := range instance.Disks.Value {
-			if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set {
-				placeDisk(&disk, nodes)
-				l.Disks.Value[item.String] = disk
+		instance := l.Instances.Value[key]
+		if !l.placeDisks(&instance, nodesOf) {
+			origin, moved := l.origins[place("instances", key)]
+			if !moved {
+				origin = place("instances", key)
 			}
+			return fmt.Errorf("%s/disks: with the nodes of the instances written out, their disks have more than %d times the size of the file",
+				origin, maxPlaced)
 		}
 	}
+	return nil
+}
+
+// placeDisks says which nodes the disks of an instance are on. It is false when there is
+// no room for that.
+func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]string) bool {
+	nodes := []string{instance.PrimaryNode.Value}
+	for _, item := range instance.Disks.Value {
+		more := nodesOf[item.String]
+		if !l.spend(more) {
+			return false
+		}
+		nodes = append(nodes, more...)
+	}
+	nodes = distinct(nodes)
+	for _, item := range instance.Disks.Value {
+		if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set {
+			if !l.placeDisk(&disk, nodes) {
+				return false
+			}
+			l.Disks.Value[item.String] = disk
+		}
+	}
+	return true
+}
+
+// spend takes the room that nodes need, and reports whether there was enough.
+func (l *lifter) spend(nodes []string) bool {
+	for _, node := range nodes {
+		l.room -= len(node) + len(`"",`)
+	}
+	return l.room >= 0
+}
+
+// distinct returns the texts of a list in ascending order, each once. It reuses the
+// list's memory.
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 const (
@@ -306,21 +398,29 @@ func appendNodes(nodes []string, disk *layout.Disk) []string {
 }
 
 // placeDisk says that a disk is on the nodes that hold the disks of its instance,
-// if it is of a kind that is on particular nodes.
-func placeDisk(disk *layout.Disk, nodes []string) {
+// if it is of a kind that is on particular nodes. It is false when there is no room.
+func (l *lifter) placeDisk(disk *layout.Disk, nodes []string) bool {
 	switch disk.DevType.Value {
 	case drbd:
-		placeParts(disk, nodes)
+		return l.placeParts(disk, nodes)
 	case plain, file:
 		disk.Nodes.SetTo(nodes)
+		return l.spend(nodes)
 	}
+	return true
 }
 
-func placeParts(disk *layout.Disk, nodes []string) {
+func (l *lifter) placeParts(disk *layout.Disk, nodes []string) bool {
 	disk.Nodes.SetTo(nodes)
-	for i := range disk.Children.Value {
-		placeParts(&disk.Children.Value[i], nodes)
+	if !l.spend(nodes) {
+		return false
 	}
+	for i := range disk.Children.Value {
+		if !l.placeParts(&disk.Children.Value[i], nodes) {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *lifter) liftCluster() {

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/go-faster/jx"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -113,9 +115,12 @@ func decode(t *testing.T, text []byte) any {
 	return value
 }
 
+// plainFault leaves the error of a decoder as it is.
+func plainFault(err error, _ *jx.Decoder, _ []byte) error { return err }
+
 func lift(t *testing.T, config []byte) []byte {
 	t.Helper()
-	lifted, err := classic.Lift(config)
+	lifted, _, err := classic.Lift(t.Context(), config, plainFault)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +213,8 @@ func TestReleasesLoad(t *testing.T) {
 					t.Errorf("mirrors on %s: %s", node, diff)
 				}
 				minors := 0
-				for _, minor := range s.Minors(&s.Nodes[i]) {
+				of, _ := s.Minors(&s.Nodes[i])
+				for _, minor := range of {
 					if name := minor.Instance; !strings.HasPrefix(name, "soon.") {
 						minors++
 					}
@@ -413,16 +419,16 @@ func derivedNode(t *testing.T, config string) string {
 // A configuration that cannot be lifted is refused with the place of the fault.
 func TestLiftErrors(t *testing.T) {
 	for config, want := range map[string]string{
-		older("", `,"nodes":7`):                       `"nodes"`,
-		older("", `,"nodes":{"a":[]}`):                `"nodes"`,
-		older("", `,"nodes":{"a":{"name":7}}`):        `"name"`,
-		older("", instance(`,"disks":[7]`)):           `"disks"`,
-		older("", instance(`,"disks":[{"uuid":[]}]`)): `"uuid"`,
-		older("", instance(`,"admin_up":"yes"`)):      `"admin_up"`,
-		older("", instance(`,"nics":[{"bridge":7}]`)): `"bridge"`,
-		older(`,"master_netmask":"wide"`, ""):         `"master_netmask"`,
-		older(`,"ipolicy":{"min":7}`, ""):             `"min"`,
-		older("", `,"nodes":{"a":{"name":"a"}}`):      `nodes: `,
+		older("", `,"nodes":7`):                       `/nodes: unexpected number`,
+		older("", `,"nodes":{"a":[]}`):                `/nodes/a: unexpected array`,
+		older("", `,"nodes":{"a":{"name":7}}`):        `/nodes/a/name: unexpected number`,
+		older("", instance(`,"disks":[7]`)):           `/disks/0: unexpected number`,
+		older("", instance(`,"disks":[{"uuid":[]}]`)): `/disks/0/uuid: unexpected array`,
+		older("", instance(`,"admin_up":"yes"`)):      `/admin_up: unexpected text`,
+		older("", instance(`,"nics":[{"bridge":7}]`)): `/nics/0/bridge: unexpected number`,
+		older(`,"master_netmask":"wide"`, ""):         `/cluster/master_netmask: unexpected text`,
+		older(`,"ipolicy":{"min":7}`, ""):             `/cluster/ipolicy/min: unexpected number`,
+		older("", `,"nodes":{"a":{"name":"a"}}`):      `/nodes/a: key 'primary_ip' not found, object contains only ["name"]`,
 	} {
 		s, err := cluster.Load([]byte(config))
 		if err == nil || s != nil {
@@ -466,4 +472,53 @@ func TestPresentLayoutUnderAnyVersion(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Disks do not multiply the nodes of their instances: lifting a file allocates no more for
+// it than for an ordinary file of its size, or refuses it.
+func TestLiftPlacesFewNodes(t *testing.T) {
+	list := func(n int, item func(i int) string) string {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = item(i)
+		}
+		return strings.Join(items, ",")
+	}
+	drbd := func(a, b string) string {
+		return fmt.Sprintf(`{"dev_type":"drbd8","size":1,"logical_id":[%q,%q,1,2,3,"s"]}`, a, b)
+	}
+	config := func(instances, disks string) []byte {
+		return []byte(`{"version":2060000,"cluster":{"serial_no":1},"instances":{` + instances + `},"disks":{` + disks + `}}`)
+	}
+	instance := func(disks string) []byte {
+		return config(`"i":{"name":"i","primary_node":"n","disks":[`+disks+`]}`, "")
+	}
+	// The shape with few nodes is what the others are held against.
+	ordinary := liftAllocates(t, instance(list(1000, func(int) string { return drbd("node1.example.org", "node2.example.org") })), "")
+	long := strings.Repeat("n", 50_000)
+	for name, text := range map[string][]byte{
+		"many nodes":  instance(list(1000, func(i int) string { return drbd(fmt.Sprint("node1.", i), fmt.Sprint("node2.", i)) })),
+		"a long name": instance(drbd(long, "n") + "," + list(500, func(int) string { return drbd("n", "m") })),
+		"one disk in many instances": config(
+			list(500, func(i int) string { return fmt.Sprintf(`"%d":{"name":"%d","disks":["d"]}`, i, i) }),
+			`"d":{"dev_type":"file","children":[`+list(500, func(i int) string { return drbd(fmt.Sprint(i), fmt.Sprint("m", i)) })+`]}`),
+	} {
+		if got, most := liftAllocates(t, text, "/disks: "), 4*ordinary; got > most {
+			t.Errorf("%s: %d bytes allocated for %d, at most %d are right", name, got, len(text), most)
+		}
+	}
+}
+
+// liftAllocates returns how many bytes lifting allocates. It is refused with an error that
+// has want in it, if that is not empty.
+func liftAllocates(t *testing.T, config []byte, want string) uint64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := classic.Lift(t.Context(), config, plainFault)
+	runtime.ReadMemStats(&after)
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("%.100s: error %.300v, want %q", config, err, want)
+	}
+	return after.TotalAlloc - before.TotalAlloc
 }

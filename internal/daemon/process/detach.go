@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,9 @@ import (
 // readyVariable tells a detached process the descriptor of the pipe on which the
 // process that started it waits to hear that it is ready.
 const readyVariable = "GANETI_CONFD_READY_FD"
+
+// tellPatience is how long Tell waits.
+const tellPatience = 200 * time.Millisecond
 
 // Detach starts the program again with the same arguments, in a session of its
 // own, in the root directory, with a file mode mask of 077 and without standard
@@ -84,4 +88,18 @@ func (l *Launch) Ready() error {
 	defer l.ready.Close()
 	_, err := l.ready.Write([]byte{1})
 	return err
+}
+
+// Tell writes a text to standard error, say. It returns after a moment even if that
+// takes nothing: a pipe that nobody reads shall not keep a process from its end.
+func Tell(w io.Writer, text string) {
+	done := make(chan struct{})
+	go func() {
+		io.WriteString(w, text)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(tellPatience):
+	}
 }

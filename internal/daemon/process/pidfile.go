@@ -18,12 +18,13 @@ var ErrRunning = errors.New("another process holds it")
 type PIDFile struct{ file *os.File }
 
 // CreatePIDFile makes the file with mode 0600, or takes over one that was left
-// behind, locks it, and writes the number of this process and a newline. The
+// behind, as OpenOwnFile does, locks it, and writes the number of this process and a
+// newline. The
 // error wraps ErrRunning when another process has it locked. The process must not
 // open the file again: closing it would end the lock.
 func CreatePIDFile(path string) (*PIDFile, error) {
 	for {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		file, err := OpenOwnFile(path, os.O_RDWR)
 		if err != nil {
 			return nil, fmt.Errorf("pid file: %w", err)
 		}

@@ -12,31 +12,35 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-// A Sandbox says what the process may do to files once it is confined. What does
-// not exist by then stays out of reach.
+// A Sandbox says which files the process may change once it is confined.
+//
+// What it may read is not in it: landlock's rules hold for the directories that are
+// there now, and a directory that is restored, mounted or linked in the place of one of
+// them would be out of reach. The modes of files, and their owners, are not so; they go
+// on saying what may be read.
 type Sandbox struct {
-	// Read are files to read, and directories to read with all that is in them.
-	Read []string
-	// Append are directories in which files may be made and written to.
+	// Append are directories beneath which files may be made and written to, so that a
+	// directory in one of them can be replaced.
 	Append []string
-	// Remove are directories from which files may be removed.
+	// Remove are directories beneath which files may be removed.
 	Remove []string
 }
 
-// Rights on directories in a Sandbox.
+// Rights on directories and all that is beneath them.
 const (
 	readFile   landlock.AccessFSSet = llsys.AccessFSReadFile
-	readDir    landlock.AccessFSSet = llsys.AccessFSReadFile | llsys.AccessFSReadDir
+	readDir    landlock.AccessFSSet = llsys.AccessFSReadDir
 	appendFile landlock.AccessFSSet = llsys.AccessFSWriteFile | llsys.AccessFSMakeReg
 	removeFile landlock.AccessFSSet = llsys.AccessFSRemoveFile
 )
 
 // Enter confines the process, with all its threads and for good: no new
 // privileges, no capabilities, no core dumps, which would have secrets in them, no
-// files but those of the Sandbox, and no outgoing TCP connections. The last two
-// are left out where the kernel has no landlock. What is so already is left alone,
-// as a service manager's own sandbox may refuse to have it asked for. The error
-// says what could not be done; the rest has been.
+// changes to files but those of the Sandbox, no programs, no listing of directories,
+// and no outgoing TCP connections. All that begins with the changes to files is left
+// out where the kernel has no landlock. What is so already is left alone, as a service
+// manager's own sandbox may refuse to have it asked for. The error says what could not
+// be done; the rest has been.
 //
 // Root keeps one capability: to use files whatever their modes are, which without
 // it would be closed to root when another user owns them.
@@ -111,18 +115,13 @@ func (s Sandbox) restrictFiles() error {
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
-	rules := []landlock.Rule{
+	err = config.BestEffort().Restrict(
+		landlock.PathAccess(readFile, "/"),
+		landlock.PathAccess(readDir, "/proc/self"), // how many files are open
 		landlock.PathAccess(appendFile, s.Append...).IgnoreIfMissing(),
 		landlock.PathAccess(removeFile, s.Remove...).IgnoreIfMissing(),
-	}
-	for _, path := range s.Read {
-		rights := readFile
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			rights = readDir
-		}
-		rules = append(rules, landlock.PathAccess(rights, path).IgnoreIfMissing())
-	}
-	if err := config.BestEffort().Restrict(rules...); err != nil {
+	)
+	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	return nil

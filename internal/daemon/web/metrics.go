@@ -1,7 +1,7 @@
 package web
 
 import (
-	"runtime/debug"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,6 +35,8 @@ var (
 		"Datagrams dropped because of a fault in the program.")
 	lost = desc("socket_drops_total",
 		"Datagrams that the kernel dropped before they were received.")
+	logDropped = desc("log_messages_dropped_total",
+		"Log messages that were not written.", "sink")
 
 	reloadGood = desc("config_last_reload_successful",
 		"Whether the configuration file as it is now is in service.")
@@ -43,7 +45,9 @@ var (
 	reloadDuration = desc("config_reload_duration_seconds",
 		"How long it took to load the configuration in service.")
 	serial = desc("config_serial",
-		"Serial number of the configuration in service.")
+		"Serial number of the cluster in the configuration in service.")
+	fileSerial = desc("config_file_serial",
+		"Serial number of the file that is the configuration in service.")
 	size = desc("config_size_bytes",
 		"Size of the configuration in service as a file.")
 	objects = desc("config_objects",
@@ -64,8 +68,8 @@ type collector struct{ Source }
 // Describe sends the descriptions of all metrics.
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		received, ended, queries, durations, sizes, tooLarge, panics, lost, reloadGood, reloadTime, reloadDuration,
-		serial, size, objects, buildInfo,
+		received, ended, queries, durations, sizes, tooLarge, panics, lost, logDropped, reloadGood, reloadTime, reloadDuration,
+		serial, fileSerial, size, objects, buildInfo,
 	} {
 		descs <- d
 	}
@@ -95,6 +99,11 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- histogram(sizes, &counts.Sizes, server.SizeBounds[:], 1)
 	counter(panics, counts.Panics)
 	counter(lost, counts.Lost)
+	if c.LogDropped != nil {
+		for sink, n := range c.LogDropped() {
+			counter(logDropped, n, sink)
+		}
+	}
 
 	state := c.State()
 	good := 0.0
@@ -106,6 +115,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(reloadTime, float64(state.LoadedAt.UnixNano())/1e9)
 		gauge(reloadDuration, state.LoadTime.Seconds())
 		gauge(serial, float64(snapshot.Serial))
+		gauge(fileSerial, float64(snapshot.ConfigSerial))
 		gauge(size, float64(state.Size))
 		gauge(objects, float64(len(snapshot.Nodes)), "nodes")
 		gauge(objects, float64(len(snapshot.Instances)), "instances")
@@ -130,16 +140,5 @@ func histogram(d *prometheus.Desc, h *server.Histogram, bounds []uint64, unit fl
 type build struct{ Version, Revision, Go string }
 
 func readBuild() build {
-	b := build{Version: release.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
-	}
-	b.Go = info.GoVersion
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			b.Revision = setting.Value
-		}
-	}
-	return b
+	return build{Version: release.Version(), Revision: release.Revision(), Go: runtime.Version()}
 }

@@ -149,7 +149,9 @@ ganeti_confd_datagrams_total{disposition="write_error"} 0
 		`ganeti_confd_reply_size_bytes_count 4`,
 		`ganeti_confd_reply_size_bytes_bucket{le="61440"} 4`,
 		`ganeti_confd_config_last_reload_successful 1`,
+		`ganeti_confd_log_messages_dropped_total{sink="file"} 3`,
 		`ganeti_confd_config_serial 73`,
+		`ganeti_confd_config_file_serial 412`,
 		`ganeti_confd_config_reload_duration_seconds 0.003`,
 		`ganeti_confd_config_objects{kind="nodes"} 8`,
 	} {

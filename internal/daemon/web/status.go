@@ -54,7 +54,7 @@ type page struct {
 type configuration struct {
 	Cluster, Master, MasterIP string
 	Version                   string
-	Serial                    int64
+	Serial, FileSerial        int64
 	Nodes, Candidates         int
 	Instances, Links          int
 }
@@ -241,8 +241,8 @@ func describe(snapshot *cluster.Snapshot) *configuration {
 	c := &configuration{
 		MasterIP: snapshot.MasterIP,
 		Version:  fmt.Sprintf("%d.%d", snapshot.Version/1_000_000, snapshot.Version/10_000%100),
-		Serial:   snapshot.Serial,
-		Nodes:    len(snapshot.Nodes), Instances: len(snapshot.Instances), Links: len(snapshot.Links),
+		Serial:   snapshot.Serial, FileSerial: snapshot.ConfigSerial,
+		Nodes: len(snapshot.Nodes), Instances: len(snapshot.Instances), Links: len(snapshot.Links),
 	}
 	if name, err := snapshot.AppendValue(nil, "/cluster/cluster_name", 1<<10); err == nil {
 		_ = json.Unmarshal(name, &c.Cluster) // anything but a text is no name

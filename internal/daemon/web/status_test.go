@@ -62,7 +62,7 @@ func TestStatusPage(t *testing.T) {
 	_, html := f.get(t, "/")
 	text := wellFormed(t, html)
 	for _, want := range []string{
-		"Ready", "cluster.example.org", "node1.example.org", "192.0.2.10", "Serial number 73", "42.1 kB",
+		"Ready", "cluster.example.org", "node1.example.org", "192.0.2.10", "Serial number 73 of the file 412; layout of", "42.1 kB",
 		"loaded in 3 ms", "none: the file as it is now is in service", "0 ping 1 0", "1 node-role 0 1",
 		"answered_error replied to with an error 1", "Listening on " + f.server.Addr().String(), "Stop refreshing",
 	} {

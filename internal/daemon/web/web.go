@@ -23,7 +23,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/net/netutil"
 
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
@@ -45,12 +44,16 @@ type Source struct {
 	Server *server.Server
 	State  func() reload.State // of the configuration
 	Logger *slog.Logger
+	// LogDropped returns how many messages were not written, by where they should
+	// have gone; nil if nobody counts them.
+	LogDropped func() map[string]uint64
 }
 
-// What a stranger can take: connections, bytes of a header, and time. A profile
-// takes up to writeTimeout.
+// What a stranger can take: connections, requests at once beside those of probes,
+// bytes of a header, and time. A profile takes up to writeTimeout.
 const (
 	maxConnections = 64
+	maxRequests    = maxConnections / 2
 	maxHeaderBytes = 16 << 10
 	readTimeout    = 5 * time.Second
 	writeTimeout   = time.Minute
@@ -89,6 +92,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
+		ConnContext:    withGuest,
 		// What goes wrong between a browser and the server is the browser's business.
 		ErrorLog: slog.NewLogLogger(source.Logger.Handler(), slog.LevelDebug),
 	}
@@ -97,7 +101,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 		defer listener.Close()
 		flags := &toolkit.FlagConfig{WebConfigFile: &o.ConfigFile}
 		logger := slog.New(errorsOnly{source.Logger.Handler()})
-		err := toolkit.Serve(netutil.LimitListener(listener, maxConnections), s.http, flags, logger)
+		err := toolkit.Serve(&crowd{Listener: listener, limit: maxConnections}, s.http, flags, logger)
 		if !errors.Is(err, http.ErrServerClosed) {
 			source.Logger.Error("metrics and status are no longer shown", "error", err)
 		}
@@ -154,10 +158,11 @@ func (s *Site) handler(profiles bool) http.Handler {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	mux := http.NewServeMux()
+	mux, probes := http.NewServeMux(), http.NewServeMux()
+	probes.HandleFunc("GET /-/healthy", s.healthy)
+	probes.HandleFunc("GET /-/ready", s.ready)
+	probes.Handle("/", atMost(maxRequests, mux))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /-/healthy", s.healthy)
-	mux.HandleFunc("GET /-/ready", s.ready)
 	mux.HandleFunc("GET /{$}", s.status)
 	mux.HandleFunc("GET /style.css", file("text/css; charset=utf-8", style))
 	mux.HandleFunc("GET /icon.svg", file("image/svg+xml", icon))
@@ -166,7 +171,7 @@ func (s *Site) handler(profiles bool) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	return secure(mux)
+	return served(secure(probes))
 }
 
 // secure has browsers take nothing for the site's that is not: no script at all,

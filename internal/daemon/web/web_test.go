@@ -74,6 +74,7 @@ func start(t *testing.T, o Options) *fixture {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.Site, err = Start(ctx, o, Source{
 		Server: s, State: func() reload.State { return *f.state.Load() }, Logger: slog.New(slog.DiscardHandler),
+		LogDropped: func() map[string]uint64 { return map[string]uint64{"file": 3} },
 	})
 	if err != nil {
 		cancel()
@@ -108,6 +109,12 @@ func (f *fixture) get(t *testing.T, path string) (*http.Response, string) {
 	return response, string(body)
 }
 
+// replies returns how many replies were counted.
+func (f *fixture) replies() uint64 {
+	counts := f.server.Counts()
+	return counts.Durations.Count()
+}
+
 // ask sends requests of some types and waits for the replies.
 func (f *fixture) ask(t *testing.T, types ...genwire.RequestType) {
 	t.Helper()
@@ -117,6 +124,7 @@ func (f *fixture) ask(t *testing.T, types ...genwire.RequestType) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
+	before := f.replies()
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	for _, typ := range types {
 		datagram, err := codec.SealRequest(nil, &genwire.Request{Protocol: 1, Type: typ, Rsalt: "rs"}, time.Now())
@@ -128,6 +136,12 @@ func (f *fixture) ask(t *testing.T, types ...genwire.RequestType) {
 		}
 		if _, err := conn.Read(make([]byte, genwire.MaxDatagramSize)); err != nil {
 			t.Fatal(err)
+		}
+	}
+	// A reply is counted after its client can have it.
+	for deadline := time.Now().Add(patience); f.replies() < before+uint64(len(types)); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still %+v", f.server.Counts())
 		}
 	}
 }

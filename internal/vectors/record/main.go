@@ -1,13 +1,14 @@
-// Command record asks Ganeti's own ganeti-confd every vector of spec/vectors/3.0
-// and writes what it answers into the files: run it at the root of the repository
-// after a vector was added or changed.
+// Command record asks Ganeti's own ganeti-confd of each release every vector of
+// spec/vectors/3.0 and writes what they answer into the files: run it at the root of the
+// repository after a vector was added or changed.
 //
 //	go run ./internal/vectors/record
 //
-// A vector without a deviation gets the reply as recorded. One with a deviation
-// keeps in "real" what was seen; its own expectation is recorded from its twin, or
-// is the daemon's reply in UTF-8 where that one only sent the wrong bytes. Replies
-// that hold {REASON} are kept while they match.
+// A vector without a deviation gets the reply as recorded, which must be that of all
+// releases. One with a deviation keeps in "real" what was seen of the releases that differ
+// from it; its own expectation is recorded from its twin, or is the newest daemon's reply in
+// UTF-8 where that one only sent the wrong bytes. Replies that hold {REASON} are kept while
+// they match.
 package main
 
 import (
@@ -28,6 +29,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gntconfd/internal/conformance"
+	"gntconfd/internal/interop/judges"
 	"gntconfd/internal/vectors"
 )
 
@@ -37,18 +39,23 @@ func run(args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("record", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	dir := flags.String("dir", "spec/vectors", "the folder of the vectors")
-	program := flags.String("daemon", "ganeti-confd", "Ganeti's own ganeti-confd")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := recordAll(ctx, *dir, *program); err != nil {
+	if err := recordAll(ctx, *dir); err != nil {
 		fmt.Fprintf(stderr, "record: %v\n", err)
 		return 1
 	}
 	return 0
 }
+
+// The errors of a vector whose deviation is not marked, or is none.
+var (
+	errUnmarked    = errors.New("mark a deviation or change the outcome")
+	errNoDeviation = errors.New("the real daemons all do the same: no deviation")
+)
 
 // parallel is how many daemons run at a time, and batch how many vectors are under
 // way against each.
@@ -76,19 +83,24 @@ type seen struct {
 	from vectors.Target
 }
 
+// results holds what came of each message.
+type results map[*vectors.Message]seen
+
+// testimony is what one release's daemon did.
+type testimony struct {
+	release string
+	results
+}
+
 // recordAll asks all vectors and writes the files, or none of them when any vector
 // cannot be recorded.
-func recordAll(ctx context.Context, dir, program string) error {
+func recordAll(ctx context.Context, dir string) error {
 	folder := os.DirFS(dir)
 	files, err := vectors.Load(folder, vectors.Dialect)
 	if err != nil {
 		return err
 	}
 	key, err := fs.ReadFile(folder, "hmac.key")
-	if err != nil {
-		return err
-	}
-	start, err := conformance.Command(program, "-f", "--no-user-checks", "-b", "127.0.0.1", "-p", "{port}")
 	if err != nil {
 		return err
 	}
@@ -112,34 +124,17 @@ func recordAll(ctx context.Context, dir, program string) error {
 		}
 	}
 
-	results := make(map[*vectors.Message]seen)
-	var mu sync.Mutex
-	group, askCtx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for s, probes := range probes {
-		group.Go(func() error {
-			config, err := vectors.ReadConfig(folder, s.config)
-			if err != nil {
-				return err
-			}
-			answers, err := ask(askCtx, start, conformance.Setup{Dialect: vectors.Dialect, Name: s.config, Config: config, Key: []byte(s.key)}, probes)
-			if err != nil {
-				return fmt.Errorf("configuration %s: %w", s.config, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			for i, probe := range probes {
-				results[probe.Message] = answers[i]
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
+	var testimonies []testimony
+	for _, judge := range judges.All() {
+		answers, err := hear(ctx, judge, folder, probes)
+		if err != nil {
+			return fmt.Errorf("release %s: %w", judge.Release, err)
+		}
+		testimonies = append(testimonies, testimony{judge.Release, answers})
 	}
 	var bad []error
 	for _, v := range all {
-		if err := record(v, results); err != nil {
+		if err := record(v, testimonies); err != nil {
 			bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
 		}
 	}
@@ -156,6 +151,40 @@ func recordAll(ctx context.Context, dir, program string) error {
 		}
 	}
 	return nil
+}
+
+// hear asks a judge all that is to be asked.
+func hear(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
+	if err := judge.Check(); err != nil {
+		return nil, err
+	}
+	start, err := conformance.Command(judge.Args("127.0.0.1", "{port}")...)
+	if err != nil {
+		return nil, err
+	}
+	all := make(results)
+	var mu sync.Mutex
+	group, askCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for s, probes := range probes {
+		group.Go(func() error {
+			config, err := vectors.ReadConfig(folder, s.config)
+			if err != nil {
+				return err
+			}
+			answers, err := ask(askCtx, start, conformance.Setup{Dialect: vectors.Dialect, Name: s.config, Config: config, Key: []byte(s.key)}, probes)
+			if err != nil {
+				return fmt.Errorf("configuration %s: %w", s.config, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i, probe := range probes {
+				all[probe.Message] = answers[i]
+			}
+			return nil
+		})
+	}
+	return all, group.Wait()
 }
 
 // ask sends all that one daemon is asked.
@@ -177,50 +206,68 @@ func ask(ctx context.Context, start conformance.Start, s conformance.Setup, prob
 	return all, nil
 }
 
-// record brings a vector up to date with what was seen of it and of its twin.
-func record(v *vectors.Vector, results map[*vectors.Message]seen) error {
-	got := results[&v.Message]
-	if got.Err != nil && got.Outcome != vectors.Garbled {
-		return got.Err
-	}
-	if v.Deviation == "" {
-		return recordPlain(v, got)
-	}
-	former := v.Real
-	v.Real = &vectors.Real{Outcome: got.Outcome}
-	if got.Reply != nil && len(got.Reply.Answer) <= keptAnswer {
-		v.Real.Reply = got.Reply
-		if former != nil {
-			v.Real.Reply = keep(former.Reply, got.Reply)
+// record brings a vector up to date with what each release did with it and its twin. The
+// newest comes last, and is right where they differ.
+func record(v *vectors.Vector, releases []testimony) error {
+	for _, said := range releases {
+		if got := said.results[&v.Message]; got.Err != nil && got.Outcome != vectors.Garbled {
+			return fmt.Errorf("release %s: %w", said.release, got.Err)
 		}
 	}
-	if v.Outcome.Visible() == vectors.Silent {
+	newest := releases[len(releases)-1].results
+	if v.Deviation == "" {
+		v.Reply = keep(v.Reply, newest[&v.Message].Reply)
+	} else if v.Outcome.Visible() == vectors.Silent {
 		v.Reply = nil
-	} else if err := recordOurs(v, got, results); err != nil {
+	} else if err := recordOurs(v, newest); err != nil {
 		return err
 	}
-	if same(v, got) {
-		return errors.New("the real daemon does the same: no deviation")
+	former := v.Real
+	v.Real = nil
+	var last seen
+	for _, said := range releases {
+		got := said.results[&v.Message]
+		switch {
+		case v.Outcome.Visible() == got.Outcome && alike(v.Reply, got.Reply):
+			continue
+		case v.Deviation == "":
+			return fmt.Errorf("release %s: %s, expected %s: %w", said.release, got.Outcome, v.Outcome, errUnmarked)
+		case v.Real != nil && last.Outcome == got.Outcome && alike(last.Reply, got.Reply):
+			latest := &v.Real[len(v.Real)-1]
+			latest.Releases = append(latest.Releases, said.release)
+			continue
+		}
+		last = got
+		v.Real = append(v.Real, vectors.Real{Releases: []string{said.release}, Outcome: got.Outcome, Reply: keepReal(former, got.Reply)})
+	}
+	if v.Deviation != "" && v.Real == nil {
+		return errNoDeviation
 	}
 	return nil
 }
 
-// recordPlain takes over what was seen of a vector that both daemons answer alike.
-func recordPlain(v *vectors.Vector, got seen) error {
-	if v.Outcome.Visible() != got.Outcome {
-		return fmt.Errorf("%s, expected %s: mark a deviation or change the outcome", got.Outcome, v.Outcome)
+// keepReal returns what of a reply that the project does not give is kept: nothing of one
+// that is too long, and the former text when it means the same.
+func keepReal(former []vectors.Real, got *vectors.Reply) *vectors.Reply {
+	if got == nil || len(got.Answer) > keptAnswer {
+		return nil
 	}
-	v.Real, v.Reply = nil, keep(v.Reply, got.Reply)
-	return nil
+	for _, real := range former {
+		if real.Reply != nil && vectors.Compare(real.Reply, got) == nil {
+			return real.Reply
+		}
+	}
+	return got
 }
 
-// recordOurs finds the reply that the project's daemon must give where the real
-// one gives another or none.
-func recordOurs(v *vectors.Vector, got seen, results map[*vectors.Message]seen) error {
+// recordOurs finds the reply that the project's daemon must give where a real one gives
+// another or none.
+func recordOurs(v *vectors.Vector, newest results) error {
+	got := newest[&v.Message]
 	var reply *vectors.Reply
 	switch {
 	case v.Twin != nil:
-		twin := results[&v.Twin.Message]
+		twin := newest[&v.Twin.Message]
 		if twin.Outcome != v.Outcome {
 			return fmt.Errorf("twin: %s, expected %s", twin.Outcome, v.Outcome)
 		}
@@ -252,10 +299,12 @@ func keep(former, seen *vectors.Reply) *vectors.Reply {
 	return seen
 }
 
-// same reports whether the real daemon did what the project's must do.
-func same(v *vectors.Vector, got seen) bool {
-	return v.Outcome.Visible() == got.Outcome &&
-		(v.Reply == nil || vectors.Compare(v.Reply, got.Reply) == nil)
+// alike reports whether two replies, or the lack of them, mean the same.
+func alike(want, got *vectors.Reply) bool {
+	if want == nil || got == nil {
+		return want == got
+	}
+	return vectors.Compare(want, got) == nil
 }
 
 // rsalt is the one that the message asks its reply to be tied with.

@@ -1,0 +1,47 @@
+package canonical
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Place returns the JSON pointer to the innermost value in text that byte at is the
+// first or the last of, or is in if that is no container. text is known to be valid JSON.
+func Place(text []byte, at int) string {
+	var pointer strings.Builder
+	for start := space(text, 0); start != at; {
+		value := text[start:skip(text, start)]
+		if start+len(value)-1 == at {
+			break
+		}
+		name, inner, found := "", []byte(nil), false
+		within := func(part []byte) bool {
+			// Parts share the memory of the whole, from which follows where they are.
+			begin := cap(text) - cap(part)
+			return begin <= at && at < begin+len(part)
+		}
+		switch value[0] {
+		case '{':
+			for key, part := range members(value) {
+				if within(part) {
+					name, inner, found = string(unquoted(key)), part, true
+				}
+			}
+		case '[':
+			i := 0
+			for part := range elements(value) {
+				if within(part) {
+					name, inner, found = strconv.Itoa(i), part, true
+				}
+				i++
+			}
+		}
+		if !found {
+			break
+		}
+		pointer.WriteByte('/')
+		pointer.WriteString(escapePointer.Replace(name))
+		start = cap(text) - cap(inner)
+	}
+	return pointer.String()
+}

@@ -1,0 +1,140 @@
+package canonical
+
+import (
+	"bytes"
+	"slices"
+	"sort"
+)
+
+// A Tree finds values in a text in canonical form by pointers. Large values have tables
+// of where they end and where their elements begin, which are made once: to find one,
+// or something in it, takes no longer than in a small one. A text without large values
+// has no tables.
+type Tree struct {
+	text   []byte
+	tables map[int]*table // by where in text the value begins
+}
+
+// large is from how many bytes on a value has a table. What is smaller is gone through
+// from its beginning.
+const large = 4 << 10
+
+// table tells where a large value ends and where its elements begin, or its members.
+type table struct {
+	end    int
+	starts []int32 // of each element, in the order of the text
+	// byName has, for an object, positions in starts in ascending order of the members'
+	// names; of doubled ones the last only.
+	byName []int32
+}
+
+// NewTree returns the Tree of a text in canonical form, of less than 2 GiB. It takes
+// time linear in the text, but for sorting names, and memory for the elements of large
+// containers.
+func NewTree(text []byte) Tree {
+	t := Tree{text: text}
+	if len(text) < large {
+		return t
+	}
+	t.tables = make(map[int]*table)
+	type container struct {
+		begin  int
+		starts int // where its elements are in starts
+	}
+	var open []container
+	var starts []int32
+	expecting := false // whether an element or a member begins next
+	for i := 0; i < len(text); {
+		c := text[i]
+		if expecting && c != ']' && c != '}' {
+			starts = append(starts, int32(i))
+		}
+		expecting = false
+		begin := i
+		i++
+		switch c {
+		case '{', '[':
+			open = append(open, container{begin, len(starts)})
+			expecting = true
+		case ',':
+			expecting = true
+		case ':':
+		case ']', '}':
+			last := open[len(open)-1]
+			open = open[:len(open)-1]
+			if i-last.begin >= large {
+				t.tables[last.begin] = t.newTable(i, starts[last.starts:], c == '}')
+			}
+			starts = starts[:last.starts]
+		default: // a text, a number or a word
+			if i = skip(text, begin); i-begin >= large {
+				t.tables[begin] = &table{end: i}
+			}
+		}
+	}
+	return t
+}
+
+func (t Tree) newTable(end int, starts []int32, object bool) *table {
+	made := &table{end: end, starts: slices.Clone(starts)}
+	if !object {
+		return made
+	}
+	order := make([]int32, len(starts))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortStableFunc(order, func(i, j int32) int { return bytes.Compare(t.name(made, i), t.name(made, j)) })
+	made.byName = order[:0]
+	for i, position := range order {
+		if i+1 == len(order) || !bytes.Equal(t.name(made, order[i+1]), t.name(made, position)) {
+			made.byName = append(made.byName, position)
+		}
+	}
+	return made
+}
+
+// name returns the name of the member at a position.
+func (t Tree) name(of *table, position int32) []byte {
+	start := int(of.starts[position])
+	return unquoted(t.text[start:skipString(t.text, start)])
+}
+
+// Lookup returns the text of the value that the tokens of a pointer lead to, as the
+// function of that name does.
+func (t Tree) Lookup(tokens []string) (value []byte, ok bool) {
+	begin := 0
+	for depth, token := range tokens {
+		table := t.tables[begin]
+		switch {
+		case table == nil:
+			return Lookup(t.valueAt(begin), tokens[depth:])
+		case t.text[begin] == '[':
+			n, ok := index(token)
+			if !ok || n >= uint64(len(table.starts)) {
+				return nil, false
+			}
+			begin = int(table.starts[n])
+		case t.text[begin] == '{':
+			at, found := sort.Find(len(table.byName), func(i int) int {
+				return bytes.Compare([]byte(token), t.name(table, table.byName[i]))
+			})
+			if !found {
+				return nil, false
+			}
+			begin = int(table.starts[table.byName[at]])
+			begin = skipString(t.text, begin) + len(":")
+		default:
+			return nil, false
+		}
+	}
+	return t.valueAt(begin), true
+}
+
+// valueAt returns the value that begins at begin.
+func (t Tree) valueAt(begin int) []byte {
+	if table := t.tables[begin]; table != nil {
+		return t.text[begin:table.end]
+	}
+	return t.text[begin:skip(t.text, begin)]
+}

@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-faster/jx"
+	"github.com/ogen-go/ogen/validate"
+
+	"gntconfd/internal/cluster/canonical"
+)
+
+// fault says what a generated decoder disliked: err is its error, d the decoder as it was
+// left, text what it was given and place the pointer to that in the configuration. The
+// decoder knows the names of the members that it was in, but neither which element of an
+// array nor what else the object has: names returns the names of the members that the
+// object at a pointer in text has in the file.
+func fault(err error, d *jx.Decoder, text []byte, place string, names func(inner string) []string) error {
+	at := lastRead(err, d, text)
+	inner := canonical.Place(text, at)
+	place += inner
+	problem := "unexpected " + kindOf(valueAt(text, inner))
+	var invalid *validate.Error
+	if errors.As(err, &invalid) {
+		// In the words of Ganeti's daemon.
+		all, _ := json.Marshal(names(inner))
+		problem = fmt.Sprintf("key '%s' not found, object contains only %s", invalid.Fields[0].Name, all)
+	}
+	if place == "" {
+		return errors.New(problem)
+	}
+	return fmt.Errorf("%s: %s", place, problem)
+}
+
+// valueAt returns the value that a pointer leads to, the text itself where it leads
+// nowhere.
+func valueAt(text []byte, pointer string) []byte {
+	if tokens, err := canonical.ParsePointer(pointer); err == nil {
+		if value, ok := canonical.Lookup(text, tokens); ok {
+			return value
+		}
+	}
+	return text
+}
+
+// lastRead returns the position of the byte that a decoder disliked, or else of the last
+// that it read.
+func lastRead(err error, d *jx.Decoder, text []byte) int {
+	if at, ok := position(innermost(err)); ok {
+		return at
+	}
+	if innermost(err) == io.ErrUnexpectedEOF {
+		// The text is whole: a literal was wanted, and the last value is shorter.
+		at := len(text) - 1
+		for at > 0 && strings.IndexByte("}] \n\t\r", text[at]) >= 0 {
+			at--
+		}
+		return at
+	}
+	// The decoder tells where it is by disliking what comes next, and at the end by
+	// finding nothing.
+	next := d.Null
+	if d.Next() == jx.Null {
+		next = func() error { _, err := d.Bool(); return err }
+	}
+	at, ok := position(next())
+	if !ok {
+		at = len(text)
+	}
+	if ok && strings.HasPrefix(innermost(err).Error(), otherType) {
+		return at // it has looked at the value without reading it
+	}
+	for at--; at > 0 && strings.IndexByte(" \n\t\r", text[at]) >= 0; {
+		at--
+	}
+	return max(at, 0)
+}
+
+// otherType begins the error of a decoder that takes values of several types, none of which
+// comes next.
+const otherType = "unexpected json type"
+
+func innermost(err error) error {
+	for {
+		cause := errors.Unwrap(err)
+		if cause == nil {
+			return err
+		}
+		err = cause
+	}
+}
+
+// position returns the position that the decoder's error about a byte ends with.
+func position(err error) (int, bool) {
+	if err == nil {
+		return 0, false
+	}
+	text := err.Error()
+	if !strings.HasPrefix(text, "unexpected byte ") {
+		return 0, false
+	}
+	at, convErr := strconv.Atoi(text[strings.LastIndexByte(text, ' ')+1:])
+	return at, convErr == nil
+}
+
+// kindOf says in a word what a JSON value is.
+func kindOf(value []byte) string {
+	switch value[0] {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '"':
+		return "text"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	return "number"
+}

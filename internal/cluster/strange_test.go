@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/sample"
+)
+
+// strange has files that are meant to cost much to load, by name, and what the error says
+// of those that are refused.
+func strange() map[string]struct{ text, err string } {
+	list := func(n int, item func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(item(i))
+		}
+		return b.String()
+	}
+	instance := func(key, members string) string {
+		return fmt.Sprintf(`%q:{"uuid":%q,"serial_no":1,"name":"n%s","primary_node":"n1"%s}`, key, key, key, members)
+	}
+	drbd := func(i int) string {
+		return fmt.Sprintf(`{"dev_type":"drbd","logical_id":["n1","n%d",1,%d,%d,"s"]}`, i, i, i)
+	}
+	always := func(text string) func(int) string { return func(int) string { return text } }
+	return map[string]struct{ text, err string }{
+		"large exponents": {text: root(`,"instances":{` + instance("i", `,"x":[`+list(10_000, always("1.5e61439"))+`]`) + `}`)},
+		"large exponents in times": {text: root(`,"instances":{` + list(500, func(i int) string {
+			return instance(fmt.Sprint(i), `,"ctime":1.5e300,"mtime":2e61000,"beparams":{"maxmem":1e61000,"vcpus":9e60000}`)
+		}) + `}`)},
+		"large exponents at the root":    {text: root(`,"x":[` + list(10_000, always("1.5e61439")) + `]`)},
+		"large exponents of the cluster": {strings.Replace(root(""), `"serial_no"`, `"tags":[`+list(10_000, always("1.5e61439"))+`],"serial_no"`, 1), "/cluster: too large"},
+		"long numbers":                   {text: root(`,"instances":{` + instance("i", `,"x":[`+list(20, always(strings.Repeat("9", 60_000)+".5"))+`]`) + `}`)},
+		"a disk many times": {root(`,"instances":{` + instance("i", `,"disks":[`+list(20_000, always(`"d"`))+`]`) +
+			`},"disks":{"d":{"children":[` + list(1_000, drbd) + `]}}`), "/instances/i: "},
+		"instances with one uuid": {root(`,"instances":{"0":{"uuid":"0","serial_no":1,"name":"a","disks":[` + list(5_000, always(`"d"`)) + `]},` + list(5_000, func(i int) string {
+			return fmt.Sprintf(`"%d":{"uuid":"0","serial_no":1,"name":"n%d"}`, i+1, i)
+		}) + `},"disks":{"d":` + drbd(1) + `}`), "/instances/"},
+		"many disks of an instance": {text: root(`,"instances":{` + instance("i", `,"disks":[`+list(20_000, func(i int) string { return fmt.Sprintf(`"d%d"`, i) })+`]`) +
+			`},"disks":{` + list(20_000, func(i int) string { return fmt.Sprintf(`"d%d":`, i) + drbd(i) }) + `}`)},
+		"doubled keys": {text: root(`,"instances":{` + list(10_000, always(instance("i", ""))) + `}`)},
+		"one name":     {text: root(`,"nodes":{` + list(5_000, func(i int) string { return node(fmt.Sprintf("n%d", i), "a") }) + `}`)},
+		"one address":  {text: root(`,"instances":{` + list(5_000, func(i int) string { return instance(fmt.Sprint(i), `,"nics":[{"ip":"1","nicparams":{}}]`) }) + `}`)},
+		"many links": {text: root(`,"instances":{` + list(5_000, func(i int) string {
+			return instance(fmt.Sprint(i), fmt.Sprintf(`,"nics":[{"ip":"1","nicparams":{"link":"%d"}}]`, i))
+		}) + `}`)},
+		"brackets":             {root(`,"x":` + strings.Repeat("[", 1_000_000)), "levels"},
+		"brackets in a node":   {root(`,"nodes":{"n":` + strings.Repeat(`{"":`, 200_000)), "levels"},
+		"as deep as it may be": {text: root(`,"x":[` + list(3_000, always(strings.Repeat("[", wire.ConfigLevels-2)+strings.Repeat("]", wire.ConfigLevels-2))) + `]`)},
+		"deep disks": {text: root(`,"disks":{"d":{"children":[` + list(500, func(i int) string {
+			return strings.Repeat(`{"children":[`, wire.ConfigLevels/2-3) + strings.Repeat(`]}`, wire.ConfigLevels/2-3)
+		}) + `]}}`)},
+		"zeros": {strings.Repeat("\x00", 1_000_000), "not a JSON object"},
+	}
+}
+
+// A strange file allocates no more than four times what an ordinary one of its size does,
+// or is refused, but for those that are named.
+func TestStrangeFilesCostTheirSize(t *testing.T) {
+	var one bytes.Buffer
+	if err := sample.Generate(&one, 50, 500, 1); err != nil {
+		t.Fatal(err)
+	}
+	ordinary := float64(loading(t, one.String(), "")) / float64(one.Len())
+	for name, test := range strange() {
+		const fixed = 2 << 20 // what any load may take
+		times := 4.0
+		switch name {
+		case "many disks of an instance": // each with nodes of its own, and lists for them
+			times = 5
+		case "deep disks", "large exponents of the cluster": // small things that become large ones, with a limit
+			times = 8
+		}
+		if got, most := float64(loading(t, test.text, test.err)), times*ordinary*float64(len(test.text))+fixed; got > most {
+			t.Errorf("%s: %.0f bytes allocated for %d, at most %.0f are right", name, got, len(test.text), most)
+		}
+	}
+}
+
+// loading returns how many bytes loading a text allocates. It is refused with an error if
+// want is not empty.
+func loading(t *testing.T, text, want string) uint64 {
+	t.Helper()
+	least := ^uint64(0)
+	var err error
+	for range 3 { // other goroutines allocate, too
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = Load([]byte(text))
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("%.100s: error %v, want %q", text, err, want)
+	}
+	return least - uint64(len(text)) // Load's copy
+}
+
+// Loading ends soon after its context has.
+func TestLoadingEnds(t *testing.T) {
+	for name, test := range strange() {
+		for _, reads := range []int{0, 1, 3, 1000} {
+			ctx := &countdown{Context: t.Context(), left: reads}
+			_, err := new(Snapshot).Next(ctx, strings.NewReader(test.text))
+			if ctx.left < 0 && !errors.Is(err, context.Canceled) && test.err == "" {
+				t.Errorf("%s: %v after %d looks at the context", name, err, reads)
+			}
+		}
+	}
+}
+
+// countdown is a context that ends when it has been looked at a number of times.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func BenchmarkStrange(b *testing.B) {
+	for name, test := range strange() {
+		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
+			b.SetBytes(int64(len(test.text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Load([]byte(test.text))
+			}
+		})
+	}
+	var ordinary bytes.Buffer
+	if err := sample.Generate(&ordinary, 50, 500, 1); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("ordinary", func(b *testing.B) {
+		b.SetBytes(int64(ordinary.Len()))
+		b.ReportAllocs()
+		for b.Loop() {
+			Load(ordinary.Bytes())
+		}
+	})
+}

@@ -1,0 +1,228 @@
+// Package log writes the messages of a daemon as Ganeti's daemons do: to a log
+// file, the terminal or the journal, and the system's log.
+//
+// Whoever logs never waits for any of them: each has a bounded queue and a
+// goroutine of its own. What a queue has no room for, and what cannot be written,
+// is counted, and told in one line as soon as lines are written again.
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"log/syslog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	genwire "gntconfd/gen/wire"
+)
+
+// LevelNotice is the level of what is neither routine nor trouble: that the
+// daemon starts and stops.
+const LevelNotice = slog.LevelInfo + 2
+
+// Format is how lines look, on the terminal and in the log file.
+type Format string
+
+const (
+	// Ganeti is the format of Ganeti's daemons.
+	Ganeti Format = "ganeti"
+	// Text is that of slog.TextHandler: name=value.
+	Text Format = "text"
+	// JSON is one JSON object a line.
+	JSON Format = "json"
+)
+
+// Options say where messages go.
+type Options struct {
+	// File is the log file, which messages are added to; empty for none.
+	File string
+	// Terminal also gets every message, unless it is nil. When it leads to the
+	// journal of systemd, each line begins with its priority, and the time, which
+	// the journal has already, is left out.
+	Terminal io.Writer
+	// Syslog also sends messages above debug level to the system's log.
+	Syslog bool
+	// Format is Ganeti if empty.
+	Format Format
+	// Debug adds debug messages.
+	Debug bool
+}
+
+// Log is a logger that never waits for what it writes to.
+type Log struct {
+	*slog.Logger
+	sinks []*sink
+	file  *logFile // nil when there is none
+
+	fileSink  *sink       // writes to file
+	reopening atomic.Bool // whether it is going to open the file anew
+}
+
+// Open makes a logger, which Close ends. The error says what could not be opened.
+func Open(o Options) (*Log, error) {
+	level := slog.LevelInfo
+	if o.Debug {
+		level = slog.LevelDebug
+	}
+	log := new(Log)
+	var handlers []slog.Handler
+	add := func(name string, format Format, level slog.Level, bare bool, write func(slog.Level, []byte) error) *sink {
+		s := newSink(name, write)
+		s.form = newHandler(s, format, level, bare)
+		log.sinks = append(log.sinks, s)
+		handlers = append(handlers, s.form)
+		return s
+	}
+	if o.File != "" {
+		log.file = &logFile{path: o.File}
+		if err := log.file.openWithin(openPatience); err != nil {
+			return nil, fmt.Errorf("log file: %w", err)
+		}
+		log.fileSink = add("file", o.Format, level, false, toWriter(log.file))
+	}
+	if o.Syslog {
+		system, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, genwire.ServiceName)
+		if err != nil {
+			if log.file != nil {
+				log.file.file.Close()
+			}
+			return nil, fmt.Errorf("syslog: %w", err)
+		}
+		add("syslog", Ganeti, slog.LevelInfo, true, toSyslog(system))
+	}
+	if o.Terminal != nil {
+		if isJournal(o.Terminal) {
+			add("terminal", o.Format, level, true, toJournal(o.Terminal))
+		} else {
+			add("terminal", o.Format, level, false, toWriter(o.Terminal))
+		}
+	}
+	for _, s := range log.sinks {
+		go s.run()
+	}
+	log.Logger = slog.New(slog.NewMultiHandler(handlers...))
+	return log, nil
+}
+
+// Notice logs at LevelNotice.
+func (l *Log) Notice(message string) { l.Log(context.Background(), LevelNotice, message) }
+
+// Reopen makes what is logged from now on go to the file that has the log file's
+// path then, and makes one if there is none. It does not wait for that. If it fails,
+// the former file goes on to be used, and an error is logged.
+func (l *Log) Reopen() {
+	if l.file == nil || l.reopening.Swap(true) {
+		return
+	}
+	l.fileSink.do(func() {
+		l.reopening.Store(false)
+		if err := l.file.reopen(); err != nil {
+			l.Error("the log file stays the former one", "error", err)
+		}
+	})
+}
+
+// flushPatience is how long Flush waits for a sink.
+const flushPatience = 500 * time.Millisecond
+
+// RedirectOutput makes standard output and standard error go to the log file, from
+// now on and through every Reopen. Without a log file, and while it does not take
+// anything, they go where standard input comes from, which for a detached process
+// is nowhere.
+func (l *Log) RedirectOutput() error {
+	if l.file == nil {
+		return redirect(os.Stdin, 1, 2)
+	}
+	done := make(chan error, 1)
+	l.fileSink.do(func() { done <- l.file.takeOutput() })
+	timer := time.NewTimer(flushPatience)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return redirect(os.Stdin, 1, 2)
+	}
+}
+
+// Flush returns when all that has been logged is written, or after half a second:
+// what a sink does not take by then is left to its queue.
+func (l *Log) Flush() {
+	timer := time.NewTimer(flushPatience)
+	defer timer.Stop()
+	done := make(chan struct{}, len(l.sinks))
+	for _, s := range l.sinks {
+		s.do(func() { done <- struct{}{} })
+	}
+	for range l.sinks {
+		select {
+		case <-done:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// Close flushes, and ends the logger: what is logged after it is lost. A sink that
+// takes nothing is left alone, with what it was given.
+func (l *Log) Close() {
+	l.Flush()
+	for _, s := range l.sinks {
+		s.close()
+	}
+}
+
+// Dropped returns how many messages were not written, by sink: file, terminal and
+// syslog, those that there are.
+func (l *Log) Dropped() map[string]uint64 {
+	dropped := make(map[string]uint64, len(l.sinks))
+	for _, s := range l.sinks {
+		dropped[s.name] = s.dropped.Load()
+	}
+	return dropped
+}
+
+// toWriter returns a function that writes lines to w. A line of which w takes only
+// a part, as a full disk does, is ended before the next one.
+func toWriter(w io.Writer) func(slog.Level, []byte) error {
+	torn := false
+	return func(_ slog.Level, line []byte) error {
+		if torn {
+			if _, err := w.Write([]byte("\n")); err != nil {
+				return err
+			}
+			torn = false
+		}
+		n, err := w.Write(line)
+		if err == nil && n < len(line) {
+			err = io.ErrShortWrite
+		}
+		torn = err != nil && n > 0
+		return err
+	}
+}
+
+// toSyslog returns a function that sends lines to the system's log.
+func toSyslog(system *syslog.Writer) func(slog.Level, []byte) error {
+	return func(level slog.Level, line []byte) error {
+		send := system.Err
+		switch priority(level) {
+		case syslog.LOG_DEBUG:
+			send = system.Debug
+		case syslog.LOG_INFO:
+			send = system.Info
+		case syslog.LOG_NOTICE:
+			send = system.Notice
+		case syslog.LOG_WARNING:
+			send = system.Warning
+		}
+		return send(string(line[:len(line)-1]))
+	}
+}
+
+// errClosed is what a sink that is closed makes of messages.
+var errClosed = errors.New("the log is closed")
