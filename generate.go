@@ -7,10 +7,13 @@ package gntconfd
 
 //go:generate go run ./internal/specgen constants -package wire -target gen/wire/constants_gen.go spec/constants.json
 //go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go spec/wire.json
+//go:generate go run ./internal/specgen tuples -target gen/wire/messages_gen.go spec/wire.json
 //go:generate go run ./internal/specgen buffer -package wire -type Envelope -target gen/wire/envelope_gen.go spec/wire.json
 //go:generate go tool jschemagen -loglevel error -package config -typename Config -target gen/config/config_gen.go spec/config.json
+//go:generate go run ./internal/specgen tuples -target gen/config/config_gen.go spec/config.json
 //go:generate go run ./internal/specgen index -target gen/config/index/index.schema.json spec/config.json
 //go:generate go tool jschemagen -loglevel error -package index -typename Config -target gen/config/index/index_gen.go gen/config/index/index.schema.json
+//go:generate go run ./internal/specgen tuples -target gen/config/index/index_gen.go spec/config.json
 //go:generate go run ./internal/specgen index -target gen/config/classic/classic.schema.json spec/classic.json
 //go:generate go tool jschemagen -loglevel error -package classic -typename Config -target gen/config/classic/classic_gen.go gen/config/classic/classic.schema.json
 //go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json

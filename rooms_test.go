@@ -1,63 +1,18 @@
 package gntconfd
 
 import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
-
-// rooms says which packages of the project a package may import; CONTRIBUTING.md
-// explains why. Tests may import what they need.
-var rooms = map[string][]string{
-	"":                           {},
-	"spec":                       {},
-	"spec/vectors":               {},
-	"gen/wire":                   {},
-	"gen/config":                 {},
-	"gen/config/index":           {},
-	"gen/config/classic":         {},
-	"gen/object":                 {},
-	"internal/specgen":           {},
-	"internal/wire":              {"gen/wire"},
-	"internal/cluster/canonical": {"spec"},
-	"internal/cluster/classic":   {"gen/config/classic", "internal/cluster/canonical"},
-	"internal/cluster":           {"gen/config/index", "gen/wire", "internal/cluster/canonical", "internal/cluster/classic"},
-	"internal/answer":            {"gen/wire", "internal/cluster"},
-	"internal/reload":            {"gen/wire", "internal/cluster"},
-	"internal/udp":               {"gen/wire"},
-	"internal/server":            {"gen/wire", "internal/wire", "internal/answer", "internal/udp"},
-	"internal/daemon":            {"gen/wire", "internal/wire", "internal/cluster", "internal/answer", "internal/reload", "internal/server", "internal/daemon/web"},
-	"internal/daemon/web":        {"gen/wire", "internal/cluster", "internal/release", "internal/reload", "internal/server"},
-	"internal/daemon/log":        {"gen/wire", "internal/daemon/process"},
-	"internal/daemon/process":    {},
-	"internal/release":           {},
-	"internal/sample":            {},
-	"internal/vectors":           {},
-	"internal/vectors/record":    {"internal/conformance", "internal/interop/judges", "internal/vectors"},
-	"internal/conformance":       {"internal/daemon", "internal/udp", "internal/vectors", "spec"},
-	"internal/interop":           {},
-	"internal/interop/judges":    {},
-	"internal/resilience":        {},
-	"internal/soak":              {"gen/wire", "internal/bench", "internal/wire", "internal/udp", "internal/cluster", "internal/answer", "internal/sample"},
-	"internal/bench":             {"gen/wire", "internal/wire", "internal/udp", "internal/cluster", "internal/sample", "client"},
-	"client":                     {"gen/object", "gen/wire", "internal/wire"},
-	"client/metrics":             {"client"},
-	"cmd/ganeti-confd":           {"gen/wire", "internal/wire", "internal/daemon", "internal/daemon/log", "internal/daemon/process", "internal/daemon/web", "internal/release"},
-	"cmd/confdctl":               {"gen/object", "gen/wire", "client", "internal/bench", "internal/daemon", "internal/sample"},
-	"cmd/confd-conformance":      {"internal/conformance", "internal/conformance/clientside", "spec/vectors"},
-	"examples/neighbour-map":     {"client"},
-	"fuzz":                       {},
-	"fuzz/costliest":             {"gen/wire", "internal/wire"},
-	"packaging":                  {},
-
-	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
-	"internal/conformance/clientside/goclient": {"client"},
-	"packaging/build":                          {},
-	"packaging/dependencies":                   {},
-	"packaging/manual":                         {"internal/release"},
-	"packaging/prometheus":                     {},
-}
 
 // generated lists which modules generated code may import beside the standard
 // library: it ends up in every program that speaks the protocol.
@@ -68,38 +23,100 @@ var generated = []string{
 	"github.com/ogen-go/ogen/ogenregex",
 }
 
+// row matches a row of the table of rooms in CONTRIBUTING.md: the folder, and what it
+// imports of the project.
+var row = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]+ \\| (nothing|`[^|]+`) \\|$")
+
+// TestRooms holds the imports of all files, whatever their build tags, to the table in
+// CONTRIBUTING.md.
 func TestRooms(t *testing.T) {
-	const project = "gntconfd"
-	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...").Output()
+	text, err := os.ReadFile("CONTRIBUTING.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
-	for line := range strings.Lines(string(out)) {
-		imports := strings.Fields(line)
-		room := strings.Trim(strings.TrimPrefix(imports[0], project), "/")
+	rooms := make(map[string][]string)
+	for _, match := range row.FindAllStringSubmatch(string(text), -1) {
+		imports := []string{}
+		for _, path := range strings.FieldsFunc(match[2], func(r rune) bool { return strings.ContainsRune("`, ", r) }) {
+			if path != "nothing" {
+				imports = append(imports, path)
+			}
+		}
+		rooms[match[1]] = imports
+	}
+
+	project := module(t) + "/"
+	found := make(map[string]map[string]bool) // what each room imports of the project
+	err = filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		room := filepath.ToSlash(filepath.Dir(path))
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && path != "." || entry.Name() == "testdata"):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, ".go"):
+			return nil
+		case found[room] == nil:
+			found[room] = make(map[string]bool)
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if inside, ours := strings.CutPrefix(imported, project); ours {
+				found[room][inside] = true
+			} else if strings.HasPrefix(room, "gen/") && strings.Contains(imported, ".") && !slices.Contains(generated, imported) {
+				t.Errorf("%s may not import %s", path, imported)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room, imports := range found {
 		allowed, known := rooms[room]
 		if !known {
-			t.Errorf("package %s is not on the map of rooms", imports[0])
-			continue
+			t.Errorf("%s is not in the table of rooms", room)
 		}
-		seen++
-		for _, path := range imports[1:] {
-			inside, ours := strings.CutPrefix(path, project+"/")
-			if ours && !slices.Contains(allowed, inside) {
-				t.Errorf("%s may not import %s", room, inside)
-			}
-			if strings.HasPrefix(room, "gen/") && strings.Contains(path, ".") && !slices.Contains(generated, path) {
+		for path := range imports {
+			if !slices.Contains(allowed, path) {
 				t.Errorf("%s may not import %s", room, path)
 			}
 		}
+		for _, path := range allowed {
+			if !imports[path] {
+				t.Errorf("%s does not import %s, as the table of rooms has it", room, path)
+			}
+		}
 	}
-	if seen != len(rooms) {
-		t.Errorf("%d packages of the %d on the map exist", seen, len(rooms))
+	for room := range rooms {
+		if found[room] == nil {
+			t.Errorf("the table of rooms has %s, which is not there", room)
+		}
 	}
 }
 
-// light lists the modules that end up in a program with the client library.
+// module returns the name of this module.
+func module(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// light lists the modules that end up in a program with the client library, beside this
+// one.
 var light = []string{
 	"github.com/dlclark/regexp2",
 	"github.com/go-faster/errors",
@@ -107,7 +124,6 @@ var light = []string{
 	"github.com/ogen-go/ogen",
 	"github.com/segmentio/asm",
 	"github.com/shopspring/decimal",
-	"gntconfd",
 	"golang.org/x/sys",
 	"golang.org/x/text",
 }
@@ -118,7 +134,7 @@ func TestClientStaysLight(t *testing.T) {
 		t.Fatal(err)
 	}
 	modules := slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(out)))))
-	if !slices.Equal(modules, light) {
-		t.Errorf("client is made of %q, not %q", modules, light)
+	if want := slices.Sorted(slices.Values(append(light, module(t)))); !slices.Equal(modules, want) {
+		t.Errorf("client is made of %q, not %q", modules, want)
 	}
 }

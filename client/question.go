@@ -319,7 +319,7 @@ func Minors(node string) Question[[]Minor] {
 			if err := decodeAll(jx.Raw(row), &m); err != nil {
 				return nil, err
 			}
-			minors = append(minors, Minor{m.V0, m.V1, m.V2, m.V3, MinorRole(m.V4), m.V5})
+			minors = append(minors, Minor{m.Node, m.Minor, m.Instance, m.Disk, MinorRole(m.Role), m.Peer})
 		}
 		slices.SortFunc(minors, func(a, b Minor) int {
 			return cmp.Or(cmp.Compare(a.Minor, b.Minor), strings.Compare(a.Instance, b.Instance), strings.Compare(a.Disk, b.Disk))

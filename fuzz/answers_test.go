@@ -38,7 +38,7 @@ func ask(book *answer.Book, q question) (reply, error) {
 func TestAnswers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := clusters().Draw(t, "cluster")
-		snapshot, err := cluster.Load(slices.Clone(c.file))
+		snapshot, err := cluster.Parse(slices.Clone(c.file))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, c)
 		}

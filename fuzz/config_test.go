@@ -30,7 +30,7 @@ func TestConfigurationsAreGanetis(t *testing.T) {
 		if err := g.load(&c); err != nil {
 			t.Skip(err)
 		}
-		snapshot, err := cluster.Load(slices.Clone(c.file))
+		snapshot, err := cluster.Parse(slices.Clone(c.file))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, c.file)
 		}

@@ -11,6 +11,7 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/wire"
@@ -26,7 +27,7 @@ type station struct {
 
 func newStation(f *testing.F) *station {
 	c := clusters().Example(1)
-	snapshot, err := cluster.Load(slices.Clone(c.file))
+	snapshot, err := cluster.Parse(slices.Clone(c.file))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -164,11 +165,11 @@ func FuzzClassicRequest(f *testing.F) {
 		f.Add(request)
 	}
 	c := clusters().Example(1)
-	snapshot, err := cluster.Load(slices.Clone(c.file))
+	snapshot, err := cluster.Parse(slices.Clone(c.file))
 	if err != nil {
 		f.Fatal(err)
 	}
-	codec, book := newCodec(secret), answer.PrepareClassic(snapshot)
+	codec, book := newCodec(secret), classic.Prepare(snapshot)
 	f.Fuzz(func(t *testing.T, text string) {
 		datagram := sign(secret, strconv.FormatInt(noon.Unix(), 10), text)
 		if codec.Authenticate(datagram, noon) != wire.Accepted {

@@ -17,7 +17,7 @@ import (
 // loadAndAsk loads a configuration, of whatever bytes, and asks all questions
 // about what came of it.
 func loadAndAsk(t rapid.TB, data []byte) {
-	snapshot, err := cluster.Load(slices.Clone(data))
+	snapshot, err := cluster.Parse(slices.Clone(data))
 	if (snapshot == nil) == (err == nil) {
 		t.Fatalf("snapshot %v with error %v", snapshot, err)
 	}
@@ -51,7 +51,7 @@ func checkReply(t rapid.TB, codec *wire.Codec, book *answer.Book, request *genwi
 	}
 	datagram, err := codec.Seal(nil, request.Rsalt, answered.Text, answered.Escaped)
 	if err != nil {
-		answered = answer.TooLarge
+		answered = book.TooLarge()
 		if datagram, err = codec.Seal(nil, request.Rsalt, answered.Text, answered.Escaped); err != nil {
 			// Only a salt that is itself too large leaves no room.
 			if len(request.Rsalt) < genwire.MaxDatagramSize/8 {

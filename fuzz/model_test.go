@@ -73,7 +73,7 @@ func (m model) answer(request wire.RequestType, query any) reply {
 		case node["master_candidate"] == true:
 			role = wire.NodeRoleCandidate
 		}
-		return answered(json.Number(fmt.Sprint(int(role))), serial)
+		return answered(json.Number(fmt.Sprint(role)), serial)
 
 	case wire.RequestNodePIPByInstanceIP:
 		if !isObject {

@@ -354,7 +354,7 @@ func (d drawing) object(depth int, all []located) any {
 	}
 	if len(others) > 0 && open && depth > 0 {
 		for range rapid.IntRange(0, 3).Draw(d.t, "others") {
-			key := ""
+			var key string
 			if len(keys) > 0 {
 				key = d.draw(depth, keys...).(string)
 			} else {

@@ -26,7 +26,7 @@ func TestQuestionsToGaneti(t *testing.T) {
 		t.Fatal(err)
 	}
 	varying := regexp.MustCompile(`rtt_us"?: \d+|\d+\.\d\d ms *|127\.0\.0\.1:\d+`)
-	ask := func(t *testing.T, c *client.Client, args []string) (text string, code int) {
+	ask := func(c *client.Client, args []string) (text string, code int) {
 		var out bytes.Buffer
 		code = run(append(args, "--server", c.Peers()[0], "--key-file", key, "--timeout", "10s"), &out, &out)
 		return varying.ReplaceAllString(out.String(), ""), code
@@ -45,8 +45,8 @@ func TestQuestionsToGaneti(t *testing.T) {
 			asked[strings.Fields(line)[0]] = true
 			for _, form := range []string{"", "--output json", "--output yaml", "--all"} {
 				args := strings.Fields(line + " " + form)
-				want, wantCode := ask(t, theirs, args)
-				got, gotCode := ask(t, ours, args)
+				want, wantCode := ask(theirs, args)
+				got, gotCode := ask(ours, args)
 				if diff := cmp.Diff(want, got); diff != "" || wantCode != gotCode || gotCode == exitNoReply {
 					t.Errorf("%v: exit code %d, of Ganeti %d (-Ganeti +ours):\n%s", args, gotCode, wantCode, diff)
 				}

@@ -32,7 +32,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), RedactSecrets: o.redactSecrets, Web: o.web, Status: process.NotifyStatus}
+	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), RedactSecrets: o.redactSecrets, Web: o.web, Status: process.NotifyStatus, Memory: daemon.Collector{}}
 	if settings.Socket, err = process.InheritedSocket(); err != nil {
 		return err
 	}
@@ -57,7 +57,12 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pidFile.Remove()) }()
+	defer func() {
+		// The next daemon takes the file over; that it stays is no failure of this one.
+		if removeErr := pidFile.Remove(); removeErr != nil {
+			log.Warn("the pid file stays behind", "error", removeErr)
+		}
+	}()
 
 	log.Notice("ganeti-confd daemon startup")
 	again := make(chan struct{}, 1)
@@ -82,6 +87,10 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 		}
 	}
 	d, err := daemon.Start(ctx, settings)
+	if err != nil && ctx.Err() != nil {
+		log.Notice("ganeti-confd daemon shutdown") // told to end before it had started
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -2682,72 +2682,72 @@ func (s *InstanceOsparamsPrivate) init() InstanceOsparamsPrivate {
 // just the first two elements, with the meanings that LogicalIDByType refers to.
 // Ref: #/definitions/LogicalID
 type LogicalID struct {
-	V0 string
-	V1 string
-	V2 int64
-	V3 int64
-	V4 int64
-	V5 string
+	First  string
+	Second string
+	Port   int64
+	MinorA int64
+	MinorB int64
+	Secret string
 }
 
-// GetV0 returns the value of V0.
-func (s *LogicalID) GetV0() string {
-	return s.V0
+// GetFirst returns the value of First.
+func (s *LogicalID) GetFirst() string {
+	return s.First
 }
 
-// GetV1 returns the value of V1.
-func (s *LogicalID) GetV1() string {
-	return s.V1
+// GetSecond returns the value of Second.
+func (s *LogicalID) GetSecond() string {
+	return s.Second
 }
 
-// GetV2 returns the value of V2.
-func (s *LogicalID) GetV2() int64 {
-	return s.V2
+// GetPort returns the value of Port.
+func (s *LogicalID) GetPort() int64 {
+	return s.Port
 }
 
-// GetV3 returns the value of V3.
-func (s *LogicalID) GetV3() int64 {
-	return s.V3
+// GetMinorA returns the value of MinorA.
+func (s *LogicalID) GetMinorA() int64 {
+	return s.MinorA
 }
 
-// GetV4 returns the value of V4.
-func (s *LogicalID) GetV4() int64 {
-	return s.V4
+// GetMinorB returns the value of MinorB.
+func (s *LogicalID) GetMinorB() int64 {
+	return s.MinorB
 }
 
-// GetV5 returns the value of V5.
-func (s *LogicalID) GetV5() string {
-	return s.V5
+// GetSecret returns the value of Secret.
+func (s *LogicalID) GetSecret() string {
+	return s.Secret
 }
 
-// SetV0 sets the value of V0.
-func (s *LogicalID) SetV0(val string) {
-	s.V0 = val
+// SetFirst sets the value of First.
+func (s *LogicalID) SetFirst(val string) {
+	s.First = val
 }
 
-// SetV1 sets the value of V1.
-func (s *LogicalID) SetV1(val string) {
-	s.V1 = val
+// SetSecond sets the value of Second.
+func (s *LogicalID) SetSecond(val string) {
+	s.Second = val
 }
 
-// SetV2 sets the value of V2.
-func (s *LogicalID) SetV2(val int64) {
-	s.V2 = val
+// SetPort sets the value of Port.
+func (s *LogicalID) SetPort(val int64) {
+	s.Port = val
 }
 
-// SetV3 sets the value of V3.
-func (s *LogicalID) SetV3(val int64) {
-	s.V3 = val
+// SetMinorA sets the value of MinorA.
+func (s *LogicalID) SetMinorA(val int64) {
+	s.MinorA = val
 }
 
-// SetV4 sets the value of V4.
-func (s *LogicalID) SetV4(val int64) {
-	s.V4 = val
+// SetMinorB sets the value of MinorB.
+func (s *LogicalID) SetMinorB(val int64) {
+	s.MinorB = val
 }
 
-// SetV5 sets the value of V5.
-func (s *LogicalID) SetV5(val string) {
-	s.V5 = val
+// SetSecret sets the value of Secret.
+func (s *LogicalID) SetSecret(val string) {
+	s.Secret = val
 }
 
 // Parameters of a node, all of them.
@@ -11605,27 +11605,27 @@ func (s *LogicalID) Encode(e *jx.Encoder) {
 // encodeTuple encodes fields.
 func (s *LogicalID) encodeTuple(e *jx.Encoder) {
 	{
-		elem := s.V0
+		elem := s.First
 		e.Str(elem)
 	}
 	{
-		elem := s.V1
+		elem := s.Second
 		e.Str(elem)
 	}
 	{
-		elem := s.V2
+		elem := s.Port
 		e.Int64(elem)
 	}
 	{
-		elem := s.V3
+		elem := s.MinorA
 		e.Int64(elem)
 	}
 	{
-		elem := s.V4
+		elem := s.MinorB
 		e.Int64(elem)
 	}
 	{
-		elem := s.V5
+		elem := s.Secret
 		e.Str(elem)
 	}
 }
@@ -11641,7 +11641,7 @@ func (s *LogicalID) Decode(d *jx.Decoder) error {
 		case 0:
 			n++
 			v, err := d.Str()
-			s.V0 = string(v)
+			s.First = string(v)
 			if err != nil {
 				return err
 			}
@@ -11649,7 +11649,7 @@ func (s *LogicalID) Decode(d *jx.Decoder) error {
 		case 1:
 			n++
 			v, err := d.Str()
-			s.V1 = string(v)
+			s.Second = string(v)
 			if err != nil {
 				return err
 			}
@@ -11657,7 +11657,7 @@ func (s *LogicalID) Decode(d *jx.Decoder) error {
 		case 2:
 			n++
 			v, err := d.Int64()
-			s.V2 = int64(v)
+			s.Port = int64(v)
 			if err != nil {
 				return err
 			}
@@ -11665,7 +11665,7 @@ func (s *LogicalID) Decode(d *jx.Decoder) error {
 		case 3:
 			n++
 			v, err := d.Int64()
-			s.V3 = int64(v)
+			s.MinorA = int64(v)
 			if err != nil {
 				return err
 			}
@@ -11673,7 +11673,7 @@ func (s *LogicalID) Decode(d *jx.Decoder) error {
 		case 4:
 			n++
 			v, err := d.Int64()
-			s.V4 = int64(v)
+			s.MinorB = int64(v)
 			if err != nil {
 				return err
 			}
@@ -11681,7 +11681,7 @@ func (s *LogicalID) Decode(d *jx.Decoder) error {
 		case 5:
 			n++
 			v, err := d.Str()
-			s.V5 = string(v)
+			s.Secret = string(v)
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ const (
 	// MaxDatagramSize: The largest datagram, in bytes and with the magic, that clients and daemon read and write.
 	// Ganeti calls it MAX_UDP_DATA_SIZE.
 	MaxDatagramSize = 61440
-	// MaxListElements: How many elements the lists in a request have together, at most: more addresses than fit into a datagram, and more fields than a reply has room for. A request with more is met with silence.
+	// MaxListElements: How many elements the lists in a request have together, at most: more addresses than fit into a datagram, and more fields than a reply has room for. The first eight members of objects are free, each one more counts as four elements. A request with more is met with silence.
 	MaxListElements = 4000
 	// ClockSkew: How far a request's timestamp may be from the daemon's clock, in seconds, either way and inclusive.
 	// Ganeti calls it CONFD_MAX_CLOCK_SKEW.
@@ -44,6 +44,16 @@ const (
 	ConfigLevels = 24
 	// ConfigShares: How many times as many disks and DRBD devices all instances may have together as there are. In a cluster each belongs to one instance, once. A file with more is refused.
 	ConfigShares = 3
+	// ConfigObjects: How many objects a configuration may have, whatever its size.
+	ConfigObjects = 4096
+	// ConfigObjectSize: How many bytes of the file there are for each object beyond those, at least, counted up to that object. Ganeti's have 140 or more on average. A file with more objects is refused.
+	ConfigObjectSize = 32
+	// ConfigElements: How many commas a configuration may have, whatever its size: one follows each member and element but the last.
+	ConfigElements = 65536
+	// ConfigElementSize: How many bytes of the file there are for each comma beyond those, at least, counted up to there. Ganeti's have 27 or more on average. A file with more is refused.
+	ConfigElementSize = 8
+	// ConfigGrowth: How many times its size a text may take in another form: a file of Ganeti before 2.16 in the present layout, where texts are repeated, beside 256 kB that are free, and in canonical form an object of 4 kB or more. What takes more is refused.
+	ConfigGrowth = 4
 	// ReloadInterval: The longest pause after a load of the configuration file, unless it has kept changing for a while, in seconds. After a load that costs little the pause is shorter.
 	ReloadInterval = 1
 	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.

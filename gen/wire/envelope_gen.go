@@ -221,9 +221,13 @@ type Bounds struct {
 	// Names is how many levels of objects have names of at most Name bytes only, as
 	// they stand in the text.
 	Names, Name int
-	// Elements is how many elements all arrays have together, at most.
+	// Elements is how many elements all arrays have together, at most. A member of an
+	// object counts as MemberElements, as programs need more memory for one.
 	Elements int
 }
+
+// MemberElements is how many elements of arrays a member of an object counts as.
+const MemberElements = 4
 
 var unbounded = Bounds{Elements: math.MaxInt}
 
@@ -264,6 +268,7 @@ func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 			}
 			if open == '{' {
 				i = nameAt(text, i, depth, &bounds)
+				elements -= MemberElements
 			} else {
 				elements--
 			}
@@ -304,6 +309,7 @@ func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 			}
 			if open == '{' {
 				i = nameAt(text, i, depth, &bounds)
+				elements -= MemberElements
 			} else {
 				elements--
 			}

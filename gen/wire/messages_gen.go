@@ -16,91 +16,91 @@ import (
 // node's primary IP or an error code.
 // Ref: #/definitions/ClassicNodeIPAnswer
 type ClassicNodeIPAnswer struct {
-	V0 Status
-	V1 ClassicNodeIPAnswerV1
+	Status Status
+	Answer ClassicNodeIPAnswerAnswer
 }
 
-// GetV0 returns the value of V0.
-func (s *ClassicNodeIPAnswer) GetV0() Status {
-	return s.V0
+// GetStatus returns the value of Status.
+func (s *ClassicNodeIPAnswer) GetStatus() Status {
+	return s.Status
 }
 
-// GetV1 returns the value of V1.
-func (s *ClassicNodeIPAnswer) GetV1() ClassicNodeIPAnswerV1 {
-	return s.V1
+// GetAnswer returns the value of Answer.
+func (s *ClassicNodeIPAnswer) GetAnswer() ClassicNodeIPAnswerAnswer {
+	return s.Answer
 }
 
-// SetV0 sets the value of V0.
-func (s *ClassicNodeIPAnswer) SetV0(val Status) {
-	s.V0 = val
+// SetStatus sets the value of Status.
+func (s *ClassicNodeIPAnswer) SetStatus(val Status) {
+	s.Status = val
 }
 
-// SetV1 sets the value of V1.
-func (s *ClassicNodeIPAnswer) SetV1(val ClassicNodeIPAnswerV1) {
-	s.V1 = val
+// SetAnswer sets the value of Answer.
+func (s *ClassicNodeIPAnswer) SetAnswer(val ClassicNodeIPAnswerAnswer) {
+	s.Answer = val
 }
 
-// ClassicNodeIPAnswerV1 represents sum type.
-type ClassicNodeIPAnswerV1 struct {
+// ClassicNodeIPAnswerAnswer represents sum type.
+type ClassicNodeIPAnswerAnswer struct {
 	// Type selects the active sum variant, switch on this field.
-	Type   ClassicNodeIPAnswerV1Type
+	Type   ClassicNodeIPAnswerAnswerType
 	String string
 	Int64  int64
 }
 
-// ClassicNodeIPAnswerV1Type is oneOf type of ClassicNodeIPAnswerV1.
-type ClassicNodeIPAnswerV1Type string
+// ClassicNodeIPAnswerAnswerType is oneOf type of ClassicNodeIPAnswerAnswer.
+type ClassicNodeIPAnswerAnswerType string
 
-// Possible values for ClassicNodeIPAnswerV1Type.
+// Possible values for ClassicNodeIPAnswerAnswerType.
 const (
-	StringClassicNodeIPAnswerV1 ClassicNodeIPAnswerV1Type = "string"
-	Int64ClassicNodeIPAnswerV1  ClassicNodeIPAnswerV1Type = "int64"
+	StringClassicNodeIPAnswerAnswer ClassicNodeIPAnswerAnswerType = "string"
+	Int64ClassicNodeIPAnswerAnswer  ClassicNodeIPAnswerAnswerType = "int64"
 )
 
-// IsString reports whether ClassicNodeIPAnswerV1 is string.
-func (s ClassicNodeIPAnswerV1) IsString() bool { return s.Type == StringClassicNodeIPAnswerV1 }
+// IsString reports whether ClassicNodeIPAnswerAnswer is string.
+func (s ClassicNodeIPAnswerAnswer) IsString() bool { return s.Type == StringClassicNodeIPAnswerAnswer }
 
-// IsInt64 reports whether ClassicNodeIPAnswerV1 is int64.
-func (s ClassicNodeIPAnswerV1) IsInt64() bool { return s.Type == Int64ClassicNodeIPAnswerV1 }
+// IsInt64 reports whether ClassicNodeIPAnswerAnswer is int64.
+func (s ClassicNodeIPAnswerAnswer) IsInt64() bool { return s.Type == Int64ClassicNodeIPAnswerAnswer }
 
-// SetString sets ClassicNodeIPAnswerV1 to string.
-func (s *ClassicNodeIPAnswerV1) SetString(v string) {
-	s.Type = StringClassicNodeIPAnswerV1
+// SetString sets ClassicNodeIPAnswerAnswer to string.
+func (s *ClassicNodeIPAnswerAnswer) SetString(v string) {
+	s.Type = StringClassicNodeIPAnswerAnswer
 	s.String = v
 }
 
-// GetString returns string and true boolean if ClassicNodeIPAnswerV1 is string.
-func (s ClassicNodeIPAnswerV1) GetString() (v string, ok bool) {
+// GetString returns string and true boolean if ClassicNodeIPAnswerAnswer is string.
+func (s ClassicNodeIPAnswerAnswer) GetString() (v string, ok bool) {
 	if !s.IsString() {
 		return v, false
 	}
 	return s.String, true
 }
 
-// NewStringClassicNodeIPAnswerV1 returns new ClassicNodeIPAnswerV1 from string.
-func NewStringClassicNodeIPAnswerV1(v string) ClassicNodeIPAnswerV1 {
-	var s ClassicNodeIPAnswerV1
+// NewStringClassicNodeIPAnswerAnswer returns new ClassicNodeIPAnswerAnswer from string.
+func NewStringClassicNodeIPAnswerAnswer(v string) ClassicNodeIPAnswerAnswer {
+	var s ClassicNodeIPAnswerAnswer
 	s.SetString(v)
 	return s
 }
 
-// SetInt64 sets ClassicNodeIPAnswerV1 to int64.
-func (s *ClassicNodeIPAnswerV1) SetInt64(v int64) {
-	s.Type = Int64ClassicNodeIPAnswerV1
+// SetInt64 sets ClassicNodeIPAnswerAnswer to int64.
+func (s *ClassicNodeIPAnswerAnswer) SetInt64(v int64) {
+	s.Type = Int64ClassicNodeIPAnswerAnswer
 	s.Int64 = v
 }
 
-// GetInt64 returns int64 and true boolean if ClassicNodeIPAnswerV1 is int64.
-func (s ClassicNodeIPAnswerV1) GetInt64() (v int64, ok bool) {
+// GetInt64 returns int64 and true boolean if ClassicNodeIPAnswerAnswer is int64.
+func (s ClassicNodeIPAnswerAnswer) GetInt64() (v int64, ok bool) {
 	if !s.IsInt64() {
 		return v, false
 	}
 	return s.Int64, true
 }
 
-// NewInt64ClassicNodeIPAnswerV1 returns new ClassicNodeIPAnswerV1 from int64.
-func NewInt64ClassicNodeIPAnswerV1(v int64) ClassicNodeIPAnswerV1 {
-	var s ClassicNodeIPAnswerV1
+// NewInt64ClassicNodeIPAnswerAnswer returns new ClassicNodeIPAnswerAnswer from int64.
+func NewInt64ClassicNodeIPAnswerAnswer(v int64) ClassicNodeIPAnswerAnswer {
+	var s ClassicNodeIPAnswerAnswer
 	s.SetInt64(v)
 	return s
 }
@@ -609,102 +609,102 @@ func (s *MinorRole) UnmarshalText(data []byte) error {
 // primary IP or an error code, serial.
 // Ref: #/definitions/NodeIPAnswer
 type NodeIPAnswer struct {
-	V0 Status
-	V1 NodeIPAnswerV1
-	V2 int64
+	Status Status
+	Answer NodeIPAnswerAnswer
+	Serial int64
 }
 
-// GetV0 returns the value of V0.
-func (s *NodeIPAnswer) GetV0() Status {
-	return s.V0
+// GetStatus returns the value of Status.
+func (s *NodeIPAnswer) GetStatus() Status {
+	return s.Status
 }
 
-// GetV1 returns the value of V1.
-func (s *NodeIPAnswer) GetV1() NodeIPAnswerV1 {
-	return s.V1
+// GetAnswer returns the value of Answer.
+func (s *NodeIPAnswer) GetAnswer() NodeIPAnswerAnswer {
+	return s.Answer
 }
 
-// GetV2 returns the value of V2.
-func (s *NodeIPAnswer) GetV2() int64 {
-	return s.V2
+// GetSerial returns the value of Serial.
+func (s *NodeIPAnswer) GetSerial() int64 {
+	return s.Serial
 }
 
-// SetV0 sets the value of V0.
-func (s *NodeIPAnswer) SetV0(val Status) {
-	s.V0 = val
+// SetStatus sets the value of Status.
+func (s *NodeIPAnswer) SetStatus(val Status) {
+	s.Status = val
 }
 
-// SetV1 sets the value of V1.
-func (s *NodeIPAnswer) SetV1(val NodeIPAnswerV1) {
-	s.V1 = val
+// SetAnswer sets the value of Answer.
+func (s *NodeIPAnswer) SetAnswer(val NodeIPAnswerAnswer) {
+	s.Answer = val
 }
 
-// SetV2 sets the value of V2.
-func (s *NodeIPAnswer) SetV2(val int64) {
-	s.V2 = val
+// SetSerial sets the value of Serial.
+func (s *NodeIPAnswer) SetSerial(val int64) {
+	s.Serial = val
 }
 
-// NodeIPAnswerV1 represents sum type.
-type NodeIPAnswerV1 struct {
+// NodeIPAnswerAnswer represents sum type.
+type NodeIPAnswerAnswer struct {
 	// Type selects the active sum variant, switch on this field.
-	Type   NodeIPAnswerV1Type
+	Type   NodeIPAnswerAnswerType
 	String string
 	Int64  int64
 }
 
-// NodeIPAnswerV1Type is oneOf type of NodeIPAnswerV1.
-type NodeIPAnswerV1Type string
+// NodeIPAnswerAnswerType is oneOf type of NodeIPAnswerAnswer.
+type NodeIPAnswerAnswerType string
 
-// Possible values for NodeIPAnswerV1Type.
+// Possible values for NodeIPAnswerAnswerType.
 const (
-	StringNodeIPAnswerV1 NodeIPAnswerV1Type = "string"
-	Int64NodeIPAnswerV1  NodeIPAnswerV1Type = "int64"
+	StringNodeIPAnswerAnswer NodeIPAnswerAnswerType = "string"
+	Int64NodeIPAnswerAnswer  NodeIPAnswerAnswerType = "int64"
 )
 
-// IsString reports whether NodeIPAnswerV1 is string.
-func (s NodeIPAnswerV1) IsString() bool { return s.Type == StringNodeIPAnswerV1 }
+// IsString reports whether NodeIPAnswerAnswer is string.
+func (s NodeIPAnswerAnswer) IsString() bool { return s.Type == StringNodeIPAnswerAnswer }
 
-// IsInt64 reports whether NodeIPAnswerV1 is int64.
-func (s NodeIPAnswerV1) IsInt64() bool { return s.Type == Int64NodeIPAnswerV1 }
+// IsInt64 reports whether NodeIPAnswerAnswer is int64.
+func (s NodeIPAnswerAnswer) IsInt64() bool { return s.Type == Int64NodeIPAnswerAnswer }
 
-// SetString sets NodeIPAnswerV1 to string.
-func (s *NodeIPAnswerV1) SetString(v string) {
-	s.Type = StringNodeIPAnswerV1
+// SetString sets NodeIPAnswerAnswer to string.
+func (s *NodeIPAnswerAnswer) SetString(v string) {
+	s.Type = StringNodeIPAnswerAnswer
 	s.String = v
 }
 
-// GetString returns string and true boolean if NodeIPAnswerV1 is string.
-func (s NodeIPAnswerV1) GetString() (v string, ok bool) {
+// GetString returns string and true boolean if NodeIPAnswerAnswer is string.
+func (s NodeIPAnswerAnswer) GetString() (v string, ok bool) {
 	if !s.IsString() {
 		return v, false
 	}
 	return s.String, true
 }
 
-// NewStringNodeIPAnswerV1 returns new NodeIPAnswerV1 from string.
-func NewStringNodeIPAnswerV1(v string) NodeIPAnswerV1 {
-	var s NodeIPAnswerV1
+// NewStringNodeIPAnswerAnswer returns new NodeIPAnswerAnswer from string.
+func NewStringNodeIPAnswerAnswer(v string) NodeIPAnswerAnswer {
+	var s NodeIPAnswerAnswer
 	s.SetString(v)
 	return s
 }
 
-// SetInt64 sets NodeIPAnswerV1 to int64.
-func (s *NodeIPAnswerV1) SetInt64(v int64) {
-	s.Type = Int64NodeIPAnswerV1
+// SetInt64 sets NodeIPAnswerAnswer to int64.
+func (s *NodeIPAnswerAnswer) SetInt64(v int64) {
+	s.Type = Int64NodeIPAnswerAnswer
 	s.Int64 = v
 }
 
-// GetInt64 returns int64 and true boolean if NodeIPAnswerV1 is int64.
-func (s NodeIPAnswerV1) GetInt64() (v int64, ok bool) {
+// GetInt64 returns int64 and true boolean if NodeIPAnswerAnswer is int64.
+func (s NodeIPAnswerAnswer) GetInt64() (v int64, ok bool) {
 	if !s.IsInt64() {
 		return v, false
 	}
 	return s.Int64, true
 }
 
-// NewInt64NodeIPAnswerV1 returns new NodeIPAnswerV1 from int64.
-func NewInt64NodeIPAnswerV1(v int64) NodeIPAnswerV1 {
-	var s NodeIPAnswerV1
+// NewInt64NodeIPAnswerAnswer returns new NodeIPAnswerAnswer from int64.
+func NewInt64NodeIPAnswerAnswer(v int64) NodeIPAnswerAnswer {
+	var s NodeIPAnswerAnswer
 	s.SetInt64(v)
 	return s
 }
@@ -713,100 +713,100 @@ func NewInt64NodeIPAnswerV1(v int64) NodeIPAnswerV1 {
 // secondary of; whole instance objects of config.json.
 // Ref: #/definitions/NodeInstances
 type NodeInstances struct {
-	V0 []jx.Raw
-	V1 []jx.Raw
+	Primary   []jx.Raw
+	Secondary []jx.Raw
 }
 
-// GetV0 returns the value of V0.
-func (s *NodeInstances) GetV0() []jx.Raw {
-	return s.V0
+// GetPrimary returns the value of Primary.
+func (s *NodeInstances) GetPrimary() []jx.Raw {
+	return s.Primary
 }
 
-// GetV1 returns the value of V1.
-func (s *NodeInstances) GetV1() []jx.Raw {
-	return s.V1
+// GetSecondary returns the value of Secondary.
+func (s *NodeInstances) GetSecondary() []jx.Raw {
+	return s.Secondary
 }
 
-// SetV0 sets the value of V0.
-func (s *NodeInstances) SetV0(val []jx.Raw) {
-	s.V0 = val
+// SetPrimary sets the value of Primary.
+func (s *NodeInstances) SetPrimary(val []jx.Raw) {
+	s.Primary = val
 }
 
-// SetV1 sets the value of V1.
-func (s *NodeInstances) SetV1(val []jx.Raw) {
-	s.V1 = val
+// SetSecondary sets the value of Secondary.
+func (s *NodeInstances) SetSecondary(val []jx.Raw) {
+	s.Secondary = val
 }
 
 // One DRBD minor of a node (request type 7): node name, minor, instance name, disk ("disk/N"), role
 // ("primary" or "secondary"), peer node name.
 // Ref: #/definitions/NodeMinor
 type NodeMinor struct {
-	V0 string
-	V1 int64
-	V2 string
-	V3 string
-	V4 MinorRole
-	V5 string
+	Node     string
+	Minor    int64
+	Instance string
+	Disk     string
+	Role     MinorRole
+	Peer     string
 }
 
-// GetV0 returns the value of V0.
-func (s *NodeMinor) GetV0() string {
-	return s.V0
+// GetNode returns the value of Node.
+func (s *NodeMinor) GetNode() string {
+	return s.Node
 }
 
-// GetV1 returns the value of V1.
-func (s *NodeMinor) GetV1() int64 {
-	return s.V1
+// GetMinor returns the value of Minor.
+func (s *NodeMinor) GetMinor() int64 {
+	return s.Minor
 }
 
-// GetV2 returns the value of V2.
-func (s *NodeMinor) GetV2() string {
-	return s.V2
+// GetInstance returns the value of Instance.
+func (s *NodeMinor) GetInstance() string {
+	return s.Instance
 }
 
-// GetV3 returns the value of V3.
-func (s *NodeMinor) GetV3() string {
-	return s.V3
+// GetDisk returns the value of Disk.
+func (s *NodeMinor) GetDisk() string {
+	return s.Disk
 }
 
-// GetV4 returns the value of V4.
-func (s *NodeMinor) GetV4() MinorRole {
-	return s.V4
+// GetRole returns the value of Role.
+func (s *NodeMinor) GetRole() MinorRole {
+	return s.Role
 }
 
-// GetV5 returns the value of V5.
-func (s *NodeMinor) GetV5() string {
-	return s.V5
+// GetPeer returns the value of Peer.
+func (s *NodeMinor) GetPeer() string {
+	return s.Peer
 }
 
-// SetV0 sets the value of V0.
-func (s *NodeMinor) SetV0(val string) {
-	s.V0 = val
+// SetNode sets the value of Node.
+func (s *NodeMinor) SetNode(val string) {
+	s.Node = val
 }
 
-// SetV1 sets the value of V1.
-func (s *NodeMinor) SetV1(val int64) {
-	s.V1 = val
+// SetMinor sets the value of Minor.
+func (s *NodeMinor) SetMinor(val int64) {
+	s.Minor = val
 }
 
-// SetV2 sets the value of V2.
-func (s *NodeMinor) SetV2(val string) {
-	s.V2 = val
+// SetInstance sets the value of Instance.
+func (s *NodeMinor) SetInstance(val string) {
+	s.Instance = val
 }
 
-// SetV3 sets the value of V3.
-func (s *NodeMinor) SetV3(val string) {
-	s.V3 = val
+// SetDisk sets the value of Disk.
+func (s *NodeMinor) SetDisk(val string) {
+	s.Disk = val
 }
 
-// SetV4 sets the value of V4.
-func (s *NodeMinor) SetV4(val MinorRole) {
-	s.V4 = val
+// SetRole sets the value of Role.
+func (s *NodeMinor) SetRole(val MinorRole) {
+	s.Role = val
 }
 
-// SetV5 sets the value of V5.
-func (s *NodeMinor) SetV5(val string) {
-	s.V5 = val
+// SetPeer sets the value of Peer.
+func (s *NodeMinor) SetPeer(val string) {
+	s.Peer = val
 }
 
 // NewOptClassicNodeIPAnswer returns new OptClassicNodeIPAnswer with value set to v.
@@ -1886,11 +1886,11 @@ func (s *ClassicNodeIPAnswer) Encode(e *jx.Encoder) {
 // encodeTuple encodes fields.
 func (s *ClassicNodeIPAnswer) encodeTuple(e *jx.Encoder) {
 	{
-		elem := s.V0
+		elem := s.Status
 		elem.Encode(e)
 	}
 	{
-		elem := s.V1
+		elem := s.Answer
 		elem.Encode(e)
 	}
 }
@@ -1905,13 +1905,13 @@ func (s *ClassicNodeIPAnswer) Decode(d *jx.Decoder) error {
 		switch n {
 		case 0:
 			n++
-			if err := s.V0.Decode(d); err != nil {
+			if err := s.Status.Decode(d); err != nil {
 				return err
 			}
 			return nil
 		case 1:
 			n++
-			if err := s.V1.Decode(d); err != nil {
+			if err := s.Answer.Decode(d); err != nil {
 				return err
 			}
 			return nil
@@ -1940,20 +1940,20 @@ func (s *ClassicNodeIPAnswer) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
-// Encode encodes ClassicNodeIPAnswerV1 as json.
-func (s ClassicNodeIPAnswerV1) Encode(e *jx.Encoder) {
+// Encode encodes ClassicNodeIPAnswerAnswer as json.
+func (s ClassicNodeIPAnswerAnswer) Encode(e *jx.Encoder) {
 	switch s.Type {
-	case StringClassicNodeIPAnswerV1:
+	case StringClassicNodeIPAnswerAnswer:
 		e.Str(s.String)
-	case Int64ClassicNodeIPAnswerV1:
+	case Int64ClassicNodeIPAnswerAnswer:
 		e.Int64(s.Int64)
 	}
 }
 
-// Decode decodes ClassicNodeIPAnswerV1 from json.
-func (s *ClassicNodeIPAnswerV1) Decode(d *jx.Decoder) error {
+// Decode decodes ClassicNodeIPAnswerAnswer from json.
+func (s *ClassicNodeIPAnswerAnswer) Decode(d *jx.Decoder) error {
 	if s == nil {
-		return errors.New("invalid: unable to decode ClassicNodeIPAnswerV1 to nil")
+		return errors.New("invalid: unable to decode ClassicNodeIPAnswerAnswer to nil")
 	}
 	// Sum type type_discriminator.
 	switch t := d.Next(); t {
@@ -1963,14 +1963,14 @@ func (s *ClassicNodeIPAnswerV1) Decode(d *jx.Decoder) error {
 		if err != nil {
 			return err
 		}
-		s.Type = Int64ClassicNodeIPAnswerV1
+		s.Type = Int64ClassicNodeIPAnswerAnswer
 	case jx.String:
 		v, err := d.Str()
 		s.String = string(v)
 		if err != nil {
 			return err
 		}
-		s.Type = StringClassicNodeIPAnswerV1
+		s.Type = StringClassicNodeIPAnswerAnswer
 	default:
 		return errors.Errorf("unexpected json type %q", t)
 	}
@@ -1978,14 +1978,14 @@ func (s *ClassicNodeIPAnswerV1) Decode(d *jx.Decoder) error {
 }
 
 // MarshalJSON implements stdjson.Marshaler.
-func (s ClassicNodeIPAnswerV1) MarshalJSON() ([]byte, error) {
+func (s ClassicNodeIPAnswerAnswer) MarshalJSON() ([]byte, error) {
 	e := jx.Encoder{}
 	s.Encode(&e)
 	return e.Bytes(), nil
 }
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
-func (s *ClassicNodeIPAnswerV1) UnmarshalJSON(data []byte) error {
+func (s *ClassicNodeIPAnswerAnswer) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -2995,15 +2995,15 @@ func (s *NodeIPAnswer) Encode(e *jx.Encoder) {
 // encodeTuple encodes fields.
 func (s *NodeIPAnswer) encodeTuple(e *jx.Encoder) {
 	{
-		elem := s.V0
+		elem := s.Status
 		elem.Encode(e)
 	}
 	{
-		elem := s.V1
+		elem := s.Answer
 		elem.Encode(e)
 	}
 	{
-		elem := s.V2
+		elem := s.Serial
 		e.Int64(elem)
 	}
 }
@@ -3018,20 +3018,20 @@ func (s *NodeIPAnswer) Decode(d *jx.Decoder) error {
 		switch n {
 		case 0:
 			n++
-			if err := s.V0.Decode(d); err != nil {
+			if err := s.Status.Decode(d); err != nil {
 				return err
 			}
 			return nil
 		case 1:
 			n++
-			if err := s.V1.Decode(d); err != nil {
+			if err := s.Answer.Decode(d); err != nil {
 				return err
 			}
 			return nil
 		case 2:
 			n++
 			v, err := d.Int64()
-			s.V2 = int64(v)
+			s.Serial = int64(v)
 			if err != nil {
 				return err
 			}
@@ -3061,20 +3061,20 @@ func (s *NodeIPAnswer) UnmarshalJSON(data []byte) error {
 	return s.Decode(d)
 }
 
-// Encode encodes NodeIPAnswerV1 as json.
-func (s NodeIPAnswerV1) Encode(e *jx.Encoder) {
+// Encode encodes NodeIPAnswerAnswer as json.
+func (s NodeIPAnswerAnswer) Encode(e *jx.Encoder) {
 	switch s.Type {
-	case StringNodeIPAnswerV1:
+	case StringNodeIPAnswerAnswer:
 		e.Str(s.String)
-	case Int64NodeIPAnswerV1:
+	case Int64NodeIPAnswerAnswer:
 		e.Int64(s.Int64)
 	}
 }
 
-// Decode decodes NodeIPAnswerV1 from json.
-func (s *NodeIPAnswerV1) Decode(d *jx.Decoder) error {
+// Decode decodes NodeIPAnswerAnswer from json.
+func (s *NodeIPAnswerAnswer) Decode(d *jx.Decoder) error {
 	if s == nil {
-		return errors.New("invalid: unable to decode NodeIPAnswerV1 to nil")
+		return errors.New("invalid: unable to decode NodeIPAnswerAnswer to nil")
 	}
 	// Sum type type_discriminator.
 	switch t := d.Next(); t {
@@ -3084,14 +3084,14 @@ func (s *NodeIPAnswerV1) Decode(d *jx.Decoder) error {
 		if err != nil {
 			return err
 		}
-		s.Type = Int64NodeIPAnswerV1
+		s.Type = Int64NodeIPAnswerAnswer
 	case jx.String:
 		v, err := d.Str()
 		s.String = string(v)
 		if err != nil {
 			return err
 		}
-		s.Type = StringNodeIPAnswerV1
+		s.Type = StringNodeIPAnswerAnswer
 	default:
 		return errors.Errorf("unexpected json type %q", t)
 	}
@@ -3099,14 +3099,14 @@ func (s *NodeIPAnswerV1) Decode(d *jx.Decoder) error {
 }
 
 // MarshalJSON implements stdjson.Marshaler.
-func (s NodeIPAnswerV1) MarshalJSON() ([]byte, error) {
+func (s NodeIPAnswerAnswer) MarshalJSON() ([]byte, error) {
 	e := jx.Encoder{}
 	s.Encode(&e)
 	return e.Bytes(), nil
 }
 
 // UnmarshalJSON implements stdjson.Unmarshaler.
-func (s *NodeIPAnswerV1) UnmarshalJSON(data []byte) error {
+func (s *NodeIPAnswerAnswer) UnmarshalJSON(data []byte) error {
 	d := jx.DecodeBytes(data)
 	return s.Decode(d)
 }
@@ -3121,7 +3121,7 @@ func (s *NodeInstances) Encode(e *jx.Encoder) {
 // encodeTuple encodes fields.
 func (s *NodeInstances) encodeTuple(e *jx.Encoder) {
 	{
-		elem := s.V0
+		elem := s.Primary
 		e.ArrStart()
 		for _, elem := range elem {
 			if len(elem) != 0 {
@@ -3131,7 +3131,7 @@ func (s *NodeInstances) encodeTuple(e *jx.Encoder) {
 		e.ArrEnd()
 	}
 	{
-		elem := s.V1
+		elem := s.Secondary
 		e.ArrStart()
 		for _, elem := range elem {
 			if len(elem) != 0 {
@@ -3152,7 +3152,7 @@ func (s *NodeInstances) Decode(d *jx.Decoder) error {
 		switch n {
 		case 0:
 			n++
-			s.V0 = make([]jx.Raw, 0)
+			s.Primary = make([]jx.Raw, 0)
 			if err := d.Arr(func(d *jx.Decoder) error {
 				var elem jx.Raw
 				v, err := d.RawAppend(nil)
@@ -3160,7 +3160,7 @@ func (s *NodeInstances) Decode(d *jx.Decoder) error {
 				if err != nil {
 					return err
 				}
-				s.V0 = append(s.V0, elem)
+				s.Primary = append(s.Primary, elem)
 				return nil
 			}); err != nil {
 				return err
@@ -3168,7 +3168,7 @@ func (s *NodeInstances) Decode(d *jx.Decoder) error {
 			return nil
 		case 1:
 			n++
-			s.V1 = make([]jx.Raw, 0)
+			s.Secondary = make([]jx.Raw, 0)
 			if err := d.Arr(func(d *jx.Decoder) error {
 				var elem jx.Raw
 				v, err := d.RawAppend(nil)
@@ -3176,7 +3176,7 @@ func (s *NodeInstances) Decode(d *jx.Decoder) error {
 				if err != nil {
 					return err
 				}
-				s.V1 = append(s.V1, elem)
+				s.Secondary = append(s.Secondary, elem)
 				return nil
 			}); err != nil {
 				return err
@@ -3217,27 +3217,27 @@ func (s *NodeMinor) Encode(e *jx.Encoder) {
 // encodeTuple encodes fields.
 func (s *NodeMinor) encodeTuple(e *jx.Encoder) {
 	{
-		elem := s.V0
+		elem := s.Node
 		e.Str(elem)
 	}
 	{
-		elem := s.V1
+		elem := s.Minor
 		e.Int64(elem)
 	}
 	{
-		elem := s.V2
+		elem := s.Instance
 		e.Str(elem)
 	}
 	{
-		elem := s.V3
+		elem := s.Disk
 		e.Str(elem)
 	}
 	{
-		elem := s.V4
+		elem := s.Role
 		elem.Encode(e)
 	}
 	{
-		elem := s.V5
+		elem := s.Peer
 		e.Str(elem)
 	}
 }
@@ -3253,7 +3253,7 @@ func (s *NodeMinor) Decode(d *jx.Decoder) error {
 		case 0:
 			n++
 			v, err := d.Str()
-			s.V0 = string(v)
+			s.Node = string(v)
 			if err != nil {
 				return err
 			}
@@ -3261,7 +3261,7 @@ func (s *NodeMinor) Decode(d *jx.Decoder) error {
 		case 1:
 			n++
 			v, err := d.Int64()
-			s.V1 = int64(v)
+			s.Minor = int64(v)
 			if err != nil {
 				return err
 			}
@@ -3269,7 +3269,7 @@ func (s *NodeMinor) Decode(d *jx.Decoder) error {
 		case 2:
 			n++
 			v, err := d.Str()
-			s.V2 = string(v)
+			s.Instance = string(v)
 			if err != nil {
 				return err
 			}
@@ -3277,21 +3277,21 @@ func (s *NodeMinor) Decode(d *jx.Decoder) error {
 		case 3:
 			n++
 			v, err := d.Str()
-			s.V3 = string(v)
+			s.Disk = string(v)
 			if err != nil {
 				return err
 			}
 			return nil
 		case 4:
 			n++
-			if err := s.V4.Decode(d); err != nil {
+			if err := s.Role.Decode(d); err != nil {
 				return err
 			}
 			return nil
 		case 5:
 			n++
 			v, err := d.Str()
-			s.V5 = string(v)
+			s.Peer = string(v)
 			if err != nil {
 				return err
 			}
@@ -4428,13 +4428,13 @@ func (s *ClassicNodeIPAnswer) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if err := s.V0.Validate(); err != nil {
+		if err := s.Status.Validate(); err != nil {
 			return err
 		}
 		return nil
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
-			Name:  "V0",
+			Name:  "Status",
 			Error: err,
 		})
 	}
@@ -4750,13 +4750,13 @@ func (s *NodeIPAnswer) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if err := s.V0.Validate(); err != nil {
+		if err := s.Status.Validate(); err != nil {
 			return err
 		}
 		return nil
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
-			Name:  "V0",
+			Name:  "Status",
 			Error: err,
 		})
 	}
@@ -4773,24 +4773,24 @@ func (s *NodeInstances) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if s.V0 == nil {
+		if s.Primary == nil {
 			return errors.New("nil is invalid value")
 		}
 		return nil
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
-			Name:  "V0",
+			Name:  "Primary",
 			Error: err,
 		})
 	}
 	if err := func() error {
-		if s.V1 == nil {
+		if s.Secondary == nil {
 			return errors.New("nil is invalid value")
 		}
 		return nil
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
-			Name:  "V1",
+			Name:  "Secondary",
 			Error: err,
 		})
 	}
@@ -4807,13 +4807,13 @@ func (s *NodeMinor) Validate() error {
 
 	var failures []validate.FieldError
 	if err := func() error {
-		if err := s.V4.Validate(); err != nil {
+		if err := s.Role.Validate(); err != nil {
 			return err
 		}
 		return nil
 	}(); err != nil {
 		failures = append(failures, validate.FieldError{
-			Name:  "V4",
+			Name:  "Role",
 			Error: err,
 		})
 	}

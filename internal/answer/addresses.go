@@ -22,19 +22,19 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 		}
 		return unknownEntry, true
 	}
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, ip := range parameters.IPList.Value {
-		answer := wire.NodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64NodeIPAnswerV1(wire.ErrorUnknownEntry)}
+		answer := wire.NodeIPAnswer{Status: wire.StatusError, Answer: wire.NewInt64NodeIPAnswerAnswer(wire.ErrorUnknownEntry)}
 		if node, ok := link.Node(ip); ok {
 			answer = wire.NodeIPAnswer{
-				V0: wire.StatusOK,
-				V1: wire.NewStringNodeIPAnswerV1(b.snapshot.Nodes[node].PrimaryIP),
-				V2: b.snapshot.Serial,
+				Status: wire.StatusOK,
+				Answer: wire.NewStringNodeIPAnswerAnswer(b.snapshot.Nodes[node].PrimaryIP),
+				Serial: b.snapshot.Serial,
 			}
 		}
-		if tooLarge(e, quoted(answer.V1.String)) {
-			return TooLarge, true
+		if Exceeds(e, Quoted(answer.Answer.String)) {
+			return tooLarge, true
 		}
 		answer.Encode(e)
 	}
@@ -52,16 +52,16 @@ func (b *Book) prepareLinks(s *Scratch) {
 }
 
 func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, ip := range ips {
-		if tooLarge(e, quoted(ip)) {
-			return TooLarge
+		if Exceeds(e, Quoted(ip)) {
+			return tooLarge
 		}
 		e.Str(ip)
 	}
 	e.ArrEnd()
-	return s.prepare(wire.StatusOK, b.snapshot.Serial)
+	return s.prepare(b.snapshot.Serial)
 }
 
 // answerLink answers with the instance addresses of a link.

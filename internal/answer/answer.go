@@ -1,16 +1,18 @@
-// Package answer gives the reply to a request from a snapshot of the cluster, in
-// the words of Ganeti's own daemon: a Book in those of release 3.0, a ClassicBook in
-// those of 2.6. spec/answers.json has the shapes of the answers, spec/README.md the
-// meaning of the request types in either dialect.
+// Package answer gives the reply to a request from a snapshot of the cluster, in the
+// words of Ganeti's own daemon of release 3.0; the package classic in it does in those of
+// 2.6. spec/answers.json has the shapes of the answers, spec/README.md the meaning of the
+// request types in either dialect.
 package answer
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
+	protocol "gntconfd/internal/wire"
 )
 
 // Reply is the reply to a request, ready to be sealed.
@@ -25,6 +27,13 @@ type Reply struct {
 	// TooLarge marks the reply that took the place of one which does not fit
 	// into a datagram.
 	TooLarge bool
+}
+
+// Response is a reply with what its request said of itself.
+type Response struct {
+	Type  wire.RequestType
+	Rsalt string
+	Reply
 }
 
 // Book answers requests from one snapshot. Replies that depend on nothing but the
@@ -52,8 +61,9 @@ type Book struct {
 // Scratch is the memory for replies that were not prepared. The zero value is
 // ready for use; each goroutine needs its own.
 type Scratch struct {
-	answer, reply jx.Encoder
-	text          jx.Writer
+	Answer  jx.Encoder // the answer of a reply
+	Message jx.Encoder // the reply
+	Text    jx.Writer  // part of an answer
 }
 
 // answerers has one function for each request type. They return false for a
@@ -88,8 +98,23 @@ func Prepare(snapshot *cluster.Snapshot) *Book {
 // Unavailable makes a Book that answers every request with the same error: what
 // a daemon without a configuration says.
 func Unavailable(reason string) *Book {
-	reply := new(Scratch).errorText(reason).prepared()
+	reply := new(Scratch).errorText(reason).Prepared()
 	return &Book{unavailable: &reply}
+}
+
+// Respond decodes the request that codec has authenticated and answers it. The reply is
+// valid until the next use of s. Whether the request is met with silence, and why, is told
+// by the refusal.
+func (b *Book) Respond(codec *protocol.Codec, _ time.Time, s *Scratch) (Response, protocol.Refusal) {
+	request, refusal := codec.Request()
+	if refusal != protocol.Accepted {
+		return Response{}, refusal
+	}
+	reply, ok := b.Answer(request, s)
+	if !ok {
+		return Response{}, protocol.RefusedRequest
+	}
+	return Response{request.Type, request.Rsalt, reply}, protocol.Accepted
 }
 
 // Answer returns the reply to a valid request, and false when it is met with
@@ -109,63 +134,64 @@ func (b *Book) Answer(request *wire.Request, s *Scratch) (Reply, bool) {
 // noQuery is the query of a request without one: no such member means null.
 var noQuery = wire.Query{Type: wire.NullQuery}
 
-// TooLarge is the reply that takes the place of one which does not fit into a
-// datagram.
-var TooLarge = func() Reply {
-	reply := new(Scratch).errorText(tooLargeText).prepared()
+var tooLarge = func() Reply {
+	reply := new(Scratch).errorText(TooLargeText).Prepared()
 	reply.TooLarge = true
 	return reply
 }()
 
-const tooLargeText = "Reply too large: it does not fit into a datagram"
+// TooLargeText is the answer of the reply that takes the place of one which does not fit
+// into a datagram, in either dialect.
+const TooLargeText = "Reply too large: it does not fit into a datagram"
 
-// TooLarge returns the variable of that name.
-func (*Book) TooLarge() Reply { return TooLarge }
+// TooLarge returns the reply that takes the place of one which does not fit into a
+// datagram.
+func (*Book) TooLarge() Reply { return tooLarge }
 
 // The replies with an error code, which do not depend on the snapshot either.
 var (
-	unknownEntry  = new(Scratch).errorCode(wire.ErrorUnknownEntry).prepared()
-	argumentError = new(Scratch).errorCode(wire.ErrorArgument).prepared()
+	unknownEntry  = new(Scratch).errorCode(wire.ErrorUnknownEntry).Prepared()
+	argumentError = new(Scratch).errorCode(wire.ErrorArgument).Prepared()
 )
 
-// begin returns the encoder that the next answer is written with.
-func (s *Scratch) begin() *jx.Encoder {
-	s.answer.Reset()
-	return &s.answer
+// Begin returns the encoder that the next answer is written with.
+func (s *Scratch) Begin() *jx.Encoder {
+	s.Answer.Reset()
+	return &s.Answer
 }
 
-// end makes a reply of the answer that was written since begin.
+// end makes a reply of the answer that was written since Begin.
 func (s *Scratch) end(status wire.Status, serial int64) Reply {
 	reply := wire.Reply{
 		Protocol: wire.ProtocolVersion,
 		Status:   status,
-		Answer:   s.answer.Bytes(),
+		Answer:   s.Answer.Bytes(),
 		Serial:   serial,
 	}
-	s.reply.Reset()
-	reply.Encode(&s.reply)
-	return Reply{Status: status, Text: s.reply.Bytes()}
+	s.Message.Reset()
+	reply.Encode(&s.Message)
+	return Reply{Status: status, Text: s.Message.Bytes()}
 }
 
-// prepare is end for a reply that lasts: TooLarge for one that does not fit into a
+// prepare is end for a reply that lasts: tooLarge for one that does not fit into a
 // datagram.
-func (s *Scratch) prepare(status wire.Status, serial int64) Reply {
-	if tooLarge(&s.answer, 0) {
-		return TooLarge
+func (s *Scratch) prepare(serial int64) Reply {
+	if Exceeds(&s.Answer, 0) {
+		return tooLarge
 	}
-	return s.end(status, serial).prepared()
+	return s.end(wire.StatusOK, serial).Prepared()
 }
 
 // prepareText prepares the reply whose answer is a text.
 func (s *Scratch) prepareText(text string, serial int64) Reply {
-	s.begin().Str(cut(text))
-	return s.prepare(wire.StatusOK, serial)
+	s.Begin().Str(Cut(text))
+	return s.prepare(serial)
 }
 
-// cut returns the beginning of a text, of more bytes than fit into a datagram if the
+// Cut returns the beginning of a text, of more bytes than fit into a datagram if the
 // text has that many as a JSON string. A reply with the one in it is too large if that
 // with the other is.
-func cut(text string) string {
+func Cut(text string) string {
 	if 6*len(text) <= wire.MaxDatagramSize {
 		return text
 	}
@@ -178,9 +204,9 @@ func cut(text string) string {
 	return text
 }
 
-// quoted returns how many bytes a text has as a JSON string, without its quotes; of one
+// Quoted returns how many bytes a text has as a JSON string, without its quotes; of one
 // that does not fit into a datagram some number that does not either.
-func quoted(text string) int {
+func Quoted(text string) int {
 	size := 0
 	for i := 0; i < len(text) && size <= wire.MaxDatagramSize; i++ {
 		size += quotedSize(text[i])
@@ -201,8 +227,8 @@ func quotedSize(c byte) int {
 	return 1
 }
 
-// prepared returns a copy of r that lasts, escaped for its envelope.
-func (r Reply) prepared() Reply {
+// Prepared returns a copy of r that lasts, escaped for its envelope.
+func (r Reply) Prepared() Reply {
 	r.Text = bytes.Clone(r.Text)
 	var w jx.Writer
 	w.ByteStr(r.Text)

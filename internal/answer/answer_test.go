@@ -44,7 +44,7 @@ func ask(t *testing.T, b *Book, members string) string {
 
 func load(t *testing.T, config string) *Book {
 	t.Helper()
-	snapshot, err := cluster.Load([]byte(config))
+	snapshot, err := cluster.Parse([]byte(config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestRoleErrorsAreText(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	b := Unavailable("no \"configuration\"")
-	for kind := range len(answerers) {
+	for kind := range answerers {
 		if got := ask(t, b, fmt.Sprintf(`"type":%d`, kind)); got != `1 "no \"configuration\"" 0` {
 			t.Errorf("type %d: %s", kind, got)
 		}

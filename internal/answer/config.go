@@ -12,26 +12,26 @@ import (
 // to.
 func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.errorText(invalidQuery(query)), true
+		return s.errorText(InvalidQuery(query)), true
 	}
 	var err error
-	s.text.Buf, err = b.snapshot.AppendValue(s.text.Buf[:0], query.String, wire.MaxDatagramSize)
+	s.Text.Buf, err = b.snapshot.AppendValue(s.Text.Buf[:0], query.String, wire.MaxDatagramSize)
 	switch {
 	case errors.Is(err, cluster.ErrNoValue):
 		return argumentError, true
 	case errors.Is(err, cluster.ErrTooLarge):
-		return TooLarge, true
+		return tooLarge, true
 	case err != nil:
 		return s.errorText(err.Error()), true
 	}
-	s.begin().Raw(s.text.Buf)
+	s.Begin().Raw(s.Text.Buf)
 	return s.end(wire.StatusOK, b.snapshot.Serial), true
 }
 
 // prepareCollectors prepares the state of the data collectors that Ganeti knows;
 // the configuration may lack some and have others.
 func (b *Book) prepareCollectors(s *Scratch) {
-	e := s.begin()
+	e := s.Begin()
 	e.ObjStart()
 	for _, name := range [...]string{
 		wire.CollectorCPULoad,
@@ -46,22 +46,13 @@ func (b *Book) prepareCollectors(s *Scratch) {
 			state = wire.DataCollector{Active: c.Active, Interval: int64(math.RoundToEven(c.Interval))}
 		}
 		if name == wire.CollectorInstanceStatus {
-			state.Active = state.Active && b.xenEnabled()
+			state.Active = state.Active && b.snapshot.XenEnabled
 		}
 		e.FieldStart(name)
 		state.Encode(e)
 	}
 	e.ObjEnd()
-	b.collectors = s.prepare(wire.StatusOK, b.snapshot.Serial)
-}
-
-func (b *Book) xenEnabled() bool {
-	for _, hypervisor := range b.snapshot.Hypervisors {
-		if hypervisor == "xen-pvm" || hypervisor == "xen-hvm" {
-			return true
-		}
-	}
-	return false
+	b.collectors = s.prepare(b.snapshot.Serial)
 }
 
 func (b *Book) answerCollectors(*wire.Query, *Scratch) (Reply, bool) { return b.collectors, true }

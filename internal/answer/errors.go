@@ -12,29 +12,28 @@ import (
 
 // errorText makes a reply with an error text.
 func (s *Scratch) errorText(text string) Reply {
-	s.begin().Str(cut(text))
+	s.Begin().Str(Cut(text))
 	return s.end(wire.StatusError, 0)
 }
 
 // errorCode makes a reply with one of the error codes.
 func (s *Scratch) errorCode(code int) Reply {
-	s.begin().Int(code)
+	s.Begin().Int(code)
 	return s.end(wire.StatusError, 0)
 }
 
 // The texts below are those of Ganeti's daemon to the letter, which shows values
 // in the notation of Haskell: tools print them, and scripts look for them.
 
-// nodeProblem and instanceProblem tell why a name does not mean one node or
-// instance.
-func nodeProblem(name string, match cluster.Match) string { return problem("Node", name, match) }
+// NodeProblem tells why a name does not mean one node.
+func NodeProblem(name string, match cluster.Match) string { return problem("Node", name, match) }
 
 func instanceProblem(name string, match cluster.Match) string {
 	return problem("Instance", name, match)
 }
 
 func problem(kind, name string, match cluster.Match) string {
-	name = cut(name)
+	name = Cut(name)
 	if match == cluster.Ambiguous {
 		return kind + " name " + name + " has multiple matches"
 	}
@@ -51,9 +50,9 @@ func prerequisite(problem string) string {
 	return "OpPrereqError " + show(problem) + " ECodeNoEnt"
 }
 
-// invalidQuery says that a query is of a kind that its request type does not
+// InvalidQuery says that a query is of a kind that its request type does not
 // take.
-func invalidQuery(query *wire.Query) string {
+func InvalidQuery(query *wire.Query) string {
 	switch query.Type {
 	case wire.NullQuery:
 		return "Invalid query type EmptyQuery"

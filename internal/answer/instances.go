@@ -13,11 +13,11 @@ import (
 // unknown node at either end spoils the whole answer.
 func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.errorText(invalidQuery(query)), true
+		return s.errorText(InvalidQuery(query)), true
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
-		return s.errorText(prerequisite(nodeProblem(query.String, match))), true
+		return s.errorText(prerequisite(NodeProblem(query.String, match))), true
 	}
 	node := &b.snapshot.Nodes[i]
 	minors, unknown := b.snapshot.Minors(node)
@@ -25,21 +25,21 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	if len(minors) > 0 {
 		// Ganeti finds the node once more by its UUID, which a disk refers to.
 		if holder, match = b.snapshot.FindNode(node.UUID); match != cluster.Found {
-			return s.errorText(prerequisite(nodeProblem(node.UUID, match))), true
+			return s.errorText(prerequisite(NodeProblem(node.UUID, match))), true
 		}
 	}
 	if unknown != nil {
 		_, match := b.snapshot.FindNode(unknown.PeerReference)
-		return s.errorText(prerequisite(nodeProblem(unknown.PeerReference, match))), true
+		return s.errorText(prerequisite(NodeProblem(unknown.PeerReference, match))), true
 	}
-	w := &s.text
+	w := &s.Text
 	w.Reset()
 	w.ArrStart()
 	for i := range minors {
 		m := &minors[i]
-		names := len(b.nodeNames[holder]) + quoted(m.Instance) + len(b.nodeNames[m.Peer])
+		names := len(b.nodeNames[holder]) + Quoted(m.Instance) + len(b.nodeNames[m.Peer])
 		if len(w.Buf)+names > wire.MaxDatagramSize {
-			return TooLarge, true
+			return tooLarge, true
 		}
 		if i > 0 {
 			w.Comma()
@@ -47,7 +47,7 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 		b.writeMinor(w, holder, m)
 	}
 	w.ArrEnd()
-	s.begin().Raw(w.Buf)
+	s.Begin().Raw(w.Buf)
 	return s.end(wire.StatusOK, node.Serial), true
 }
 
@@ -75,15 +75,15 @@ func (b *Book) writeMinor(w *jx.Writer, node int, m *cluster.Minor) {
 // the secondary node of.
 func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.errorText(invalidQuery(query)), true
+		return s.errorText(InvalidQuery(query)), true
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
-		problem := prerequisite(nodeProblem(query.String, match))
+		problem := prerequisite(NodeProblem(query.String, match))
 		return s.errorText("Node not found in the configuration: " + problem), true
 	}
 	node := &b.snapshot.Nodes[i]
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, instances := range [...][]int32{
 		b.snapshot.PrimaryInstances(node),
@@ -94,12 +94,12 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 			text, err := b.snapshot.InstanceText(int(i))
 			switch {
 			case errors.Is(err, cluster.ErrTooLarge):
-				return TooLarge, true
+				return tooLarge, true
 			case err != nil:
 				return s.errorText(err.Error()), true
 			}
-			if tooLarge(e, len(text)) {
-				return TooLarge, true
+			if Exceeds(e, len(text)) {
+				return tooLarge, true
 			}
 			e.Raw(text)
 		}
@@ -112,7 +112,7 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 // answerInstanceDisks answers with the disks of an instance.
 func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.errorText(invalidQuery(query)), true
+		return s.errorText(InvalidQuery(query)), true
 	}
 	i, match := b.snapshot.FindInstance(query.String)
 	if match != cluster.Found {
@@ -126,20 +126,20 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 	if match != cluster.Found {
 		return s.errorText(noDisks(instanceProblem(instance.UUID, match))), true
 	}
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, key := range b.snapshot.Instances[holder].Disks {
 		text, err := b.snapshot.DiskText(key)
 		switch {
 		case errors.Is(err, cluster.ErrNoValue):
-			return s.errorText(noDisks("Disk uuid " + cut(key) + " not found")), true
+			return s.errorText(noDisks("Disk uuid " + Cut(key) + " not found")), true
 		case errors.Is(err, cluster.ErrTooLarge):
-			return TooLarge, true
+			return tooLarge, true
 		case err != nil:
 			return s.errorText(err.Error()), true
 		}
-		if tooLarge(e, len(text)) {
-			return TooLarge, true
+		if Exceeds(e, len(text)) {
+			return tooLarge, true
 		}
 		e.Raw(text)
 	}
@@ -149,6 +149,6 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 
 func noDisks(problem string) string { return "Could not retrieve disks: " + prerequisite(problem) }
 
-// tooLarge reports whether an answer outgrows what a datagram can hold when a text of
+// Exceeds reports whether an answer outgrows what a datagram can hold when a text of
 // some bytes is added to it, so that the work on one stays bounded.
-func tooLarge(e *jx.Encoder, bytes int) bool { return len(e.Bytes())+bytes > wire.MaxDatagramSize }
+func Exceeds(e *jx.Encoder, bytes int) bool { return len(e.Bytes())+bytes > wire.MaxDatagramSize }

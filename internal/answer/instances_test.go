@@ -22,15 +22,15 @@ func TestWriteMinor(t *testing.T) {
 		for peer := range names {
 			m := cluster.Minor{Minor: int64(peer) << 40, Instance: name + ".instance", Disk: int32(peer), Peer: int32(peer), Primary: peer == node}
 			want := wire.NodeMinor{
-				V0: name,
-				V1: m.Minor,
-				V2: m.Instance,
-				V3: "disk/" + strconv.Itoa(peer),
-				V4: wire.MinorRoleSecondary,
-				V5: names[peer],
+				Node:     name,
+				Minor:    m.Minor,
+				Instance: m.Instance,
+				Disk:     "disk/" + strconv.Itoa(peer),
+				Role:     wire.MinorRoleSecondary,
+				Peer:     names[peer],
 			}
 			if m.Primary {
-				want.V4 = wire.MinorRolePrimary
+				want.Role = wire.MinorRolePrimary
 			}
 			var e jx.Encoder
 			want.Encode(&e)

@@ -8,8 +8,8 @@ import (
 )
 
 func (b *Book) preparePing(s *Scratch) {
-	s.begin().Int64(b.snapshot.Version)
-	b.ping = s.prepare(wire.StatusOK, 0)
+	s.Begin().Int64(b.snapshot.Version)
+	b.ping = s.prepare(0)
 }
 
 func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, true }
@@ -18,8 +18,8 @@ func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, 
 func (b *Book) prepareNodes(s *Scratch) {
 	serial := b.snapshot.Serial
 	for role := range b.roles {
-		s.begin().Int(role)
-		b.roles[role] = s.prepare(wire.StatusOK, serial)
+		s.Begin().Int(role)
+		b.roles[role] = s.prepare(serial)
 	}
 
 	nodes := b.snapshot.Nodes
@@ -39,18 +39,18 @@ func (b *Book) prepareNodes(s *Scratch) {
 // prepareNodeList prepares the primary IPs of some nodes, in the descending order
 // of keys that Ganeti's daemon has.
 func (b *Book) prepareNodeList(s *Scratch, include func(*cluster.Node) bool) Reply {
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for i := len(b.snapshot.Nodes) - 1; i >= 0; i-- {
 		if node := &b.snapshot.Nodes[i]; include(node) {
-			if tooLarge(e, quoted(node.PrimaryIP)) {
-				return TooLarge
+			if Exceeds(e, Quoted(node.PrimaryIP)) {
+				return tooLarge
 			}
 			e.Str(node.PrimaryIP)
 		}
 	}
 	e.ArrEnd()
-	return s.prepare(wire.StatusOK, b.snapshot.Serial)
+	return s.prepare(b.snapshot.Serial)
 }
 
 func (b *Book) answerNodeList(*wire.Query, *Scratch) (Reply, bool) { return b.allNodes, true }
@@ -62,14 +62,14 @@ func (b *Book) answerCandidateList(*wire.Query, *Scratch) (Reply, bool) { return
 // instance of its node when they are equal: an error here is always text.
 func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
-		return s.errorText(invalidQuery(query)), true
+		return s.errorText(InvalidQuery(query)), true
 	}
 	if b.master == nil {
-		return s.errorText(failure(nodeProblem(b.snapshot.MasterNode, b.noMaster))), true
+		return s.errorText(failure(NodeProblem(b.snapshot.MasterNode, b.noMaster))), true
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
-		return s.errorText(failure(nodeProblem(query.String, match))), true
+		return s.errorText(failure(NodeProblem(query.String, match))), true
 	}
 	return b.roles[b.role(&b.snapshot.Nodes[i], query.String)], true
 }
@@ -94,7 +94,7 @@ func (b *Book) prepareMaster(s *Scratch) {
 	i, match := b.snapshot.FindNode(b.snapshot.MasterNode)
 	if match != cluster.Found {
 		b.noMaster = match
-		b.masterName = s.errorText(failure(nodeProblem(b.snapshot.MasterNode, match))).prepared()
+		b.masterName = s.errorText(failure(NodeProblem(b.snapshot.MasterNode, match))).Prepared()
 		return
 	}
 	b.master = &b.snapshot.Nodes[i]
@@ -109,9 +109,9 @@ func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
 		return argumentError, true
 	}
 	if b.master == nil {
-		return s.errorText(prerequisite(nodeProblem(b.snapshot.MasterNode, b.noMaster))), true
+		return s.errorText(prerequisite(NodeProblem(b.snapshot.MasterNode, b.noMaster))), true
 	}
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, field := range query.QueryParameters.Fields.Value {
 		text := b.master.PrimaryIP
@@ -121,8 +121,8 @@ func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
 		case wire.FieldIP:
 			text = b.snapshot.MasterIP
 		}
-		if tooLarge(e, quoted(text)) {
-			return TooLarge, true
+		if Exceeds(e, Quoted(text)) {
+			return tooLarge, true
 		}
 		e.Str(text)
 	}

@@ -15,17 +15,17 @@ func TestQuoted(t *testing.T) {
 		text := string([]byte{byte(c)})
 		var w jx.Writer
 		w.Str(text)
-		if got, want := quoted(text), len(w.Buf)-len(`""`); got != want {
+		if got, want := Quoted(text), len(w.Buf)-len(`""`); got != want {
 			t.Errorf("%q: %d bytes, want %d", text, got, want)
 		}
 	}
 	for _, piece := range []string{"x", "\x01", "\n", `"`} {
 		text := strings.Repeat(piece, 2*wire.MaxDatagramSize)
-		short := cut(text)
-		if size := quoted(short); size <= wire.MaxDatagramSize || size > wire.MaxDatagramSize+6 {
+		short := Cut(text)
+		if size := Quoted(short); size <= wire.MaxDatagramSize || size > wire.MaxDatagramSize+6 {
 			t.Errorf("%q is cut to %d bytes", piece, size)
 		}
-		if fits := short[:len(short)-1]; cut(fits) != fits {
+		if fits := short[:len(short)-1]; Cut(fits) != fits {
 			t.Errorf("%q is cut though it may fit", piece)
 		}
 	}

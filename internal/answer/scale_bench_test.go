@@ -23,7 +23,7 @@ func BenchmarkAnswerByClusterSize(b *testing.B) {
 		if err := sample.Generate(&text, size.nodes, size.instances, 1); err != nil {
 			b.Fatal(err)
 		}
-		snapshot, err := cluster.Load(text.Bytes())
+		snapshot, err := cluster.Parse(text.Bytes())
 		if err != nil {
 			b.Fatal(err)
 		}

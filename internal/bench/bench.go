@@ -160,7 +160,7 @@ func openCluster(name, config string) (*Cluster, *cluster.Snapshot, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	snapshot, err := cluster.Load(data)
+	snapshot, err := cluster.Parse(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", config, err)
 	}

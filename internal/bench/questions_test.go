@@ -11,7 +11,7 @@ import (
 
 func sampleCluster(t *testing.T) *cluster.Snapshot {
 	t.Helper()
-	c, err := cluster.Load(sample.Config)
+	c, err := cluster.Parse(sample.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

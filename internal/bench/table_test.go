@@ -134,11 +134,11 @@ func TestWithSerial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := cluster.Load(config.Bytes())
+	before, err := cluster.Parse(config.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := cluster.Load(changed)
+	after, err := cluster.Parse(changed)
 	if err != nil {
 		t.Fatal(err)
 	}

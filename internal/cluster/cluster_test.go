@@ -39,7 +39,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	var keys container
-	if err := keys.load(jx.DecodeBytes(text), "/keys", nil); err != nil {
+	if err := keys.load(jx.DecodeBytes(text), "/keys", nil, new(crowd)); err != nil {
 		t.Fatal(err)
 	}
 	name := func(i int32) string { return list[i] }
@@ -93,7 +93,7 @@ func TestConfigSerial(t *testing.T) {
 		`,"serial_no":1.24e2`:  124,
 		`,"serial_no":{"a":1}`: 0,
 	} {
-		s, err := Load([]byte(root(member)))
+		s, err := Parse([]byte(root(member)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestLoadIsLenient(t *testing.T) {
 		"nameless instance":     root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"forthcoming":true}}`),
 		"instance without nics": root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"name":"a","nics":null,"disks":null}}`),
 	} {
-		s, err := Load([]byte(text))
+		s, err := Parse([]byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -154,7 +154,7 @@ func TestLoadErrors(t *testing.T) {
 		strings.Replace(root(``), `"master_node":"n1"`, `"master_node":["n1"]`, 1):                                     `master_node`,
 		strings.Replace(root(`,"nodes":{`+node("n1", "a")+`}`), `"serial_no":3`, `"serial_no":`, 1):                    `nodes`,
 	} {
-		s, err := Load([]byte(text))
+		s, err := Parse([]byte(text))
 		if err == nil || s != nil {
 			t.Errorf("%.60s: snapshot %v, error %v", text, s, err)
 			continue
@@ -167,7 +167,7 @@ func TestLoadErrors(t *testing.T) {
 
 // Every nic with an address counts, also one that has it a second time.
 func TestAddresses(t *testing.T) {
-	s, err := Load([]byte(root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"nics":[{"ip":"b","nicparams":{}},` +
+	s, err := Parse([]byte(root(`,"instances":{"i1":{"uuid":"i1","serial_no":1,"nics":[{"ip":"b","nicparams":{}},` +
 		`{"nicparams":{}},{"ip":"a","nicparams":{"link":"br1"}},{"ip":"b","nicparams":{"link":null}},` +
 		`{"ip":"","nicparams":{"link":""}},{"ip":null,"nicparams":{}}]}}`)))
 	if err != nil {
@@ -181,7 +181,7 @@ func TestAddresses(t *testing.T) {
 
 // Of doubled keys the last counts, and containers come in the order of keys.
 func TestContainers(t *testing.T) {
-	s, err := Load([]byte(root(`,"nodes":{` + node("n3", "c") + `,` + node("n1", "first") + `,` +
+	s, err := Parse([]byte(root(`,"nodes":{` + node("n3", "c") + `,` + node("n1", "first") + `,` +
 		node("n2", "b") + `,` + node("n1", "last") + `}`)))
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestContainers(t *testing.T) {
 }
 
 func TestSample(t *testing.T) {
-	s, err := Load(slices.Clone(sample.Config))
+	s, err := Parse(slices.Clone(sample.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestSample(t *testing.T) {
 }
 
 func TestAppendValue(t *testing.T) {
-	s, err := Load(slices.Clone(sample.Config))
+	s, err := Parse(slices.Clone(sample.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.SetBytes(int64(len(sample.Config)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Load(sample.Config); err != nil {
+		if _, err := Parse(sample.Config); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -288,7 +288,7 @@ func BenchmarkLoad(b *testing.B) {
 // A snapshot that takes over what has not changed is the same as one made anew.
 func TestNext(t *testing.T) {
 	sampleText := string(sample.Config)
-	former, err := Load([]byte(sampleText))
+	former, err := Parse([]byte(sampleText))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,16 +310,16 @@ func TestNext(t *testing.T) {
 		"no objects":          root(``),
 		"one node":            root(`,"nodes":{` + node("n1", "a") + `}`),
 	} {
-		want, err := Load([]byte(text))
+		want, err := Parse([]byte(text))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, from := range []string{sampleText, last} {
-			before, err := Load([]byte(from))
+			before, err := Parse([]byte(from))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := before.Next(t.Context(), strings.NewReader(text))
+			got, err := Load(t.Context(), strings.NewReader(text), Options{Former: before})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -329,7 +329,45 @@ func TestNext(t *testing.T) {
 		}
 		last = text
 	}
-	if again, err := Load([]byte(sampleText)); err != nil || !reflect.DeepEqual(former, again) {
+	if again, err := Parse([]byte(sampleText)); err != nil || !reflect.DeepEqual(former, again) {
 		t.Errorf("the former snapshot has changed: %v", err)
+	}
+}
+
+// Of doubled containers the last counts, and null is one without objects.
+func TestDoubledContainers(t *testing.T) {
+	one, other := `{`+node("n1", "a")+`}`, `{`+node("n2", "b")+`}`
+	for members, want := range map[string]int{
+		`,"nodes":` + one + `,"nodes":` + other: 1,
+		`,"nodes":` + one + `,"nodes":null`:     0,
+		`,"nodes":null,"nodes":` + one:          1,
+		`,"nodes":` + one + `,"nodes":{}`:       0,
+	} {
+		s, err := Parse([]byte(root(members)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := s.AppendValue(nil, "/nodes", 1<<20)
+		if len(s.Nodes) != want || err == nil && strings.Count(string(text), `"name"`) != want || err != nil && want > 0 {
+			t.Errorf("%s: %d nodes, want %d; %s, %v", members, len(s.Nodes), want, text, err)
+		}
+	}
+}
+
+// Questions for objects that are much longer in canonical form leave nothing behind.
+func TestQuestionsFillNoMemory(t *testing.T) {
+	s, err := Parse([]byte(root(`,"networks":{"a":{"name":"x","ctime":1e61000},"b":{"name": "` + strings.Repeat("x", 500) + `"}}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, kept := range map[string]bool{"a": false, "b": true} {
+		if _, err := s.AppendValue(nil, "/networks/"+key+"/name", 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		c := s.document.containers["networks"]
+		i, _ := c.find(key)
+		if got := c.texts[i].Load() != nil; got != kept {
+			t.Errorf("%s: text kept %v, want %v", key, got, kept)
+		}
 	}
 }

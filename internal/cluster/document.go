@@ -107,6 +107,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 		}
 		return failure
 	}
+	var crowd crowd
 	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
 		if err := checkUTF8(key); err != nil {
 			return fail("a key", err)
@@ -116,12 +117,13 @@ func (doc *document) load(text io.Reader, former *document) error {
 		doc.members = append(doc.members, name)
 		if elem := form.Member(name).Elem(); elem != nil {
 			switch d.Next() {
-			case jx.Null: // the same as none
+			case jx.Null: // the same as none, also of doubled ones the last
+				delete(doc.containers, name)
 				return d.Null()
 			case jx.Object:
 				c := &container{form: elem, redact: doc.redact}
 				doc.containers[name] = c
-				if err := c.load(d, place, former.objects(name)); err != nil {
+				if err := c.load(d, place, former.objects(name), &crowd); err != nil {
 					failure = err
 				}
 				return failure
@@ -130,6 +132,9 @@ func (doc *document) load(text io.Reader, former *document) error {
 		raw, err := nextRaw(d)
 		if err == nil {
 			err = check(raw, 1)
+		}
+		if err == nil {
+			err = crowd.add(name, raw)
 		}
 		if err != nil {
 			return fail(place, err)
@@ -153,7 +158,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 	rest.ObjEnd()
 	doc.rest = rest.Buf
 	if doc.root, err = appendForm(form, rest.Buf, doc.redact); err != nil {
-		return doc.placed(form, err)
+		return form.Placed(doc.rest, err)
 	}
 	doc.parts = make(map[string]part)
 	for name, text := range canonical.Members(doc.root) {
@@ -204,18 +209,6 @@ func (doc *document) origin(place string, text []byte) (string, []byte) {
 		place = origin
 	}
 	return place, valueAt(doc.older, place)
-}
-
-// placed names the member of the root that the error of its canonical form is about.
-func (doc *document) placed(form *canonical.Form, err error) error {
-	for name, text := range canonical.Members(doc.rest) {
-		if of := form.Member(name); of != nil {
-			if _, memberErr := of.Append(nil, text); errors.Is(memberErr, canonical.ErrTooLarge) {
-				return fmt.Errorf("/%s: %w", canonical.EscapeToken(name), memberErr)
-			}
-		}
-	}
-	return err
 }
 
 // names returns the names of the members that the object at a pointer below the root has
@@ -290,8 +283,28 @@ func checkUTF8(text []byte) error {
 	}
 }
 
+// crowd counts what a file has in it, and the bytes: each object and each element takes
+// memory, of which a file of nothing but {} or "" would need many times its size.
+type crowd struct{ objects, commas, bytes int }
+
+// add counts what is in a value. The error says that there is more than a file of that
+// size may have. What looks like it in a text counts, too: to know better would take
+// longer.
+func (c *crowd) add(key string, raw []byte) error {
+	c.objects += bytes.Count(raw, []byte("{"))
+	c.commas += bytes.Count(raw, []byte(","))
+	c.bytes += len(key) + len(raw)
+	switch {
+	case c.objects > wire.ConfigObjects+c.bytes/wire.ConfigObjectSize:
+		return fmt.Errorf("up to here there are more than %d objects, and more than one for each %d bytes", wire.ConfigObjects, wire.ConfigObjectSize)
+	case c.commas > wire.ConfigElements+c.bytes/wire.ConfigElementSize:
+		return fmt.Errorf("up to here there are more than %d elements, and more than one for each %d bytes", wire.ConfigElements, wire.ConfigElementSize)
+	}
+	return nil
+}
+
 // load reads the objects at a place, of which the former document has the former ones.
-func (c *container) load(d *jx.Decoder, place string, former []object) error {
+func (c *container) load(d *jx.Decoder, place string, former []object, crowd *crowd) error {
 	c.objects = make([]object, 0, len(former)+len(former)/8)
 	var page page
 	next := 0         // where in former the key is, if keys come in order
@@ -316,6 +329,9 @@ func (c *container) load(d *jx.Decoder, place string, former []object) error {
 		raw, err := nextRaw(d)
 		if err == nil && !bytes.Equal(raw, o.raw) {
 			err = check(raw, 2)
+		}
+		if err == nil {
+			err = crowd.add(o.key, raw)
 		}
 		if err != nil {
 			return fail(place+"/"+canonical.EscapeToken(o.key), err)
@@ -360,6 +376,10 @@ func (c *container) prepareLarge() error {
 			c.large = make(map[int32]largeText)
 		}
 		text, err := c.makeText(int32(i))
+		if err == nil && len(text) > wire.ConfigGrowth*len(c.objects[i].raw) {
+			err = ErrTooLarge
+			c.texts[i].Store(nil)
+		}
 		if err != nil && !errors.Is(err, ErrTooLarge) {
 			return err
 		}
@@ -436,7 +456,11 @@ func (c *container) makeText(i int32) ([]byte, error) {
 	if bytes.Equal(text, raw) {
 		text = raw
 	}
-	c.texts[i].Store(&text)
+	// What questions are for shall not fill the memory: a text that is much longer than
+	// the object is made again for each.
+	if len(raw) >= largeObject || len(text) <= 2*len(raw) {
+		c.texts[i].Store(&text)
+	}
 	return text, nil
 }
 

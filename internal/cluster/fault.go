@@ -53,7 +53,7 @@ func lastRead(err error, d *jx.Decoder, text []byte) int {
 	if at, ok := position(innermost(err)); ok {
 		return at
 	}
-	if innermost(err) == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		// The text is whole: a literal was wanted, and the last value is shorter.
 		at := len(text) - 1
 		for at > 0 && strings.IndexByte("}] \n\t\r", text[at]) >= 0 {

@@ -41,7 +41,7 @@ func TestFaultsAreNamed(t *testing.T) {
 			if place == "" {
 				want = fmt.Sprintf("parsing configuration: key '%s' not found", member)
 			}
-			if _, err := Load(config); err == nil || !strings.HasPrefix(err.Error(), want) {
+			if _, err := Parse(config); err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%s without %s: %v", place, member, err)
 			} else if place != "" && strings.Contains(err.Error(), `"version"`) {
 				t.Errorf("%s without %s: %v names the root's members", place, member, err)
@@ -60,7 +60,7 @@ func TestFaultsAreNamed(t *testing.T) {
 				}
 			})
 			want := fmt.Sprintf("parsing configuration: %s/%s: unexpected ", place, member)
-			if _, err := Load(config); err == nil || !strings.HasPrefix(err.Error(), want) {
+			if _, err := Parse(config); err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%s with another %s: %v", place, member, err)
 			}
 		}
@@ -124,7 +124,7 @@ func TestErrorsAreShort(t *testing.T) {
 		root(`,"nodes":{"` + strings.Repeat("\xff", 10_000) + `":7}`),
 		string(sample.Config[:len(sample.Config)/2]),
 	} {
-		_, err := Load([]byte(text))
+		_, err := Parse([]byte(text))
 		if err == nil {
 			t.Errorf("%.60s: no error", text)
 			continue

@@ -115,8 +115,15 @@ func (x *indexer) readCluster() error {
 	x.ConfigSerial, _ = strconv.ParseInt(string(x.document.parts["serial_no"].text), 10, 64)
 	x.MasterNode = root.Cluster.MasterNode
 	x.MasterIP = root.Cluster.MasterIP
-	x.Hypervisors = root.Cluster.EnabledHypervisors
-	x.Collectors = root.Cluster.DataCollectors.Value
+	for _, hypervisor := range root.Cluster.EnabledHypervisors {
+		if hypervisor == index.HypervisorXenPvm || hypervisor == index.HypervisorXenHvm {
+			x.XenEnabled = true
+		}
+	}
+	x.Collectors = make(map[string]Collector)
+	for name, c := range root.Cluster.DataCollectors.Value {
+		x.Collectors[name] = Collector{Active: c.Active, Interval: c.Interval}
+	}
 	if params, ok := root.Cluster.Nicparams.Value["default"]; ok {
 		x.DefaultLink, x.HasDefaultLink = params.Link, true
 	}
@@ -139,8 +146,11 @@ func (x *indexer) readNodes() error {
 			Serial:    n.SerialNo,
 		}
 	})
+	if err != nil {
+		return err
+	}
 	x.nodeNames = newNames(x.document.containers["nodes"], x.nodeName, func(int32) bool { return false })
-	return err
+	return nil
 }
 
 func (x *indexer) readDisks() error {
@@ -158,8 +168,8 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 	if isDRBD(d) {
 		id := &d.LogicalID.Value
 		devices = append(devices, drbdDevice{
-			nodes:  [2]string{x.node(id.V0), x.node(id.V1)},
-			minors: [2]int64{id.V3, id.V4},
+			nodes:  [2]string{x.node(id.First), x.node(id.Second)},
+			minors: [2]int64{id.MinorA, id.MinorB},
 		})
 	}
 	for i := range d.Children.Value {
@@ -240,6 +250,9 @@ func (x *indexer) makeLinks() error {
 	addresses := make(map[string][]linkAddress)
 	var onDefault []linkAddress // apart, so that its name is not hashed for each of them
 	for i := range x.Instances {
+		if err := x.ended(i); err != nil {
+			return err
+		}
 		in := &x.Instances[i]
 		node := int32(-1)
 		// A nameless instance goes by its UUID here.

@@ -26,7 +26,7 @@ func BenchmarkLoadBySize(b *testing.B) {
 			var snapshot *Snapshot
 			for b.Loop() {
 				var err error
-				if snapshot, err = Load(data); err != nil {
+				if snapshot, err = Parse(data); err != nil {
 					b.Fatal(err)
 				}
 			}

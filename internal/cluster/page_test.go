@@ -42,7 +42,7 @@ func TestPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next, err := former.Next(t.Context(), strings.NewReader(root(`,"networks":`+string(text))))
+		next, err := Load(t.Context(), strings.NewReader(root(`,"networks":`+string(text))), Options{Former: former})
 		if err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}

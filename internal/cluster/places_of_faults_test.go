@@ -23,7 +23,7 @@ func TestFaultsAreWhereTheyAreNamed(t *testing.T) {
 	for name, text := range map[string][]byte{"sample": sample.Config, "2.5": older} {
 		refused := 0
 		judge := func(what, place string, text []byte, inside bool) {
-			_, err := Load(text)
+			_, err := Parse(text)
 			if err == nil {
 				return
 			}
@@ -149,7 +149,7 @@ func TestOlderFileOfANewerVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer, _ := replaced(t, text, "/version", []byte("3000000"))
-	_, err = Load(newer)
+	_, err = Parse(newer)
 	if err == nil || !strings.Contains(err.Error(), "/disks/0: unexpected object: ") || !strings.HasSuffix(err.Error(), "but /version is 3000000") {
 		t.Error(err)
 	}
@@ -159,7 +159,7 @@ func TestOlderFileOfANewerVersion(t *testing.T) {
 func TestLastMemberIsNamed(t *testing.T) {
 	for _, value := range []string{"7", "{}", "[]", `""`, "12 ", "null"} {
 		text := root(`,"nodes":{"n":{"uuid":"n","name":"a","primary_ip":"1","serial_no":1,"master_candidate":true,"drained":false,"offline":` + value + `}}`)
-		_, err := Load([]byte(text))
+		_, err := Parse([]byte(text))
 		if err == nil || !strings.HasPrefix(err.Error(), "parsing configuration: /nodes/n/offline: ") {
 			t.Errorf("%s: %v", value, err)
 		}

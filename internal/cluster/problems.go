@@ -13,7 +13,7 @@ func (s *Snapshot) NumDisks() int { return len(s.disks) }
 // Problems tells what makes answers poorer than they ought to be: references that
 // lead nowhere, and names and addresses that are there twice. Each begins with a
 // JSON pointer to the place in the present layout and says what comes of it. A sound
-// configuration has none.
+// configuration has none. Of very many the first are told and the others counted.
 func (s *Snapshot) Problems() []string {
 	var p problems
 	if _, match := s.FindNode(s.MasterNode); match != Found {
@@ -25,18 +25,32 @@ func (s *Snapshot) Problems() []string {
 	p.addNodes(s)
 	p.addDisks(s)
 	p.addInstances(s)
-	return p
+	if p.more > 0 {
+		p.told = append(p.told, fmt.Sprintf("there are %d more problems", p.more))
+	}
+	return p.told
 }
 
-type problems []string
+// maxProblems is how many problems are told: nobody reads more, and each takes many times
+// the bytes that it is about.
+const maxProblems = 1000
+
+type problems struct {
+	told []string
+	more int // how many are not told
+}
 
 func (p *problems) add(place, format string, args ...any) {
+	if len(p.told) == maxProblems {
+		p.more++
+		return
+	}
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
 			args[i] = short(text)
 		}
 	}
-	*p = append(*p, place+": "+fmt.Sprintf(format, args...))
+	p.told = append(p.told, place+": "+fmt.Sprintf(format, args...))
 }
 
 // short returns the beginning of a text that is too long to be told: one name may be in

@@ -53,15 +53,15 @@ func TestRedactSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open, err := Load(text)
+	open, err := Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	redacted, err := (&Snapshot{RedactSecrets: true}).Next(t.Context(), strings.NewReader(string(text)))
+	redacted, err := Load(t.Context(), strings.NewReader(string(text)), Options{RedactSecrets: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := redacted.Next(t.Context(), strings.NewReader(string(text)+" "))
+	again, err := Load(t.Context(), strings.NewReader(string(text)+" "), Options{RedactSecrets: true, Former: redacted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func valueOf(t *testing.T, s *Snapshot, pointer string) (value any) {
 	if err != nil {
 		t.Fatalf("%s: %v", pointer, err)
 	}
-	if s.RedactSecrets && strings.Contains(string(text), "top secret") {
+	if s.document.redact && strings.Contains(string(text), "top secret") {
 		t.Errorf("%s tells a secret", pointer)
 	}
 	if err := json.Unmarshal(text, &value); err != nil {

@@ -13,8 +13,6 @@ import (
 	"strings"
 
 	"github.com/go-faster/jx"
-
-	"gntconfd/gen/config/index"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -36,21 +34,16 @@ type Snapshot struct {
 	// a configuration without default nic parameters; no link is known then.
 	DefaultLink    string
 	HasDefaultLink bool
-	// Hypervisors are the enabled hypervisors.
-	Hypervisors []index.Hypervisor
-	// Collectors are the data collectors that the configuration mentions.
-	Collectors map[string]index.DataCollector
+	// XenEnabled tells whether one of the enabled hypervisors is Xen.
+	XenEnabled bool
+	// Collectors are the data collectors that the configuration mentions, by name.
+	Collectors map[string]Collector
 	// Nodes are the cluster's nodes in ascending order of their keys.
 	Nodes []Node
 	// Instances are the instances in ascending order of their keys.
 	Instances []Instance
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
-
-	// RedactSecrets makes all snapshots that follow give their texts without the
-	// secrets of DRBD devices and without private OS parameters. It is set on a
-	// Snapshot that is otherwise zero, before Next.
-	RedactSecrets bool
 
 	nodeNames     names
 	instanceNames names
@@ -61,6 +54,12 @@ type Snapshot struct {
 	disks         []drbdTree         // in ascending order of the disks' keys
 
 	document document
+}
+
+// Collector is the state of a data collector.
+type Collector struct {
+	Active   bool
+	Interval float64 // from one report to the next, in microseconds
 }
 
 // Node is what answers need of a node, beside its text.
@@ -169,29 +168,42 @@ type Minor struct {
 	Primary bool
 }
 
-// Load makes a snapshot of the text of a configuration file, of Ganeti 2.1 or
-// later.
-//
-// Members that no answer needs may be missing or unknown. The error names the
-// place of the first member that is needed and missing, or cannot be read.
-func Load(data []byte) (*Snapshot, error) {
-	return new(Snapshot).Next(context.Background(), bytes.NewReader(data))
+// Options say how a configuration is loaded.
+type Options struct {
+	// Former is the snapshot of the configuration before, loaded with the same
+	// RedactSecrets, or nil. What has not changed, and that is nearly all of it as a
+	// rule, is taken over from it. It stays as it is.
+	Former *Snapshot
+	// RedactSecrets makes a snapshot give its texts without the secrets of DRBD devices
+	// and without private OS parameters.
+	RedactSecrets bool
 }
 
-// Next is Load for a configuration that follows the one of s, and is read from where
-// the reader stands: what has not changed, and that is nearly all of it as a rule, is
-// taken over from s, which stays as it is. When ctx ends, so does loading, with the
-// error of ctx.
-func (s *Snapshot) Next(ctx context.Context, text io.ReadSeeker) (*Snapshot, error) {
-	next := &Snapshot{RedactSecrets: s.RedactSecrets}
-	next.document.redact = s.RedactSecrets
-	x := indexer{Snapshot: next, ctx: ctx, former: s, decoder: jx.DecodeBytes(nil)}
+// Parse is Load of a text in memory, with no options.
+func Parse(text []byte) (*Snapshot, error) {
+	return Load(context.Background(), bytes.NewReader(text), Options{})
+}
+
+// Load makes a snapshot of the text of a configuration file, of Ganeti 2.1 or later, read
+// from where the reader stands.
+//
+// Members that no answer needs may be missing or unknown. The error names the place of the
+// first member that is needed and missing, or cannot be read. When ctx ends, so does
+// loading, with the error of ctx.
+func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error) {
+	former := o.Former
+	if former == nil {
+		former = new(Snapshot)
+	}
+	next := new(Snapshot)
+	next.document.redact = o.RedactSecrets
+	x := indexer{Snapshot: next, ctx: ctx, former: former, decoder: jx.DecodeBytes(nil)}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
-		err = next.document.load(interruptible{ctx, text}, &s.document)
+		err = next.document.load(interruptible{ctx, text}, &former.document)
 	}
 	if err == nil && next.document.isOlder() {
-		err = next.document.lift(ctx, text, start, &s.document)
+		err = next.document.lift(ctx, text, start, &former.document)
 	}
 	if err == nil {
 		err = x.run()

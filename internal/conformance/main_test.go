@@ -50,7 +50,7 @@ func serveSubject(mode string, args []string) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := cluster.Load(config)
+	snapshot, err := cluster.Parse(config)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 
-	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/reload"
 )
@@ -63,7 +63,7 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 	data, err := reload.ReadConfig(path)
 	var snapshot *cluster.Snapshot
 	if err == nil {
-		snapshot, err = cluster.Load(data)
+		snapshot, err = cluster.Parse(data)
 	}
 	if err != nil {
 		fix := ": gnt-cluster redist-conf on the master distributes it anew"
@@ -76,9 +76,9 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: %v%s", path, err, fix))
 		return
 	}
-	classic := dialect.classic(snapshot)
+	isClassic := dialect.isClassic(snapshot)
 	answers := Dialect30
-	if classic {
+	if isClassic {
 		answers = Dialect26
 	}
 	candidates := 0
@@ -94,7 +94,7 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 		fmt.Sprintf("objects: nodes %d (master candidates %d), instances %d, disks %d, links %d",
 			len(snapshot.Nodes), candidates, len(snapshot.Instances), snapshot.NumDisks(), len(snapshot.Links)),
 		"dialect: answers like Ganeti "+string(answers))
-	if classic && answer.PrepareClassic(snapshot) == nil {
+	if isClassic && classic.Prepare(snapshot) == nil {
 		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: lacks /cluster/nicparams/default, "+
 			"without which requests are met with silence in the dialect of Ganeti 2.6: "+
 			"gnt-cluster modify --nic-parameters sets it, --dialect 3.0 does without", path))

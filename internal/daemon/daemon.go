@@ -49,6 +49,8 @@ type Options struct {
 	// LogDropped, unless nil, returns how many messages were not written, by where
 	// they should have gone. Metrics show it.
 	LogDropped func() map[string]uint64
+	// Memory, unless nil, is told when loading needs memory and when it has left some.
+	Memory reload.Memory
 }
 
 // Daemon is a running daemon.
@@ -96,6 +98,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 		},
 		OnKey:  func(key []byte) { keys.Replace(key, time.Now()) },
 		Logger: o.Logger,
+		Memory: o.Memory,
 	})
 	if err != nil {
 		cancel()

@@ -6,6 +6,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
@@ -36,8 +37,8 @@ func (d Dialect) check() error {
 	return fmt.Errorf("there is no dialect %q: choose %s, %s or %s", d, DialectAuto, Dialect26, Dialect30)
 }
 
-// classic reports whether a configuration is answered in the dialect of Ganeti 2.6.
-func (d Dialect) classic(s *cluster.Snapshot) bool {
+// isClassic reports whether a configuration is answered in the dialect of Ganeti 2.6.
+func (d Dialect) isClassic(s *cluster.Snapshot) bool {
 	return d == Dialect26 || d == DialectAuto && s.Version < wire.ModernVersion
 }
 
@@ -61,20 +62,22 @@ func (p *speaker) setState(state reload.State) {
 	}
 	p.serving = state.Snapshot
 	if state.Snapshot != nil {
-		p.classic = p.dialect.classic(state.Snapshot)
+		p.classic = p.dialect.isClassic(state.Snapshot)
 	}
 	switch {
 	case !p.classic && state.Snapshot == nil:
-		p.server.SetBook(answer.Unavailable(state.Problem))
+		p.server.SetResponder(answer.Unavailable(state.Problem))
 	case !p.classic:
-		p.server.SetBook(answer.Prepare(state.Snapshot))
+		p.server.SetResponder(answer.Prepare(state.Snapshot))
 	case state.Snapshot == nil:
-		p.server.SetClassicBook(nil)
+		p.server.SetResponder(nil)
 	default:
-		book := answer.PrepareClassic(state.Snapshot)
+		book := classic.Prepare(state.Snapshot)
 		if book == nil {
 			p.logger.Warn("requests are met with silence: the configuration lacks cluster/nicparams/default")
+			p.server.SetResponder(nil)
+			return
 		}
-		p.server.SetClassicBook(book)
+		p.server.SetResponder(book)
 	}
 }

@@ -83,7 +83,7 @@ func (p *pinger) ping(t *testing.T) string {
 func TestDialect(t *testing.T) {
 	load := func(version string) reload.State {
 		config := strings.Replace(string(sample.Config), `"version": 3000000`, `"version": `+version, 1)
-		snapshot, err := cluster.Load([]byte(config))
+		snapshot, err := cluster.Parse([]byte(config))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -187,6 +187,10 @@ func (i interruptible) ReadAt(into []byte, offset int64) (int, error) {
 func once(ctx context.Context, path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
+		// A directory cannot be opened, as the daemon lists none.
+		if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+			return stamp{}, notRegular(info)
+		}
 		return stamp{}, err
 	}
 	defer f.Close()
@@ -197,7 +201,7 @@ func once(ctx context.Context, path string, limit int64, look func(text *io.Sect
 	size := before.Size()
 	switch {
 	case !before.Mode().IsRegular():
-		return stamp{}, fmt.Errorf("not a regular file (mode %v)", before.Mode())
+		return stamp{}, notRegular(before)
 	case size == 0:
 		return stamp{}, errEmpty
 	case size > limit:
@@ -227,10 +231,14 @@ func stampAt(path string) stamp {
 	return stampOf(info)
 }
 
+func notRegular(info fs.FileInfo) error {
+	return fmt.Errorf("not a regular file (mode %v)", info.Mode())
+}
+
 func stampOf(info fs.FileInfo) stamp {
 	st := info.Sys().(*syscall.Stat_t)
 	return stamp{
-		dev:   uint64(st.Dev),
+		dev:   uint64(st.Dev), //nolint:unconvert // it has 32 bits on some processors
 		ino:   st.Ino,
 		size:  st.Size,
 		mtime: st.Mtim.Nano(),

@@ -178,7 +178,7 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) err
 func (r *Reloader) tidy(last time.Time) {
 	if r.untidy && time.Since(last) > calm {
 		r.untidy = false
-		settle()
+		r.memory.Tighten()
 	}
 }
 
@@ -186,16 +186,13 @@ func (r *Reloader) tidy(last time.Time) {
 // if any.
 func loader(redactSecrets bool) func(context.Context, *cluster.Snapshot, io.ReadSeeker) (*cluster.Snapshot, error) {
 	return func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
-		if former == nil {
-			former = &cluster.Snapshot{RedactSecrets: redactSecrets}
-		}
-		return former.Next(ctx, text)
+		return cluster.Load(ctx, text, cluster.Options{Former: former, RedactSecrets: redactSecrets})
 	}
 }
 
 // loadConfig returns the state that follows s with a snapshot of text.
 func (r *Reloader) loadConfig(ctx context.Context, s State, text *io.SectionReader) (State, error) {
-	defer hurry()()
+	defer r.memory.Relax()()
 	began := time.Now()
 	snapshot, err := r.load(ctx, s.Snapshot, text)
 	ended := time.Now()

@@ -84,13 +84,31 @@ type Options struct {
 	// directory only the poll sees its changes.
 	KeyPath string
 
-	// RedactSecrets makes snapshots without secrets: see cluster.Snapshot.
+	// RedactSecrets makes snapshots without secrets: see cluster.Options.
 	RedactSecrets bool
 
 	OnConfig func(State)  // called for every new State, before it is returned by Reloader.State
 	OnKey    func([]byte) // called with every new key: all bytes of the file, at least one
 	Logger   *slog.Logger // nil logs nothing
+
+	// Memory, unless nil, is told when loading needs memory and when it has left some.
+	Memory Memory
 }
+
+// Memory is the memory of the process that a Reloader is in.
+type Memory interface {
+	// Relax is called before a configuration is loaded, and what it returns afterwards.
+	Relax() (done func())
+	// Tighten is called when what loads have left can be given back, but not after
+	// each of many that come one after another.
+	Tighten()
+}
+
+// noMemory does without.
+type noMemory struct{}
+
+func (noMemory) Relax() func() { return func() {} }
+func (noMemory) Tighten()      {}
 
 // Reloader keeps up with the files. Its methods are safe for concurrent use.
 type Reloader struct {
@@ -98,6 +116,7 @@ type Reloader struct {
 	onConfig func(State)
 	load     func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error)
 	log      *slog.Logger
+	memory   Memory
 
 	dir         directory
 	key         file
@@ -140,6 +159,7 @@ func newReloader(o Options) *Reloader {
 		onConfig:    o.OnConfig,
 		load:        loader(o.RedactSecrets),
 		log:         o.Logger,
+		memory:      o.Memory,
 		key:         file{path: filepath.Clean(o.KeyPath), limit: maxKeySize},
 		config:      file{path: filepath.Clean(o.ConfigPath), limit: maxConfigSize},
 		keyPace:     pace{patience: patience},
@@ -150,6 +170,9 @@ func newReloader(o Options) *Reloader {
 		respite:     respite,
 		forced:      make(chan chan struct{}),
 		done:        make(chan struct{}),
+	}
+	if r.memory == nil {
+		r.memory = noMemory{}
 	}
 	if r.onKey == nil {
 		r.onKey = func([]byte) {}

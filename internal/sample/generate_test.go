@@ -278,7 +278,7 @@ func (u unique) of(what string) func(string) {
 // What the file says is what a snapshot of it tells.
 func TestGeneratedSnapshot(t *testing.T) {
 	forSizes(t, func(t *testing.T, text []byte, config *generated) {
-		s, err := cluster.Load(text)
+		s, err := cluster.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -91,7 +91,7 @@ func TestBusyWhileNotServing(t *testing.T) {
 // Only callers who were answered become known, and only when asked for.
 func TestCallers(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
-	s.SetBook(sampleBook(t))
+	s.SetResponder(sampleBook(t))
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	ping := question{"", `"type":0`}.datagram(t, codec, time.Now())
 	conn := dial(t, s)

@@ -58,7 +58,7 @@ func (q question) datagram(tb testing.TB, codec *wire.Codec, now time.Time) []by
 
 func sampleBook(tb testing.TB) *answer.Book {
 	tb.Helper()
-	snapshot, err := cluster.Load(sample.Config)
+	snapshot, err := cluster.Parse(sample.Config)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	var dialect dialect = modern{sampleBook(t)}
+	var responder Responder = sampleBook(t)
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
@@ -88,12 +88,11 @@ func TestAllocations(t *testing.T) {
 			}
 			way := testing.AllocsPerRun(100, func() {
 				codec.Authenticate(datagram, now)
-				response, refusal := dialect.respond(codec, now, &scratch)
+				response, refusal := responder.Respond(codec, now, &scratch)
 				if refusal != wire.Accepted {
 					t.Fatal("no answer")
 				}
-				reply := response.reply
-				if _, err := codec.Seal(buffer, response.rsalt, reply.Text, reply.Escaped); err != nil {
+				if _, err := codec.Seal(buffer, response.Rsalt, response.Text, response.Escaped); err != nil {
 					t.Fatal(err)
 				}
 			})

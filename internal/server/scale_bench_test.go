@@ -21,11 +21,11 @@ func BenchmarkLargeCluster(b *testing.B) {
 	if err := sample.Generate(&text, 1000, 10000, 1); err != nil {
 		b.Fatal(err)
 	}
-	snapshot, err := cluster.Load(text.Bytes())
+	snapshot, err := cluster.Parse(text.Bytes())
 	if err != nil {
 		b.Fatal(err)
 	}
-	var dialect dialect = modern{answer.Prepare(snapshot)}
+	var responder Responder = answer.Prepare(snapshot)
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
@@ -59,12 +59,12 @@ func BenchmarkLargeCluster(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				codec.Authenticate(datagrams[i%len(datagrams)], now)
-				response, refusal := dialect.respond(codec, now, &scratch)
+				response, refusal := responder.Respond(codec, now, &scratch)
 				if refusal != wire.Accepted {
 					b.Fatal("no answer")
 				}
-				reply := response.reply
-				if _, err := codec.Seal(buffer, response.rsalt, reply.Text, reply.Escaped); err != nil {
+				reply := response.Reply
+				if _, err := codec.Seal(buffer, response.Rsalt, reply.Text, reply.Escaped); err != nil {
 					b.Fatal(err)
 				}
 			}

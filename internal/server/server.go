@@ -39,10 +39,10 @@ type Options struct {
 
 // Server answers datagrams. Its methods are safe for concurrent use.
 type Server struct {
-	options Options
-	workers []*worker
-	dialect atomic.Pointer[dialect]
-	now     func() time.Time
+	options   Options
+	workers   []*worker
+	responder atomic.Pointer[Responder]
+	now       func() time.Time
 }
 
 // Listen binds the sockets. Nothing is read from them before Serve. The error
@@ -71,20 +71,25 @@ func Listen(options Options) (*Server, error) {
 // Addr returns the address that the sockets are bound to.
 func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.Addr() }
 
-// SetBook makes book answer from now on, in the dialect of Ganeti 3.0. Without any,
-// requests are met with silence.
-func (s *Server) SetBook(book *answer.Book) { s.setDialect(modern{book}, book == nil) }
+// A Responder answers requests. Its methods are called by all workers at once.
+type Responder interface {
+	// Respond decodes the request that codec has authenticated and answers it. The reply
+	// is valid until the next use of s. The refusal is wire.Accepted unless the request
+	// is met with silence.
+	Respond(codec *wire.Codec, now time.Time, s *answer.Scratch) (answer.Response, wire.Refusal)
+	// TooLarge returns the reply that takes the place of one which does not fit into a
+	// datagram.
+	TooLarge() answer.Reply
+}
 
-// SetClassicBook makes book answer from now on, in the dialect of Ganeti 2.6.
-// Without any, requests are met with silence.
-func (s *Server) SetClassicBook(book *answer.ClassicBook) { s.setDialect(classic{book}, book == nil) }
-
-func (s *Server) setDialect(d dialect, none bool) {
-	if none {
-		s.dialect.Store(nil)
+// SetResponder makes r answer from now on. Without any, for nil, requests are met with
+// silence.
+func (s *Server) SetResponder(r Responder) {
+	if r == nil {
+		s.responder.Store(nil)
 		return
 	}
-	s.dialect.Store(&d)
+	s.responder.Store(&r)
 }
 
 // Counts returns what became of the datagrams so far.

@@ -17,6 +17,7 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/wire"
@@ -79,7 +80,7 @@ func start(t *testing.T, logger *slog.Logger) *Server {
 
 func TestEveryQuestionIsAnswered(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
-	s.SetBook(sampleBook(t))
+	s.SetResponder(sampleBook(t))
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	conn := dial(t, s)
 	for _, q := range questions {
@@ -133,10 +134,10 @@ func TestDispositions(t *testing.T) {
 		await(t, func() bool { return counts() == want }, func() any { return counts() })
 	}
 	send(DroppedDisabled, ping)
-	s.SetBook(answer.Unavailable("no configuration"))
+	s.SetResponder(answer.Unavailable("no configuration"))
 	want.Queries[genwire.RequestPing][genwire.StatusError]++
 	send(AnsweredError, ping)
-	s.SetBook(sampleBook(t))
+	s.SetResponder(sampleBook(t))
 	want.Queries[genwire.RequestPing][genwire.StatusOK]++
 	send(Answered, ping)
 	want.Queries[genwire.RequestNodeRoleByName][genwire.StatusError]++
@@ -181,29 +182,29 @@ func TestClassicDispositions(t *testing.T) {
 	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
 	now := time.Unix(1356000300, 250_000_000)
 	s.now = func() time.Time { return now }
-	snapshot, err := cluster.Load(sample.Config)
+	snapshot, err := cluster.Parse(sample.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn := dial(t, s)
 	var want Counts
 	for _, test := range []struct {
-		book        *answer.ClassicBook
+		book        Responder
 		skew        int64
 		request     string
 		disposition Disposition
 	}{
 		{nil, 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedDisabled},
-		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, Answered},
-		{answer.PrepareClassic(snapshot), 300, `{"protocol":1,"type":0,"rsalt":"rs"}`, Answered},
-		{answer.PrepareClassic(snapshot), -300, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedClock},
-		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":0,"rsalt":"rs","query":0}`, AnsweredError},
-		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":9,"rsalt":"rs"}`, AnsweredError},
-		{answer.PrepareClassic(snapshot), 0, `{"protocol":2,"type":0,"rsalt":"rs"}`, DroppedRequest},
-		{answer.PrepareClassic(snapshot), 0, `{"protocol":1,"type":1,"rsalt":"rs","query":[]}`, DroppedRequest},
+		{classic.Prepare(snapshot), 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, Answered},
+		{classic.Prepare(snapshot), 300, `{"protocol":1,"type":0,"rsalt":"rs"}`, Answered},
+		{classic.Prepare(snapshot), -300, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedClock},
+		{classic.Prepare(snapshot), 0, `{"protocol":1,"type":0,"rsalt":"rs","query":0}`, AnsweredError},
+		{classic.Prepare(snapshot), 0, `{"protocol":1,"type":9,"rsalt":"rs"}`, AnsweredError},
+		{classic.Prepare(snapshot), 0, `{"protocol":2,"type":0,"rsalt":"rs"}`, DroppedRequest},
+		{classic.Prepare(snapshot), 0, `{"protocol":1,"type":1,"rsalt":"rs","query":[]}`, DroppedRequest},
 		{nil, 0, `{"protocol":1,"type":0,"rsalt":"rs"}`, DroppedDisabled},
 	} {
-		s.SetClassicBook(test.book)
+		s.SetResponder(test.book)
 		datagram, err := codec.Seal(nil, strconv.FormatInt(now.Unix()+test.skew, 10), []byte(test.request), nil)
 		if err != nil {
 			t.Fatal(err)

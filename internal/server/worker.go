@@ -25,7 +25,7 @@ type worker struct {
 
 	debug      debugLog
 	ended      [udp.BatchSize]Disposition
-	complained *dialect // the last one whose replies were too large
+	complained *Responder // the last one whose replies were too large
 
 	// busySince is the time in Unix nanoseconds since when it has not been
 	// waiting for datagrams, and 0 while it is.
@@ -117,31 +117,31 @@ func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
 
 // answer opens datagram i and leaves the reply in the batch.
 func (w *worker) answer(i int, now time.Time) Disposition {
-	dialect := w.server.dialect.Load()
-	if dialect == nil {
+	responder := w.server.responder.Load()
+	if responder == nil {
 		return DroppedDisabled
 	}
 	if refusal := w.codec.Authenticate(w.batch.Datagram(i), now); refusal != wire.Accepted {
 		return w.refused(i, refusal)
 	}
-	response, refusal := (*dialect).respond(w.codec, now, &w.scratch)
+	response, refusal := (*responder).Respond(w.codec, now, &w.scratch)
 	if refusal != wire.Accepted {
 		return w.refused(i, refusal)
 	}
-	reply := response.reply
-	datagram, err := w.codec.Seal(w.batch.ReplyBuffer(), response.rsalt, reply.Text, reply.Escaped)
+	reply := response.Reply
+	datagram, err := w.codec.Seal(w.batch.ReplyBuffer(), response.Rsalt, reply.Text, reply.Escaped)
 	if err != nil {
-		reply = (*dialect).TooLarge()
-		datagram, err = w.codec.Seal(w.batch.ReplyBuffer(), response.rsalt, reply.Text, reply.Escaped)
+		reply = (*responder).TooLarge()
+		datagram, err = w.codec.Seal(w.batch.ReplyBuffer(), response.Rsalt, reply.Text, reply.Escaped)
 		if err != nil {
 			return DroppedSize
 		}
 	}
 	if reply.TooLarge {
-		w.complain(dialect, response.kind)
+		w.complain(responder, response.Type)
 	}
 	w.batch.Reply(i, datagram)
-	w.counters.replied(response.kind, reply.Status, len(datagram))
+	w.counters.replied(response.Type, reply.Status, len(datagram))
 	if reply.Status != genwire.StatusOK {
 		return AnsweredError
 	}
@@ -168,10 +168,10 @@ var refusals = [...]Disposition{
 
 // complain counts a reply that is too large, and logs the first one for each
 // configuration.
-func (w *worker) complain(dialect *dialect, request genwire.RequestType) {
+func (w *worker) complain(responder *Responder, request genwire.RequestType) {
 	w.counters.tooLarge[request].Add(1)
-	if w.complained != dialect {
-		w.complained = dialect
+	if w.complained != responder {
+		w.complained = responder
 		w.server.options.Logger.Warn("a reply does not fit into a datagram; an error was sent instead",
 			"type", request, "limit", genwire.MaxDatagramSize)
 	}

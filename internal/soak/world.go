@@ -167,7 +167,7 @@ func (w *world) put(directory string, text []byte) error {
 
 // note notes that a configuration is about to be in place.
 func (w *world) note(text []byte) error {
-	snapshot, err := cluster.Load(bytes.Clone(text))
+	snapshot, err := cluster.Parse(bytes.Clone(text))
 	if err != nil {
 		return err
 	}

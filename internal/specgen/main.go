@@ -8,6 +8,8 @@
 //	    the schema of just those members of the configuration that the daemon
 //	    indexes, for ogen to make a small and fast decoder from; of classic.json,
 //	    those that it moves
+//	specgen tuples -target FILE.go wire.json
+//	    names for the elements of tuples, in a file that ogen has made
 //	specgen objects -package NAME -type NAME,NAME -target FILE.go config.json
 //	    plain Go types of objects of the configuration, for encoding/json: what
 //	    programs that ask the daemon find in its answers
@@ -32,7 +34,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer, index or objects?")
+		return fmt.Errorf("which product: constants, buffer, index, tuples or objects?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
@@ -57,6 +59,11 @@ func run(args []string) error {
 		product, err = buffer(*pkg, *typ, source)
 	case "index":
 		product, err = index(source)
+	case "tuples":
+		var code []byte
+		if code, err = os.ReadFile(*target); err == nil {
+			product, err = tuples(source, code)
+		}
 	case "objects":
 		product, err = objects(*pkg, strings.Split(*typ, ","), source)
 	default:

@@ -120,12 +120,13 @@ const definitionsPath = "#/definitions/"
 // definition holds the keywords of a JSON Schema that make a Go type.
 type definition struct {
 	Ref          string `json:"$ref"`
-	Title        string // names an enumeration or the element of a tuple
+	Name         string `json:"x-confd-name"` // names an enumeration or the element of a tuple
 	Description  string
 	Type         oneOrMany[string]
 	Enum         []any
 	OneOf        []*definition
 	Items        oneOrMany[*definition]
+	MinItems     int             // fewer than Items where what follows may be missing
 	Additional   json.RawMessage `json:"additionalProperties"`
 	Properties   properties
 	Required     []string
@@ -203,10 +204,10 @@ func (t *types) of(s *definition, user string) (string, error) {
 	case len(s.OneOf) > 0:
 		return "", fmt.Errorf("no Go type for oneOf, but of null and another")
 	case len(s.Enum) > 1 && slices.Contains(s.Type, "string"): // a single value needs no choice of names
-		if s.Title == "" {
+		if s.Name == "" {
 			return "", fmt.Errorf("an enumeration needs a title")
 		}
-		return s.Title, t.declare(s.Title, fmt.Sprintf("%s is the type of %s.", s.Title, user), s)
+		return s.Name, t.declare(s.Name, fmt.Sprintf("%s is the type of %s.", s.Name, user), s)
 	}
 	names := slices.DeleteFunc(slices.Clone(s.Type), func(name string) bool { return name == "null" })
 	switch strings.Join(names, " or ") {
@@ -243,7 +244,9 @@ func (t *types) target(s *definition) *definition {
 }
 
 // isTuple reports whether s is an array whose elements have names.
-func (s *definition) isTuple() bool { return len(s.Items) > 0 && s.Items[0].Title != "" }
+func (s *definition) isTuple() bool {
+	return len(s.Items) > 0 && s.Items[0].Name != "" && (s.MinItems == 0 || s.MinItems == len(s.Items))
+}
 
 // declare declares a type, unless it has been.
 func (t *types) declare(name, doc string, s *definition) error {
@@ -269,7 +272,7 @@ func (t *types) declare(name, doc string, s *definition) error {
 	if s.isTuple() {
 		made.Form = "tuple"
 		for _, element := range s.Items {
-			field, err := t.field(name, element.Title, element)
+			field, err := t.field(name, element.Name, element)
 			if err != nil {
 				return err
 			}

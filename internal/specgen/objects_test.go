@@ -23,7 +23,7 @@ func TestObjects(t *testing.T) {
 			"uuid": {"description": "Its UUID.", "type": "string"},
 			"size": {"type": "integer"},
 			"os": {"type": ["string", "null"]},
-			"kind": {"title": "Kind", "type": ["string", "null"], "enum": ["xen-pvm", "new", null]},
+			"kind": {"x-confd-name": "Kind", "type": ["string", "null"], "enum": ["xen-pvm", "new", null]},
 			"name": {"type": ["string", "null"]},
 			"port": {"type": ["integer", "null"]},
 			"load": {"type": ["number", "null"], "default": 0},
@@ -42,7 +42,7 @@ func TestObjects(t *testing.T) {
 		}},
 		"Either": {"description": "Where it is.", "type": "array", "items": [{"type": "string"}, {"type": "string"}]},
 		"Place": {"description": "A place.", "type": "array", "items": [
-			{"title": "node_a", "type": "string", "enum": ["here"]}, {"title": "minor", "description": "Which.", "type": "integer"}]},
+			{"x-confd-name": "node_a", "type": "string", "enum": ["here"]}, {"x-confd-name": "minor", "description": "Which.", "type": "integer"}]},
 		"Time": {"description": "A time.", "type": ["number", "null"], "default": 0, "x-confd-form": "time"},
 		"Tags": {"description": "Its tags.", "type": ["array", "null"], "items": {"type": "string"}, "x-confd-default": []},
 		"Unused": {"properties": {}}`
@@ -139,8 +139,8 @@ func TestObjectsErrors(t *testing.T) {
 		{"no description", `{"a": {"$ref": "#/definitions/Mute"}}`, "T: a: #/definitions/Mute: no description"},
 		{"nameless enumeration", `{"a": {"type": "string", "enum": ["x", "y"]}}`, "T: a: an enumeration needs a title"},
 		{"one name for two", `{
-			"a": {"title": "E", "type": "string", "enum": ["x", "y"]},
-			"b": {"title": "E", "type": "string", "enum": ["x", "z"]}}`, "T: b: E: two"},
+			"a": {"x-confd-name": "E", "type": "string", "enum": ["x", "y"]},
+			"b": {"x-confd-name": "E", "type": "string", "enum": ["x", "z"]}}`, "T: b: E: two"},
 		{"either or", `{"a": {"type": ["string", "integer"]}}`, "T: a: no Go type"},
 		{"one of two", `{"a": {"oneOf": [{"type": "string"}, {"type": "integer"}]}}`, "T: a: no Go type"},
 		{"object of nothing", `{"a": {"type": "object"}}`, "T: a: additionalProperties"},

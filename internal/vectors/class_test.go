@@ -6,6 +6,7 @@ import (
 
 	genwire "gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/wire"
 )
@@ -26,7 +27,6 @@ func TestClasses(t *testing.T) {
 	key := readKey(t)
 	now := time.Unix(1700000000, 999999999)
 	for _, file := range load(t) {
-		respond := responders[file.Dialect]
 		for _, v := range file.Vectors {
 			key := key
 			if v.Key != nil {
@@ -36,7 +36,7 @@ func TestClasses(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", v.ID, err)
 			}
-			outcome, reply := respond(wire.NewCodec(wire.NewKeyring(key)), snapshot(t, v.Config), datagram, now)
+			outcome, reply := respond(file.Dialect, wire.NewCodec(wire.NewKeyring(key)), snapshot(t, v.Config), datagram, now)
 			if outcome != v.Outcome {
 				t.Errorf("%s: %s, want %s (%s)", v.ID, outcome, v.Outcome, v.Note)
 				continue
@@ -65,57 +65,53 @@ func snapshot(t *testing.T, config string) *cluster.Snapshot {
 	t.Helper()
 	s, ok := snapshots[config]
 	if !ok {
-		s, _ = cluster.Load(readConfig(t, config))
+		s, _ = cluster.Parse(readConfig(t, config))
 		snapshots[config] = s
 	}
 	return s
 }
 
-// responders do what the daemon does with a datagram, in each dialect. The reply
-// is nil where there is none, or where it would be a text that is made elsewhere:
-// why there is no snapshot.
-var responders = map[string]func(*wire.Codec, *cluster.Snapshot, []byte, time.Time) (Outcome, []byte){
-	Dialect: func(codec *wire.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
-		request, refusal := codec.Open(datagram, now)
-		if refusal != wire.Accepted {
-			return refusals[refusal], nil
-		}
-		if snapshot == nil {
-			return AnsweredError, nil
-		}
-		book := answer.Prepare(snapshot)
-		reply, ok := book.Answer(request, new(answer.Scratch))
-		return seal(codec, request.Rsalt, reply, ok, book.TooLarge())
-	},
-	ClassicDialect: func(codec *wire.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
-		if snapshot == nil {
-			return DroppedDisabled, nil
-		}
-		if refusal := codec.Authenticate(datagram, now); refusal != wire.Accepted {
-			return refusals[refusal], nil
-		}
-		request, refusal := codec.ClassicRequest(now)
-		if refusal != wire.Accepted {
-			return refusals[refusal], nil
-		}
-		book := answer.PrepareClassic(snapshot)
-		reply, ok := book.Answer(request, new(answer.Scratch))
-		return seal(codec, request.Rsalt, reply, ok, book.TooLarge())
-	},
+// responder answers requests in one dialect.
+type responder interface {
+	Respond(*wire.Codec, time.Time, *answer.Scratch) (answer.Response, wire.Refusal)
+	TooLarge() answer.Reply
 }
 
-func seal(codec *wire.Codec, rsalt string, reply answer.Reply, ok bool, tooLarge answer.Reply) (Outcome, []byte) {
-	if !ok {
-		return DroppedRequest, nil
+// prepare makes the responder of a dialect for a snapshot.
+var prepare = map[string]func(*cluster.Snapshot) responder{
+	Dialect:        func(s *cluster.Snapshot) responder { return answer.Prepare(s) },
+	ClassicDialect: func(s *cluster.Snapshot) responder { return classic.Prepare(s) },
+}
+
+// respond does what the daemon does with a datagram, in a dialect. The reply is nil where
+// there is none, or where it would be a text that is made elsewhere: why there is no
+// snapshot.
+func respond(dialect string, codec *wire.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
+	if snapshot == nil && dialect == ClassicDialect {
+		return DroppedDisabled, nil
 	}
-	sealed, err := codec.Seal(nil, rsalt, reply.Text, reply.Escaped)
+	if refusal := codec.Authenticate(datagram, now); refusal != wire.Accepted {
+		return refusals[refusal], nil
+	}
+	if snapshot == nil {
+		if _, refusal := codec.Request(); refusal != wire.Accepted {
+			return refusals[refusal], nil
+		}
+		return AnsweredError, nil
+	}
+	book := prepare[dialect](snapshot)
+	response, refusal := book.Respond(codec, now, new(answer.Scratch))
+	if refusal != wire.Accepted {
+		return refusals[refusal], nil
+	}
+	sealed, err := codec.Seal(nil, response.Rsalt, response.Text, response.Escaped)
 	if err != nil {
-		reply = tooLarge
-		if sealed, err = codec.Seal(nil, rsalt, reply.Text, reply.Escaped); err != nil {
+		response.Reply = book.TooLarge()
+		if sealed, err = codec.Seal(nil, response.Rsalt, response.Text, response.Escaped); err != nil {
 			return DroppedSize, nil
 		}
 	}
-	if reply.Status != genwire.StatusOK {
+	if response.Status != genwire.StatusOK {
 		return AnsweredError, sealed
 	}
 	return Answered, sealed

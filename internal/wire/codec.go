@@ -62,10 +62,10 @@ var (
 // each goroutine needs a Codec of its own.
 type Codec struct {
 	ring    *Keyring
-	keys    *keys     // the keys that the hashes below were made from
-	current hash.Hash // HMAC with keys.current
-	former  hash.Hash // HMAC with keys.former, or nil
-	opened  hash.Hash // the one of the two that the last datagram was signed with
+	keys    *keys       // the keys that the hashes below were made from
+	current hash.Hash   // HMAC with keys.current
+	former  []hash.Hash // HMACs with keys.former
+	opened  hash.Hash   // the one of the two that the last datagram was signed with
 
 	decoder   *jx.Decoder
 	scanner   wire.Scanner
@@ -258,7 +258,8 @@ func (c *Codec) openEnvelope(body []byte) error {
 // in proportion to its size. The decoder makes an error of each level of arrays that do
 // not end and of all bytes of a name that it does not know: such texts do not get there.
 // No known name is longer than this, even with all of it escaped.
-var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements}
+// Beside the lists there is room for the eight members that a request can have.
+var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements + 8*wire.MemberElements}
 
 // replyBounds are what a reply keeps to: its lists are as long as they are.
 var replyBounds = wire.Bounds{Elements: wire.MaxDatagramSize}
@@ -322,7 +323,7 @@ func (c *Codec) decode(text []byte, into func(*jx.Decoder) error) error {
 }
 
 // verify reports whether the envelope was signed with the current key or, within
-// its time, the former one.
+// its time, a former one.
 func (c *Codec) verify(now int64) bool {
 	var want [sha1.Size]byte
 	if len(c.envelope.Hmac) != hex.EncodedLen(len(want)) {
@@ -338,11 +339,16 @@ func (c *Codec) verify(now int64) bool {
 	if subtle.ConstantTimeCompare(c.sum(c.current, c.envelope.Salt, c.envelope.Msg), want[:]) == 1 {
 		return true
 	}
-	if c.former == nil || now > c.keys.formerUntil {
-		return false
+	for i, former := range c.keys.former {
+		if now > former.until {
+			continue
+		}
+		c.opened = c.former[i]
+		if subtle.ConstantTimeCompare(c.sum(c.opened, c.envelope.Salt, c.envelope.Msg), want[:]) == 1 {
+			return true
+		}
 	}
-	c.opened = c.former
-	return subtle.ConstantTimeCompare(c.sum(c.former, c.envelope.Salt, c.envelope.Msg), want[:]) == 1
+	return false
 }
 
 // sum returns the HMAC of two texts one after the other. It is valid until the
@@ -362,8 +368,8 @@ func (c *Codec) loadKeys() bool {
 		return k != nil
 	}
 	c.keys, c.current, c.former, c.opened = k, hmac.New(sha1.New, k.current), nil, nil
-	if k.former != nil {
-		c.former = hmac.New(sha1.New, k.former)
+	for _, former := range k.former {
+		c.former = append(c.former, hmac.New(sha1.New, former.key))
 	}
 	return true
 }

@@ -351,3 +351,38 @@ func TestSealRefusesWhatIsTooLarge(t *testing.T) {
 		t.Errorf("%d bytes: %d bytes, error %v", room+1, len(got), err)
 	}
 }
+
+// The last two former keys verify, each for its time.
+func TestFormerKeys(t *testing.T) {
+	ring := NewKeyring([]byte("a"))
+	codec := NewCodec(ring)
+	at := testNow
+	for _, key := range []string{"b", "c", "d"} {
+		at = at.Add(time.Minute)
+		ring.Replace([]byte(key), at)
+	}
+	late := at.Add((wire.ClockSkew - 30) * time.Second) // when b has been replaced for too long
+	for key, want := range map[string][2]Refusal{
+		"a": {RefusedHMAC, RefusedHMAC}, "b": {Accepted, RefusedHMAC}, "c": {Accepted, Accepted}, "d": {Accepted, Accepted},
+	} {
+		for i, now := range []time.Time{at, late} {
+			datagram, err := NewCodec(NewKeyring([]byte(key))).SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: "x"}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := codec.Authenticate(datagram, now); got != want[i] {
+				t.Errorf("key %s at %v: refusal %d, want %d", key, now, got, want[i])
+			}
+			if want[i] != Accepted {
+				continue
+			}
+			reply, err := codec.Seal(nil, "x", []byte(`{"protocol":1,"status":0,"answer":1,"serial":0}`), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := NewCodec(NewKeyring([]byte(key))).OpenReply(reply); err != nil {
+				t.Errorf("key %s: the reply is signed with another: %v", key, err)
+			}
+		}
+	}
+}

@@ -132,6 +132,32 @@ func (f *Form) appendTo(dst, raw []byte, redact bool) ([]byte, error) {
 	return dst, nil
 }
 
+// Placed names the member of an object that err, of Append for the object, is about. It
+// is err itself when no member alone is.
+func (f *Form) Placed(object []byte, err error) error {
+	if !errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	object = bytes.TrimSpace(object)
+	for name, value := range Members(object) {
+		inner := f.Member(name)
+		if f.kind == mapOf {
+			inner = f.elem
+		}
+		if inner == nil {
+			continue
+		}
+		if _, innerErr := inner.Append(nil, value); innerErr != nil {
+			place := "/" + EscapeToken(name)
+			if placed := inner.Placed(value, innerErr); inner.Elem() != nil && placed != innerErr {
+				return fmt.Errorf("%s%w", place, placed)
+			}
+			return fmt.Errorf("%s: %w", place, innerErr)
+		}
+	}
+	return err
+}
+
 // ErrTooLarge: with its numbers written out and its defaults filled in a value is many
 // times larger than its text. No reply has room for it.
 var ErrTooLarge = errors.New("too large: with exponents written out and defaults filled in it is many times longer than in the file")

@@ -26,6 +26,9 @@ type table struct {
 	// byName has, for an object, positions in starts in ascending order of the members'
 	// names; of doubled ones the last only.
 	byName []int32
+	// labels has the names that stand in the text with something escaped that need not
+	// be, without that: unknown members do.
+	labels map[int32][]byte
 }
 
 // NewTree returns the Tree of a text in canonical form, of less than 2 GiB. It takes
@@ -83,21 +86,45 @@ func (t Tree) newTable(end int, starts []int32, object bool) *table {
 	order := make([]int32, len(starts))
 	for i := range order {
 		order[i] = int32(i)
+		raw := t.label(made, int32(i))
+		if bytes.IndexByte(raw, '\\') < 0 {
+			continue
+		}
+		if label := appendQuoted(nil, unquoted(raw)); !bytes.Equal(label, raw) {
+			if made.labels == nil {
+				made.labels = make(map[int32][]byte)
+			}
+			made.labels[int32(i)] = label
+		}
 	}
-	slices.SortStableFunc(order, func(i, j int32) int { return bytes.Compare(t.name(made, i), t.name(made, j)) })
+	slices.SortStableFunc(order, func(i, j int32) int { return bytes.Compare(t.label(made, i), t.label(made, j)) })
 	made.byName = order[:0]
 	for i, position := range order {
-		if i+1 == len(order) || !bytes.Equal(t.name(made, order[i+1]), t.name(made, position)) {
+		if i+1 == len(order) || !bytes.Equal(t.label(made, order[i+1]), t.label(made, position)) {
 			made.byName = append(made.byName, position)
 		}
 	}
 	return made
 }
 
-// name returns the name of the member at a position.
-func (t Tree) name(of *table, position int32) []byte {
+// label returns the name of the member at a position as JSON text with its quotes. Of two
+// labels none is the beginning of the other, as they end with a quote.
+func (t Tree) label(of *table, position int32) []byte {
+	if label, ok := of.labels[position]; ok {
+		return label
+	}
 	start := int(of.starts[position])
-	return unquoted(t.text[start:skipString(t.text, start)])
+	return t.text[start:skipString(t.text, start)]
+}
+
+// compare compares a label with the name of the member at a position. It looks at no more
+// of a long name than the label is long.
+func (t Tree) compare(label []byte, of *table, position int32) int {
+	name, ok := of.labels[position]
+	if !ok {
+		name = t.text[of.starts[position]:]
+	}
+	return bytes.Compare(label, name[:min(len(name), len(label))])
 }
 
 // Lookup returns the text of the value that the tokens of a pointer lead to, as the
@@ -116,8 +143,9 @@ func (t Tree) Lookup(tokens []string) (value []byte, ok bool) {
 			}
 			begin = int(table.starts[n])
 		case t.text[begin] == '{':
+			label := appendQuoted(nil, []byte(token))
 			at, found := sort.Find(len(table.byName), func(i int) int {
-				return bytes.Compare([]byte(token), t.name(table, table.byName[i]))
+				return t.compare(label, table, table.byName[i])
 			})
 			if !found {
 				return nil, false

@@ -11,11 +11,11 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-faster/jx"
 
 	layout "gntconfd/gen/config/classic"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 )
 
@@ -37,9 +37,10 @@ func Older(version int64, sshKeyType bool) bool {
 // makes of the error of a decoder, that decoder and its text. When ctx ends, so does
 // lifting, with the error of ctx.
 func Lift(ctx context.Context, data []byte, fault func(err error, d *jx.Decoder, text []byte) error) (lifted []byte, origins map[string]string, err error) {
-	filled, err := canonical.Classic("Config").Append(nil, data)
+	form := canonical.Classic("Config")
+	filled, err := form.Append(nil, data)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, form.Placed(data, err)
 	}
 	var config layout.Config
 	d := jx.Decode(text{ctx, bytes.NewReader(filled)}, decodeSize)
@@ -56,7 +57,7 @@ func Lift(ctx context.Context, data []byte, fault func(err error, d *jx.Decoder,
 		nodes:    make(map[string]string),
 		networks: make(map[string]string),
 		origins:  make(map[string]string),
-		room:     maxPlaced * len(data),
+		room:     wire.ConfigGrowth*len(data) + 256<<10,
 	}
 	if err := l.run(); err != nil {
 		return nil, nil, err
@@ -90,13 +91,26 @@ type lifter struct {
 	nodes    map[string]string // UUIDs by name
 	networks map[string]string // UUIDs by name
 	origins  map[string]string // where objects were, by where they are
-	room     int               // how many bytes of nodes may still be gone through for disks
+	at       string            // the place of the object that is being lifted
+	room     int               // how many bytes may still be repeated
 }
 
-// maxPlaced is how many times the size of the file the nodes may take that instances have
-// disks on, written out with each disk. Ganeti's instances have two nodes at most, and the
-// text of a disk is longer than their names.
-const maxPlaced = 4
+// repeat takes the room for texts that are written or gone through again for each of many
+// objects: UUIDs of nodes and networks, times of an instance for its disks, the policy of
+// the cluster for its groups. Ganeti's objects are longer than what is repeated for them.
+func (l *lifter) repeat(texts ...string) {
+	for _, text := range texts {
+		l.room -= len(text) + len(`"",`)
+	}
+}
+
+// ended returns why lifting has to end, if it has: it is looked at for each object.
+func (l *lifter) ended() error {
+	if l.room < 0 {
+		return fmt.Errorf("%s: in the present layout it takes more than %d times the size of the file", l.at, wire.ConfigGrowth)
+	}
+	return l.ctx.Err()
+}
 
 func (l *lifter) run() error {
 	if l.cluster.UUID.Value == "" {
@@ -110,18 +124,29 @@ func (l *lifter) run() error {
 			l.networks[name] = uuid
 		}
 	}
-	l.liftInstances()
+	if err := l.liftInstances(); err != nil {
+		return err
+	}
 	if err := l.liftDisks(); err != nil {
 		return err
 	}
 	l.liftCluster()
-	l.liftPolicies()
-	return nil
+	return l.liftPolicies()
+}
+
+// derive is the function of that name, for which there has to be room.
+func (l *lifter) derive(identity ...string) string {
+	l.repeat(identity...)
+	return derive(identity...)
 }
 
 // derive makes a UUID of what identifies an object that has none.
 func derive(identity ...string) string {
-	sum := sha1.Sum([]byte("gntconfd\x00" + strings.Join(identity, "\x00")))
+	text := []byte("gntconfd")
+	for _, part := range identity {
+		text = append(append(text, 0), part...)
+	}
+	sum := sha1.Sum(text)
 	sum[6] = sum[6]&0x0f | 5<<4 // a UUID made of a name by SHA-1
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
@@ -130,6 +155,7 @@ func derive(identity ...string) string {
 // node returns the UUID of the node that reference means: a name, or a UUID already.
 func (l *lifter) node(reference string) string {
 	if uuid, ok := l.nodes[reference]; ok {
+		l.repeat(uuid)
 		return uuid
 	}
 	return reference
@@ -145,9 +171,13 @@ func (l *lifter) liftNodes() error {
 	}
 	nodes := make(layout.ConfigNodes, len(l.Nodes.Value))
 	for _, key := range slices.Sorted(maps.Keys(l.Nodes.Value)) {
+		l.at = place("nodes", key)
+		if err := l.ended(); err != nil {
+			return err
+		}
 		node := l.Nodes.Value[key]
 		if node.UUID.Value == "" {
-			node.UUID.SetTo(derive(l.cluster.UUID.Value, "node", node.Name.Value))
+			node.UUID.SetTo(l.derive(l.cluster.UUID.Value, "node", node.Name.Value))
 		}
 		if node.Group.Value == "" {
 			node.Group.SetTo(group)
@@ -180,15 +210,16 @@ func (l *lifter) addGroup() (string, error) {
 }
 
 // liftInstances brings the instances under their UUIDs and their disks out of them.
-func (l *lifter) liftInstances() {
+func (l *lifter) liftInstances() error {
 	if l.Disks.Value == nil {
 		l.Disks.SetTo(make(layout.ConfigDisks))
 	}
 	instances := make(layout.ConfigInstances, len(l.Instances.Value))
 	for _, key := range slices.Sorted(maps.Keys(l.Instances.Value)) {
+		l.at = place("instances", key)
 		instance := l.Instances.Value[key]
 		if instance.UUID.Value == "" {
-			instance.UUID.SetTo(derive(l.cluster.UUID.Value, "instance", instance.Name.Value))
+			instance.UUID.SetTo(l.derive(l.cluster.UUID.Value, "instance", instance.Name.Value))
 		}
 		if node, ok := instance.PrimaryNode.Get(); ok {
 			instance.PrimaryNode.SetTo(l.node(node))
@@ -200,15 +231,22 @@ func (l *lifter) liftInstances() {
 		for i := range instance.Nics.Value {
 			nic := &instance.Nics.Value[i]
 			l.liftNIC(nic)
+			if l.room < 0 {
+				break
+			}
 			if nic.UUID.Value == "" {
-				nic.UUID.SetTo(derive(instance.UUID.Value, "nic", fmt.Sprint(i)))
+				nic.UUID.SetTo(l.derive(instance.UUID.Value, "nic", fmt.Sprint(i)))
 			}
 		}
-		l.moved(place("instances", key), "instances", instance.UUID.Value)
-		l.takeDisks(&instance, place("instances", key))
+		l.moved(l.at, "instances", instance.UUID.Value)
+		l.takeDisks(&instance, l.at)
+		if err := l.ended(); err != nil {
+			return err
+		}
 		instances[instance.UUID.Value] = instance
 	}
 	l.Instances.SetTo(instances)
+	return nil
 }
 
 func liftState(instance *layout.Instance) {
@@ -236,6 +274,7 @@ func (l *lifter) liftNIC(nic *layout.NIC) {
 		nic.Nicparams.SetTo(params)
 	}
 	if uuid, ok := l.networks[nic.Network.Value]; ok {
+		l.repeat(uuid)
 		nic.Network.SetTo(uuid)
 	}
 }
@@ -254,6 +293,7 @@ func place(container, key string) string {
 
 // moved notes where an object was that has a key in a container now.
 func (l *lifter) moved(origin, container, key string) {
+	l.repeat(origin, key)
 	if now := place(container, key); now != origin {
 		l.origins[now] = origin
 	}
@@ -266,10 +306,13 @@ func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 		if !item.IsDisk() {
 			continue
 		}
+		if l.repeat(string(instance.Ctime), string(instance.Ctime)); l.room < 0 {
+			return
+		}
 		disk := item.Disk
 		position := fmt.Sprint(i)
 		if disk.UUID.Value == "" {
-			disk.UUID.SetTo(derive(instance.UUID.Value, "disk", position))
+			disk.UUID.SetTo(l.derive(instance.UUID.Value, "disk", position))
 		}
 		disk.IvName.SetTo("disk/" + position)
 		disk.SerialNo.SetTo(1)
@@ -283,57 +326,51 @@ func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 // liftDisks gives the disks present names and says which nodes they are on.
 func (l *lifter) liftDisks() error {
 	nodesOf := make(map[string][]string, len(l.Disks.Value))
-	for key, disk := range l.Disks.Value {
+	for _, key := range slices.Sorted(maps.Keys(l.Disks.Value)) {
+		if l.at = l.origin(place("disks", key)); l.room < 0 {
+			return l.ended()
+		}
+		disk := l.Disks.Value[key]
 		l.liftDisk(&disk)
 		l.Disks.Value[key] = disk
 		nodesOf[key] = distinct(appendNodes(nil, &disk))
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.Instances.Value)) {
-		if err := l.ctx.Err(); err != nil {
-			return err
-		}
+		l.at = l.origin(place("instances", key)) + "/disks"
 		instance := l.Instances.Value[key]
-		if !l.placeDisks(&instance, nodesOf) {
-			origin, moved := l.origins[place("instances", key)]
-			if !moved {
-				origin = place("instances", key)
-			}
-			return fmt.Errorf("%s/disks: with the nodes of the instances written out, their disks have more than %d times the size of the file",
-				origin, maxPlaced)
+		l.placeDisks(&instance, nodesOf)
+		if err := l.ended(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// placeDisks says which nodes the disks of an instance are on. It is false when there is
-// no room for that.
-func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]string) bool {
+// origin returns where in the file the object stands that is at a place now.
+func (l *lifter) origin(now string) string {
+	if origin, moved := l.origins[now]; moved {
+		return origin
+	}
+	return now
+}
+
+// placeDisks says which nodes the disks of an instance are on, as long as there is room.
+func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]string) {
 	nodes := []string{instance.PrimaryNode.Value}
 	for _, item := range instance.Disks.Value {
 		more := nodesOf[item.String]
-		if !l.spend(more) {
-			return false
+		if l.repeat(more...); l.room < 0 {
+			return
 		}
 		nodes = append(nodes, more...)
 	}
 	nodes = distinct(nodes)
 	for _, item := range instance.Disks.Value {
-		if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set {
-			if !l.placeDisk(&disk, nodes) {
-				return false
-			}
+		if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set && l.room >= 0 {
+			l.placeDisk(&disk, nodes)
 			l.Disks.Value[item.String] = disk
 		}
 	}
-	return true
-}
-
-// spend takes the room that nodes need, and reports whether there was enough.
-func (l *lifter) spend(nodes []string) bool {
-	for _, node := range nodes {
-		l.room -= len(node) + len(`"",`)
-	}
-	return l.room >= 0
 }
 
 // distinct returns the texts of a list in ascending order, each once. It reuses the
@@ -362,9 +399,13 @@ func (l *lifter) liftDisk(disk *layout.Disk) {
 	for i := range disk.Children.Value {
 		child := &disk.Children.Value[i]
 		if child.UUID.Value == "" {
-			child.UUID.SetTo(derive(disk.UUID.Value, "child", fmt.Sprint(i)))
+			child.UUID.SetTo(l.derive(disk.UUID.Value, "child", fmt.Sprint(i)))
+		}
+		if l.room < 0 {
+			return
 		}
 		if child.Ctime == nil {
+			l.repeat(string(disk.Ctime), string(disk.Ctime))
 			child.Ctime, child.Mtime = disk.Ctime, disk.Ctime
 		}
 		l.liftDisk(child)
@@ -398,29 +439,25 @@ func appendNodes(nodes []string, disk *layout.Disk) []string {
 }
 
 // placeDisk says that a disk is on the nodes that hold the disks of its instance,
-// if it is of a kind that is on particular nodes. It is false when there is no room.
-func (l *lifter) placeDisk(disk *layout.Disk, nodes []string) bool {
+// if it is of a kind that is on particular nodes.
+func (l *lifter) placeDisk(disk *layout.Disk, nodes []string) {
 	switch disk.DevType.Value {
 	case drbd:
-		return l.placeParts(disk, nodes)
+		l.placeParts(disk, nodes)
 	case plain, file:
 		disk.Nodes.SetTo(nodes)
-		return l.spend(nodes)
+		l.repeat(nodes...)
 	}
-	return true
 }
 
-func (l *lifter) placeParts(disk *layout.Disk, nodes []string) bool {
+func (l *lifter) placeParts(disk *layout.Disk, nodes []string) {
 	disk.Nodes.SetTo(nodes)
-	if !l.spend(nodes) {
-		return false
+	if l.repeat(nodes...); l.room < 0 {
+		return
 	}
 	for i := range disk.Children.Value {
-		if !l.placeParts(&disk.Children.Value[i], nodes) {
-			return false
-		}
+		l.placeParts(&disk.Children.Value[i], nodes)
 	}
-	return true
 }
 
 func (l *lifter) liftCluster() {
@@ -466,7 +503,7 @@ func (l *lifter) diskTemplates() []string {
 }
 
 // liftPolicies brings the instance policies of cluster and groups into their form.
-func (l *lifter) liftPolicies() {
+func (l *lifter) liftPolicies() error {
 	enabled := l.cluster.EnabledDiskTemplates.Value
 	forbidden := func(template string) bool { return !slices.Contains(enabled, template) }
 
@@ -475,22 +512,37 @@ func (l *lifter) liftPolicies() {
 		policy.Minmax[0] = fill(policy.Min.Value, policy.Max.Value, policy.Minmax[0])
 	}
 	policy.Templates.Value = slices.DeleteFunc(policy.Templates.Value, forbidden)
-	for key, group := range l.Nodegroups.Value {
+	for _, key := range slices.Sorted(maps.Keys(l.Nodegroups.Value)) {
+		l.at = place("nodegroups", key)
+		group := l.Nodegroups.Value[key]
 		own := &group.Ipolicy.Value
 		if len(own.Min.Value)+len(own.Max.Value) > 0 && len(policy.Minmax) > 0 {
+			for _, specs := range []layout.ISpec{policy.Minmax[0].Min.Value, policy.Minmax[0].Max.Value} {
+				for name, value := range specs {
+					l.repeat(name, string(value))
+					l.room -= entrySize
+				}
+			}
+			if err := l.ended(); err != nil {
+				return err
+			}
 			own.Minmax = []layout.ISpecRange{fill(own.Min.Value, own.Max.Value, policy.Minmax[0])}
 		}
 		own.Std = nil
 		own.Templates.Value = slices.DeleteFunc(own.Templates.Value, forbidden)
 		l.Nodegroups.Value[key] = group
 	}
+	return nil
 }
+
+// entrySize is what an entry of a map takes beside its texts, in bytes, with room to grow.
+const entrySize = 128
 
 // fill returns the range from smallest to largest, with what these lack from
 // another one.
 func fill(smallest, largest layout.ISpec, other layout.ISpecRange) layout.ISpecRange {
 	over := func(spec layout.ISpec, base layout.OptISpec) layout.OptISpec {
-		whole := make(layout.ISpec)
+		whole := make(layout.ISpec, len(base.Value)+len(spec))
 		maps.Copy(whole, base.Value)
 		maps.Copy(whole, spec)
 		return layout.NewOptISpec(whole)

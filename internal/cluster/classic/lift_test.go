@@ -167,7 +167,7 @@ func same(t *testing.T, want, got []byte) {
 func TestReleasesLoad(t *testing.T) {
 	for line, config := range releases(t) {
 		t.Run(line, func(t *testing.T) {
-			s, err := cluster.Load(config)
+			s, err := cluster.Parse(config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,11 +238,11 @@ func TestReleasesFollowEachOther(t *testing.T) {
 	configs := releases(t)
 	former := new(cluster.Snapshot)
 	for _, line := range []string{"2.6", "2.6", "2.13", "2.16", "2.8"} {
-		next, err := former.Next(t.Context(), bytes.NewReader(configs[line]))
+		next, err := cluster.Load(t.Context(), bytes.NewReader(configs[line]), cluster.Options{Former: former})
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		alone, err := cluster.Load(configs[line])
+		alone, err := cluster.Parse(configs[line])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +281,7 @@ func instance(members string) string {
 // at returns what a pointer leads to in a loaded configuration.
 func at(t *testing.T, config, pointer string) string {
 	t.Helper()
-	s, err := cluster.Load([]byte(config))
+	s, err := cluster.Parse([]byte(config))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, config)
 	}
@@ -430,7 +430,7 @@ func TestLiftErrors(t *testing.T) {
 		older(`,"ipolicy":{"min":7}`, ""):             `/cluster/ipolicy/min: unexpected number`,
 		older("", `,"nodes":{"a":{"name":"a"}}`):      `/nodes/a: key 'primary_ip' not found, object contains only ["name"]`,
 	} {
-		s, err := cluster.Load([]byte(config))
+		s, err := cluster.Parse([]byte(config))
 		if err == nil || s != nil {
 			t.Errorf("%s: loaded", config)
 			continue
@@ -457,7 +457,7 @@ func TestPresentLayoutUnderAnyVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := cluster.Load(text)
+		s, err := cluster.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}

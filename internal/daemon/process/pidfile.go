@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -75,5 +76,8 @@ func fill(file *os.File, text string) error {
 // Remove removes the file and then gives up the lock.
 func (p *PIDFile) Remove() error {
 	defer p.file.Close()
-	return os.Remove(p.file.Name())
+	if err := os.Remove(p.file.Name()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // somebody was faster
 }

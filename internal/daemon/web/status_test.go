@@ -87,7 +87,7 @@ func TestStatusPage(t *testing.T) {
 func TestStatusPageEscapes(t *testing.T) {
 	f := start(t, Options{})
 	const evil = `\"><script>alert(1)</script>`
-	snapshot, err := cluster.Load(bytes.ReplaceAll(sample.Config, []byte("cluster.example.org"), []byte(evil)))
+	snapshot, err := cluster.Parse(bytes.ReplaceAll(sample.Config, []byte("cluster.example.org"), []byte(evil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,11 +60,11 @@ func start(t *testing.T, o Options) *fixture {
 	}
 	f := &fixture{server: s}
 	f.client.Transport = &http.Transport{}
-	snapshot, err := cluster.Load(sample.Config)
+	snapshot, err := cluster.Parse(sample.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetBook(answer.Prepare(snapshot))
+	s.SetResponder(answer.Prepare(snapshot))
 	f.state.Store(&reload.State{
 		Snapshot: snapshot, Size: len(sample.Config), LoadedAt: time.Now(), LoadTime: 3 * time.Millisecond, Loads: 1,
 	})

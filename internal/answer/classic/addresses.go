@@ -1,18 +1,20 @@
-package answer
+package classic
 
 import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
 )
 
-// classicLink is a link with the instance addresses on it. A nil classicLink has
+// link is a link with the instance addresses on it. A nil link has
 // none.
-type classicLink struct {
-	ips   Reply
+type link struct {
+	ips   answer.Reply
 	nodes map[string]string // by address, the node's primary IP; empty where that is not known
 }
 
@@ -20,10 +22,10 @@ type classicLink struct {
 // For the Python daemon order and the owner of a doubled address were a matter of
 // its hashes; here they are as with its Haskell twin: ascending, and the last
 // instance by name.
-func (b *ClassicBook) prepareLinks(s *Scratch) {
+func (b *Book) prepareLinks(s *answer.Scratch) {
 	instances := slices.Clone(b.snapshot.Instances)
 	slices.SortStableFunc(instances, func(x, y cluster.Instance) int { return strings.Compare(x.Name, y.Name) })
-	b.links = make(map[string]*classicLink)
+	b.links = make(map[string]*link)
 	ips := make(map[string][]string)
 	for i := range instances {
 		nodeIP := ""
@@ -39,7 +41,7 @@ func (b *ClassicBook) prepareLinks(s *Scratch) {
 				name = address.Link
 			}
 			if b.links[name] == nil {
-				b.links[name] = &classicLink{nodes: make(map[string]string)}
+				b.links[name] = &link{nodes: make(map[string]string)}
 			}
 			b.links[name].nodes[address.IP] = nodeIP
 			ips[name] = append(ips[name], address.IP)
@@ -54,7 +56,7 @@ func (b *ClassicBook) prepareLinks(s *Scratch) {
 
 // link returns the link that a query names: the default one for what Python takes
 // for false. It is false for a name that Python cannot look up.
-func (b *ClassicBook) link(name any) (*classicLink, bool) {
+func (b *Book) link(name any) (*link, bool) {
 	if !truthy(name) {
 		name = b.snapshot.DefaultLink
 	}
@@ -65,7 +67,7 @@ func (b *ClassicBook) link(name any) (*classicLink, bool) {
 }
 
 // answerLink answers with the instance addresses of a link.
-func (b *ClassicBook) answerLink(query classicQuery, _ *Scratch) (Reply, bool) {
+func (b *Book) answerLink(query query, _ *answer.Scratch) (answer.Reply, bool) {
 	link, ok := b.link(query.value)
 	if link == nil {
 		return b.emptyLink, ok
@@ -75,7 +77,7 @@ func (b *ClassicBook) answerLink(query classicQuery, _ *Scratch) (Reply, bool) {
 
 // answerNodeByInstanceIP answers with the primary IP of the node that runs the
 // instance with an address, or with one such answer for each address of a list.
-func (b *ClassicBook) answerNodeByInstanceIP(query classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerNodeByInstanceIP(query query, s *answer.Scratch) (answer.Reply, bool) {
 	parameters, _ := query.value.(map[string]any)
 	ip, single := parameters[wire.ParameterIP]
 	list, several := parameters[wire.ParameterIPList]
@@ -85,66 +87,74 @@ func (b *ClassicBook) answerNodeByInstanceIP(query classicQuery, s *Scratch) (Re
 	case several:
 		var ok bool
 		if ips, ok = elements(list); !ok {
-			return Reply{}, false
+			return answer.Reply{}, false
 		}
 	default:
 		return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
 	}
 
-	link, found := b.link(parameters[wire.ParameterLink])
+	link, known := b.link(parameters[wire.ParameterLink])
 	for _, ip := range ips {
 		if _, ok := ip.(string); !ok {
 			return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
-		} else if !found { // only looked up when there is an address to look for
-			return Reply{}, false
+		} else if !known { // only looked up when there is an address to look for
+			return answer.Reply{}, false
 		}
 	}
-	e := s.begin()
+	e := s.Begin()
 	if single {
-		answer := link.find(ip.(string))
-		if tooLarge(e, quoted(answer.V1.String)) {
+		found := link.find(ip.(string))
+		if answer.Exceeds(e, answer.Quoted(found.Answer.String)) {
 			return b.tooLarge, true
 		}
-		answer.V1.Encode(e)
-		return b.end(s, answer.V0), true
+		found.Answer.Encode(e)
+		return b.end(s, found.Status), true
 	}
 	e.ArrStart()
 	for _, ip := range ips {
-		answer := link.find(ip.(string))
-		if tooLarge(e, quoted(answer.V1.String)) {
+		found := link.find(ip.(string))
+		if answer.Exceeds(e, answer.Quoted(found.Answer.String)) {
 			return b.tooLarge, true
 		}
-		answer.Encode(e)
+		found.Encode(e)
 	}
 	e.ArrEnd()
 	return b.end(s, wire.StatusOK), true
 }
 
 // find returns the answer to the question for one address.
-func (l *classicLink) find(ip string) wire.ClassicNodeIPAnswer {
+func (l *link) find(ip string) wire.ClassicNodeIPAnswer {
 	code := int64(wire.ClassicErrorUnknownEntry)
 	if l != nil {
 		nodeIP, known := l.nodes[ip]
 		switch {
 		case nodeIP != "":
-			return wire.ClassicNodeIPAnswer{V0: wire.StatusOK, V1: wire.NewStringClassicNodeIPAnswerV1(nodeIP)}
+			return wire.ClassicNodeIPAnswer{Status: wire.StatusOK, Answer: wire.NewStringClassicNodeIPAnswerAnswer(nodeIP)}
 		case known:
 			code = wire.ClassicErrorInternal
 		}
 	}
-	return wire.ClassicNodeIPAnswer{V0: wire.StatusError, V1: wire.NewInt64ClassicNodeIPAnswerV1(code)}
+	return wire.ClassicNodeIPAnswer{Status: wire.StatusError, Answer: wire.NewInt64ClassicNodeIPAnswerAnswer(code)}
 }
+
+// maxClassicAnswers is how many answers for one address each fit into a reply, at most.
+const maxClassicAnswers = wire.MaxDatagramSize / len(`[1,0],`)
 
 // elements returns what Python's for loop goes through: the elements of a list,
 // the characters of a text, the keys of an object (here in ascending order). It is
-// false for what cannot be gone through.
+// false for what cannot be gone through. Of a text it has no more than one character
+// more than a reply has room for.
 func elements(value any) ([]any, bool) {
 	var all []any
 	switch value := value.(type) {
 	case []any:
 		return value, true
 	case string:
+		all = make([]any, 0, min(utf8.RuneCountInString(value), maxClassicAnswers+1))
 		for _, character := range value {
+			if len(all) > maxClassicAnswers {
+				break // the reply is too large already
+			}
 			all = append(all, string(character))
 		}
 	case map[string]any:

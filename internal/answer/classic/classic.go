@@ -1,4 +1,7 @@
-package answer
+// Package classic gives the reply to a request from a snapshot of the cluster, in the
+// words of the daemon of Ganeti 2.6. It was written in Python and looked at queries with
+// Python's eyes.
+package classic
 
 import (
 	"bytes"
@@ -6,60 +9,62 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
+	protocol "gntconfd/internal/wire"
 )
 
-// ClassicBook is a Book in the dialect of Ganeti 2.6: it answers as the Python
-// daemon of that release did, which looked at queries with Python's eyes. It is
-// immutable and safe for concurrent use.
-type ClassicBook struct {
+// Book answers requests from one snapshot. It is immutable and safe for concurrent use.
+type Book struct {
 	snapshot *cluster.Snapshot
 	serial   wire.OptInt64
 	master   any // the master's name, or nil when the configuration has none
 
-	allNodes   Reply
-	candidates Reply
-	links      map[string]*classicLink
-	emptyLink  Reply
-	tooLarge   Reply
+	allNodes   answer.Reply
+	candidates answer.Reply
+	links      map[string]*link
+	emptyLink  answer.Reply
+	tooLarge   answer.Reply
 
 	byInstance map[string][]int32 // the minors of each node by instance: by its UUID, positions in its Minors
 }
 
-// classicQuery is the query of a request, as text and as the value that the text
+// query is the query of a request, as text and as the value that the text
 // stands for: nil, bool, json.Number, string, []any or map[string]any.
-type classicQuery struct {
+type query struct {
 	text  jx.Raw // nil when the request has none
 	value any
 }
 
-// classicAnswerers are answerers of the dialect of Ganeti 2.6.
-var classicAnswerers = [...]func(*ClassicBook, classicQuery, *Scratch) (Reply, bool){
-	wire.RequestPing:                (*ClassicBook).answerPing,
-	wire.RequestNodeRoleByName:      (*ClassicBook).answerNodeRole,
-	wire.RequestNodePIPByInstanceIP: (*ClassicBook).answerNodeByInstanceIP,
-	wire.RequestClusterMaster:       (*ClassicBook).answerMaster,
-	wire.RequestNodePIPList:         (*ClassicBook).answerNodeList,
-	wire.RequestMCPIPList:           (*ClassicBook).answerCandidateList,
-	wire.RequestInstanceIPsList:     (*ClassicBook).answerLink,
-	wire.RequestNodeDRBD:            (*ClassicBook).answerNodeMinors,
-	wire.RequestNodeInstances:       (*ClassicBook).answerUnknownType,
-	wire.RequestInstanceDisks:       (*ClassicBook).answerUnknownType,
-	wire.RequestConfigQuery:         (*ClassicBook).answerUnknownType,
-	wire.RequestDataCollectors:      (*ClassicBook).answerUnknownType,
+// answerers has one function for each request type. They return false for a request that
+// is met with silence.
+var answerers = [...]func(*Book, query, *answer.Scratch) (answer.Reply, bool){
+	wire.RequestPing:                (*Book).answerPing,
+	wire.RequestNodeRoleByName:      (*Book).answerNodeRole,
+	wire.RequestNodePIPByInstanceIP: (*Book).answerNodeByInstanceIP,
+	wire.RequestClusterMaster:       (*Book).answerMaster,
+	wire.RequestNodePIPList:         (*Book).answerNodeList,
+	wire.RequestMCPIPList:           (*Book).answerCandidateList,
+	wire.RequestInstanceIPsList:     (*Book).answerLink,
+	wire.RequestNodeDRBD:            (*Book).answerNodeMinors,
+	wire.RequestNodeInstances:       (*Book).answerUnknownType,
+	wire.RequestInstanceDisks:       (*Book).answerUnknownType,
+	wire.RequestConfigQuery:         (*Book).answerUnknownType,
+	wire.RequestDataCollectors:      (*Book).answerUnknownType,
 }
 
-// PrepareClassic makes a ClassicBook of a snapshot. It is nil for one without
+// Prepare makes a Book of a snapshot. It is nil for one without
 // default nic parameters: Ganeti's daemon does not run on such a configuration.
-func PrepareClassic(snapshot *cluster.Snapshot) *ClassicBook {
+func Prepare(snapshot *cluster.Snapshot) *Book {
 	if !snapshot.HasDefaultLink {
 		return nil
 	}
-	b := &ClassicBook{snapshot: snapshot}
+	b := &Book{snapshot: snapshot}
 	if snapshot.ConfigSerial != 0 {
 		b.serial.SetTo(snapshot.ConfigSerial)
 	}
@@ -69,8 +74,8 @@ func PrepareClassic(snapshot *cluster.Snapshot) *ClassicBook {
 			b.master = node.Name
 		}
 	}
-	var s Scratch
-	b.tooLarge = b.text(&s, wire.StatusError, tooLargeText).prepared()
+	var s answer.Scratch
+	b.tooLarge = b.text(&s, wire.StatusError, answer.TooLargeText).Prepared()
 	b.tooLarge.TooLarge = true
 	b.prepareNodes(&s)
 	b.prepareLinks(&s)
@@ -78,27 +83,40 @@ func PrepareClassic(snapshot *cluster.Snapshot) *ClassicBook {
 	return b
 }
 
+// Respond is answer.Book.Respond in this dialect: its clock has a fraction of a second.
+func (b *Book) Respond(codec *protocol.Codec, now time.Time, s *answer.Scratch) (answer.Response, protocol.Refusal) {
+	request, refusal := codec.ClassicRequest(now)
+	if refusal != protocol.Accepted {
+		return answer.Response{}, refusal
+	}
+	reply, ok := b.Answer(request, s)
+	if !ok {
+		return answer.Response{}, protocol.RefusedRequest
+	}
+	return answer.Response{Type: request.Type, Rsalt: request.Rsalt, Reply: reply}, protocol.Accepted
+}
+
 // Answer returns the reply to a valid request, and false when it is met with
 // silence. A reply that was not prepared is made in s and valid until the next
 // use of s.
-func (b *ClassicBook) Answer(request *wire.ClassicRequest, s *Scratch) (Reply, bool) {
-	query := classicQuery{text: request.Query}
+func (b *Book) Answer(request *wire.ClassicRequest, s *answer.Scratch) (answer.Reply, bool) {
+	query := query{text: request.Query}
 	// The one type that was not the Python daemon's reads the text itself.
 	if query.text != nil && request.Type != wire.RequestNodeDRBD {
 		d := json.NewDecoder(bytes.NewReader(query.text))
 		d.UseNumber()
 		if err := d.Decode(&query.value); err != nil {
-			return Reply{}, false
+			return answer.Reply{}, false
 		}
 	}
-	return classicAnswerers[request.Type](b, query, s)
+	return answerers[request.Type](b, query, s)
 }
 
 // TooLarge returns the reply that takes the place of one which does not fit into
 // a datagram.
-func (b *ClassicBook) TooLarge() Reply { return b.tooLarge }
+func (b *Book) TooLarge() answer.Reply { return b.tooLarge }
 
-func (b *ClassicBook) answerPing(query classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerPing(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value != nil {
 		return b.text(s, wire.StatusError, "non-empty ping query"), true
 	}
@@ -107,7 +125,7 @@ func (b *ClassicBook) answerPing(query classicQuery, s *Scratch) (Reply, bool) {
 
 // answerNodeRole answers with the role of a node. The master is known by its name
 // alone, also when there is no such node.
-func (b *ClassicBook) answerNodeRole(query classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerNodeRole(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value == b.master {
 		return b.code(s, wire.StatusOK, wire.NodeRoleMaster), true
 	}
@@ -131,13 +149,13 @@ func (b *ClassicBook) answerNodeRole(query classicQuery, s *Scratch) (Reply, boo
 	return b.code(s, wire.StatusOK, role), true
 }
 
-func (b *ClassicBook) answerMaster(query classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerMaster(query query, s *answer.Scratch) (answer.Reply, bool) {
 	parameters, ok := query.value.(map[string]any)
 	switch {
 	case !ok && truthy(query.value):
 		return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
 	case !ok && b.master == nil:
-		s.begin()
+		s.Begin()
 		return b.end(s, wire.StatusOK), true
 	case !ok:
 		return b.text(s, wire.StatusOK, b.master.(string)), true
@@ -146,7 +164,7 @@ func (b *ClassicBook) answerMaster(query classicQuery, s *Scratch) (Reply, bool)
 	if !ok {
 		return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
 	}
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, field := range fields {
 		var text any
@@ -162,7 +180,7 @@ func (b *ClassicBook) answerMaster(query classicQuery, s *Scratch) (Reply, bool)
 		default:
 			continue
 		}
-		if name, ok := text.(string); ok && tooLarge(e, quoted(name)) {
+		if name, ok := text.(string); ok && answer.Exceeds(e, answer.Quoted(name)) {
 			return b.tooLarge, true
 		}
 		appendNullable(e, text)
@@ -183,7 +201,7 @@ func appendNullable(e *jx.Encoder, text any) {
 // prepareNodes prepares the primary IPs of all nodes and of the candidates. The
 // Python daemon had them in the order of its hashes; this is that of its Haskell
 // twin: names, descending.
-func (b *ClassicBook) prepareNodes(s *Scratch) {
+func (b *Book) prepareNodes(s *answer.Scratch) {
 	nodes := slices.Clone(b.snapshot.Nodes)
 	slices.SortStableFunc(nodes, func(x, y cluster.Node) int { return strings.Compare(y.Name, x.Name) })
 	var all, candidates []string
@@ -197,14 +215,14 @@ func (b *ClassicBook) prepareNodes(s *Scratch) {
 	b.candidates = b.prepareList(s, candidates)
 }
 
-func (b *ClassicBook) answerNodeList(query classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerNodeList(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value != nil {
 		return b.text(s, wire.StatusError, "non-empty node primary IPs query"), true
 	}
 	return b.allNodes, true
 }
 
-func (b *ClassicBook) answerCandidateList(query classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerCandidateList(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value != nil {
 		return b.text(s, wire.StatusError, "non-empty master candidates primary IPs query"), true
 	}
@@ -213,23 +231,23 @@ func (b *ClassicBook) answerCandidateList(query classicQuery, s *Scratch) (Reply
 
 // answerNodeMinors answers with the DRBD minors of a node, as the Haskell twin of
 // the Python daemon did, which itself knew this type of request by its number only.
-func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, bool) {
-	parsed := noQuery
+func (b *Book) answerNodeMinors(query query, s *answer.Scratch) (answer.Reply, bool) {
+	parsed := wire.Query{Type: wire.NullQuery}
 	if query.text != nil {
 		if err := parsed.Decode(jx.DecodeBytes(query.text)); err != nil || parsed.Validate() != nil {
-			return Reply{}, false
+			return answer.Reply{}, false
 		}
 	}
 	if parsed.Type != wire.StringQuery {
-		return b.text(s, wire.StatusError, invalidQuery(&parsed)), true
+		return b.text(s, wire.StatusError, answer.InvalidQuery(&parsed)), true
 	}
 	i, match := b.snapshot.FindNode(parsed.String)
 	if match != cluster.Found {
-		return b.text(s, wire.StatusError, nodeProblem(parsed.String, match)), true
+		return b.text(s, wire.StatusError, answer.NodeProblem(parsed.String, match)), true
 	}
 	node := &b.snapshot.Nodes[i]
 	minors, _ := b.snapshot.Minors(node)
-	e := s.begin()
+	e := s.Begin()
 	e.ArrStart()
 	for _, at := range b.byInstance[node.UUID] {
 		m := &minors[at]
@@ -238,17 +256,17 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 			peer = b.snapshot.Nodes[m.Peer].Name
 		}
 		row := wire.NodeMinor{
-			V0: node.Name,
-			V1: m.Minor,
-			V2: m.Instance,
-			V3: "disk/" + strconv.Itoa(int(m.Disk)),
-			V4: wire.MinorRoleSecondary,
-			V5: peer,
+			Node:     node.Name,
+			Minor:    m.Minor,
+			Instance: m.Instance,
+			Disk:     "disk/" + strconv.Itoa(int(m.Disk)),
+			Role:     wire.MinorRoleSecondary,
+			Peer:     peer,
 		}
 		if m.Primary {
-			row.V4 = wire.MinorRolePrimary
+			row.Role = wire.MinorRolePrimary
 		}
-		if tooLarge(e, quoted(row.V0)+quoted(row.V2)+quoted(row.V5)) {
+		if answer.Exceeds(e, answer.Quoted(row.Node)+answer.Quoted(row.Instance)+answer.Quoted(row.Peer)) {
 			return b.tooLarge, true
 		}
 		row.Encode(e)
@@ -258,7 +276,7 @@ func (b *ClassicBook) answerNodeMinors(query classicQuery, s *Scratch) (Reply, b
 }
 
 // sortMinors sorts the minors of each node by the names of their instances.
-func (b *ClassicBook) sortMinors() {
+func (b *Book) sortMinors() {
 	b.byInstance = make(map[string][]int32)
 	for i := range b.snapshot.Nodes {
 		node := &b.snapshot.Nodes[i]
@@ -274,13 +292,13 @@ func (b *ClassicBook) sortMinors() {
 	}
 }
 
-func (b *ClassicBook) answerUnknownType(_ classicQuery, s *Scratch) (Reply, bool) {
+func (b *Book) answerUnknownType(_ query, s *answer.Scratch) (answer.Reply, bool) {
 	return b.text(s, wire.StatusNotImplemented, "not implemented"), true
 }
 
 // node returns the node that the configuration refers to by exactly its key or
 // its name, and nil where there is none.
-func (b *ClassicBook) node(reference string) *cluster.Node {
+func (b *Book) node(reference string) *cluster.Node {
 	i, match := b.snapshot.FindNode(reference)
 	if match != cluster.Found {
 		return nil
@@ -293,43 +311,43 @@ func (b *ClassicBook) node(reference string) *cluster.Node {
 }
 
 // text makes a reply whose answer is a text.
-func (b *ClassicBook) text(s *Scratch, status wire.Status, text string) Reply {
-	s.begin().Str(cut(text))
+func (b *Book) text(s *answer.Scratch, status wire.Status, text string) answer.Reply {
+	s.Begin().Str(answer.Cut(text))
 	return b.end(s, status)
 }
 
 // code makes a reply whose answer is a number.
-func (b *ClassicBook) code(s *Scratch, status wire.Status, code int) Reply {
-	s.begin().Int(code)
+func (b *Book) code(s *answer.Scratch, status wire.Status, code int) answer.Reply {
+	s.Begin().Int(code)
 	return b.end(s, status)
 }
 
 // prepareList prepares a reply whose answer is a list of texts.
-func (b *ClassicBook) prepareList(s *Scratch, texts []string) Reply {
-	e := s.begin()
+func (b *Book) prepareList(s *answer.Scratch, texts []string) answer.Reply {
+	e := s.Begin()
 	e.ArrStart()
 	for _, text := range texts {
-		if tooLarge(e, quoted(text)) {
+		if answer.Exceeds(e, answer.Quoted(text)) {
 			return b.tooLarge
 		}
 		e.Str(text)
 	}
 	e.ArrEnd()
-	return b.end(s, wire.StatusOK).prepared()
+	return b.end(s, wire.StatusOK).Prepared()
 }
 
 // end makes a reply of the answer that was written since s.begin. Nothing written
 // is null, which is left out.
-func (b *ClassicBook) end(s *Scratch, status wire.Status) Reply {
+func (b *Book) end(s *answer.Scratch, status wire.Status) answer.Reply {
 	reply := wire.ClassicReply{
 		Protocol: wire.ProtocolVersion,
 		Status:   status,
-		Answer:   s.answer.Bytes(),
+		Answer:   s.Answer.Bytes(),
 		Serial:   b.serial,
 	}
-	s.reply.Reset()
-	reply.Encode(&s.reply)
-	return Reply{Status: status, Text: s.reply.Bytes()}
+	s.Message.Reset()
+	reply.Encode(&s.Message)
+	return answer.Reply{Status: status, Text: s.Message.Bytes()}
 }
 
 // truthy reports whether Python takes a value for true.

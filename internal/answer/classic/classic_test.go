@@ -1,4 +1,4 @@
-package answer
+package classic
 
 import (
 	"fmt"
@@ -8,19 +8,20 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
 )
 
-// askClassic is ask in the dialect of Ganeti 2.6: status, answer and serial of the
+// ask is ask in the dialect of Ganeti 2.6: status, answer and serial of the
 // reply, with "-" for what is left out.
-func askClassic(t *testing.T, b *ClassicBook, members string) string {
+func ask(t *testing.T, b *Book, members string) string {
 	t.Helper()
 	var request wire.ClassicRequest
 	if err := request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"rs",` + members + `}`)); err != nil {
 		t.Fatalf("%s: %v", members, err)
 	}
-	reply, ok := b.Answer(&request, new(Scratch))
+	reply, ok := b.Answer(&request, new(answer.Scratch))
 	if !ok {
 		return "silence"
 	}
@@ -31,26 +32,26 @@ func askClassic(t *testing.T, b *ClassicBook, members string) string {
 	if got.Status != reply.Status {
 		t.Errorf("%s: status %d in a reply with status %d", members, got.Status, reply.Status)
 	}
-	answer, serial := "-", "-"
+	text, serial := "-", "-"
 	if got.Answer != nil {
-		answer = string(got.Answer)
+		text = string(got.Answer)
 	}
 	if got.Serial.Set {
 		serial = fmt.Sprint(got.Serial.Value)
 	}
-	return fmt.Sprintf("%d %s %s", got.Status, answer, serial)
+	return fmt.Sprintf("%d %s %s", got.Status, text, serial)
 }
 
-func loadClassic(t *testing.T, config string) *ClassicBook {
+func load(t *testing.T, config string) *Book {
 	t.Helper()
-	snapshot, err := cluster.Load([]byte(config))
+	snapshot, err := cluster.Parse([]byte(config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return PrepareClassic(snapshot)
+	return Prepare(snapshot)
 }
 
-const classicConfig = `{"version":2060000,"serial_no":734,"cluster":{"serial_no":41,"master_node":"a.x","master_ip":"192.0.2.100",
+const config = `{"version":2060000,"serial_no":734,"cluster":{"serial_no":41,"master_node":"a.x","master_ip":"192.0.2.100",
 "enabled_hypervisors":[],"ssh_key_type":"rsa","nicparams":{"default":{"link":"br0"}}},
 "nodes":{
 "1":{"name":"a.x","primary_ip":"192.0.2.1","master_candidate":true,"offline":false,"drained":false,"uuid":"1","serial_no":1},
@@ -64,8 +65,8 @@ const classicConfig = `{"version":2060000,"serial_no":734,"cluster":{"serial_no"
 "k":{"uuid":"k","serial_no":1,"name":"four","primary_node":"a","nics":[{"ip":"10.0.0.5","nicparams":{}}]}},
 "disks":{"d":{"uuid":"d","dev_type":"drbd","logical_id":["1","gone",11000,3,4,"s"]}}}`
 
-func TestClassicAnswers(t *testing.T) {
-	b := loadClassic(t, classicConfig)
+func TestAnswers(t *testing.T) {
+	b := load(t, config)
 	for _, test := range []struct{ request, want string }{
 		{`"type":0`, `0 "ok" 734`},
 		{`"type":0,"query":null`, `0 "ok" 734`},
@@ -123,15 +124,15 @@ func TestClassicAnswers(t *testing.T) {
 		{`"type":8,"query":"a.x"`, `2 "not implemented" 734`},
 		{`"type":11,"query":[]`, `2 "not implemented" 734`},
 	} {
-		if got := askClassic(t, b, test.request); got != test.want {
+		if got := ask(t, b, test.request); got != test.want {
 			t.Errorf("%s\n got %s\nwant %s", test.request, got, test.want)
 		}
 	}
 }
 
 // What is null is left out of replies, but not of lists.
-func TestClassicNulls(t *testing.T) {
-	b := loadClassic(t, strings.NewReplacer(`"serial_no":734,`, ``, `"master_node":"a.x"`, `"master_node":""`).Replace(classicConfig))
+func TestNulls(t *testing.T) {
+	b := load(t, strings.NewReplacer(`"serial_no":734,`, ``, `"master_node":"a.x"`, `"master_node":""`).Replace(config))
 	for request, want := range map[string]string{
 		`"type":0`:                            `0 "ok" -`,
 		`"type":1`:                            `0 0 -`,
@@ -142,60 +143,60 @@ func TestClassicNulls(t *testing.T) {
 		`"type":2,"query":{"1":"10.0.0.9"}`:   `0 "192.0.2.1" -`,
 		`"type":2,"query":{"2":["10.0.0.9"]}`: `0 [[0,"192.0.2.1"]] -`,
 	} {
-		if got := askClassic(t, b, request); got != want {
+		if got := ask(t, b, request); got != want {
 			t.Errorf("%s: %s, want %s", request, got, want)
 		}
 	}
 }
 
 // A master that is no node is known by its name, and has no address.
-func TestClassicForeignMaster(t *testing.T) {
-	b := loadClassic(t, strings.Replace(classicConfig, `"master_node":"a.x"`, `"master_node":"a"`, 1))
+func TestForeignMaster(t *testing.T) {
+	b := load(t, strings.Replace(config, `"master_node":"a.x"`, `"master_node":"a"`, 1))
 	for request, want := range map[string]string{
 		`"type":1,"query":"a"`:             `0 0 734`,
 		`"type":1,"query":"a.x"`:           `0 1 734`,
 		`"type":3`:                         `0 "a" 734`,
 		`"type":3,"query":{"3":["0","2"]}`: `0 ["a",null] 734`,
 	} {
-		if got := askClassic(t, b, request); got != want {
+		if got := ask(t, b, request); got != want {
 			t.Errorf("%s: %s, want %s", request, got, want)
 		}
 	}
 }
 
 // A configuration of Ganeti 3.0 can be served to old clients: by names.
-func TestClassicOnSample(t *testing.T) {
-	b := loadClassic(t, string(sample.Config))
+func TestOnSample(t *testing.T) {
+	b := load(t, string(sample.Config))
 	for request, want := range map[string]string{
 		`"type":1,"query":"node1.example.org"`:  `0 0`,
 		`"type":3`:                              `0 "node1.example.org"`,
 		`"type":3,"query":{"3":["0","1","2"]}`:  `0 ["node1.example.org","192.0.2.10","192.0.2.11"]`,
 		`"type":2,"query":{"1":"203.0.113.10"}`: `0 "192.0.2.12"`,
 	} {
-		if got := askClassic(t, b, request); !strings.HasPrefix(got, want+" ") {
+		if got := ask(t, b, request); !strings.HasPrefix(got, want+" ") {
 			t.Errorf("%s: %s, want %s", request, got, want)
 		}
 	}
 }
 
-func TestClassicNeedsADefaultLink(t *testing.T) {
-	if b := loadClassic(t, strings.Replace(classicConfig, `"default":{`, `"other":{`, 1)); b != nil {
+func TestNeedsADefaultLink(t *testing.T) {
+	if b := load(t, strings.Replace(config, `"default":{`, `"other":{`, 1)); b != nil {
 		t.Error("a configuration without default nic parameters is served")
 	}
 }
 
-func TestClassicTooLarge(t *testing.T) {
+func TestTooLarge(t *testing.T) {
 	var nodes, nics strings.Builder
 	for i := range 5000 {
 		fmt.Fprintf(&nodes, `,"n%d":{"name":"node%d","primary_ip":"2001:db8::%d","master_candidate":true,`+
 			`"offline":false,"drained":false,"uuid":"n%d","serial_no":1}`, i, i, i, i)
 		fmt.Fprintf(&nics, `,{"ip":"2001:db8:1::%d","nicparams":{}}`, i)
 	}
-	config := strings.NewReplacer(`"nodes":{`, `"nodes":{`+nodes.String()[1:]+`,`,
-		`"nics":[`, `"nics":[`+nics.String()[1:]+`,`).Replace(classicConfig)
-	b := loadClassic(t, config)
+	large := strings.NewReplacer(`"nodes":{`, `"nodes":{`+nodes.String()[1:]+`,`,
+		`"nics":[`, `"nics":[`+nics.String()[1:]+`,`).Replace(config)
+	b := load(t, large)
 	for _, request := range []string{`"type":4`, `"type":5`, `"type":6`} {
-		if got := askClassic(t, b, request); !strings.HasPrefix(got, `1 "Reply too large`) || !strings.HasSuffix(got, `" 734`) {
+		if got := ask(t, b, request); !strings.HasPrefix(got, `1 "Reply too large`) || !strings.HasSuffix(got, `" 734`) {
 			t.Errorf("%s: %.100s", request, got)
 		}
 	}

@@ -1,0 +1,37 @@
+# Each target calls the tool that does the work; CONTRIBUTING.md has more of them.
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+check: ## formatting, vet and linters
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2 run
+
+test: ## all tests; what they need and is not there is skipped
+	go test -timeout 1h ./...
+
+interop: ## all tests, with the race detector; nothing may be skipped
+	CONFD_INTEROP=require go test -race -shuffle=on -timeout 1h ./...
+
+generate: ## make the code in gen anew from spec
+	go generate .
+
+fuzz: ## each fuzz target for ten seconds
+	@for package in ./fuzz ./client; do for target in $$(go test $$package -list '^Fuzz' | grep '^Fuzz'); do \
+	  go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime 10s -fuzzminimizetime 1x || exit 1; done; done
+
+bench: ## the daemon beside the bound of this machine
+	go run ./cmd/confdctl bench --echo-hmac
+
+package: ## .deb and .rpm
+	go run ./packaging/build
+
+rename: ## give the module another name: make rename MODULE=example.org/gntconfd
+	@[ -n "$(MODULE)" ] || { echo "make rename MODULE=example.org/gntconfd" >&2; exit 1; }
+	@old=$$(go list -m) folders='(client|cmd|examples|fuzz|gen|internal|packaging|spec)' && go mod edit -module $(MODULE) && \
+	  git grep -lE "\b$$old/$$folders\b" -- '*.go' '*.tmpl' docs | xargs sed -E -i "s#\b$$old/$$folders\b#$(MODULE)/\1#g" && \
+	  git ls-files '*.go' | xargs gofmt -w
+
+.PHONY: help check test interop generate fuzz bench package rename

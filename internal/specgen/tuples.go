@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+// tuples returns generated Go code in which the elements of tuples go by the names that
+// the schema has for them. ogen calls them V0, V1 and so on.
+func tuples(schema, code []byte) ([]byte, error) {
+	var source struct {
+		Definitions map[string]json.RawMessage `json:"definitions"`
+	}
+	if err := json.Unmarshal(schema, &source); err != nil {
+		return nil, err
+	}
+	elements := make(map[string][]string) // names of the elements, by type
+	for name, text := range source.Definitions {
+		var tuple struct {
+			Items []struct {
+				Name string `json:"x-confd-name"`
+			} `json:"items"`
+		}
+		if json.Unmarshal(text, &tuple) != nil || len(tuple.Items) == 0 || tuple.Items[0].Name == "" {
+			continue // items may also be one schema for all
+		}
+		for _, item := range tuple.Items {
+			elements[name] = append(elements[name], goName(item.Name))
+		}
+	}
+
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, "", code, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	type span struct {
+		from, to int
+		names    []string
+	}
+	var spans []span // the declarations that use the elements, as positions in the code
+	for _, decl := range file.Decls {
+		typ, doc := owner(decl)
+		if names, ok := elements[typ]; ok {
+			from := decl.Pos()
+			if doc != nil {
+				from = doc.Pos()
+			}
+			spans = append(spans, span{files.Position(from).Offset, files.Position(decl.End()).Offset, names})
+		}
+	}
+	for _, s := range slices.Backward(spans) {
+		renamed := elementPattern.ReplaceAllFunc(code[s.from:s.to], func(match []byte) []byte {
+			parts := elementPattern.FindSubmatch(match)
+			i, _ := strconv.Atoi(string(parts[2]))
+			if i >= len(s.names) {
+				return match
+			}
+			return append(parts[1], s.names[i]...)
+		})
+		code = slices.Concat(code[:s.from], renamed, code[s.to:])
+	}
+	for typ, names := range elements {
+		for i, name := range names { // the types of elements that may be of several
+			code = regexp.MustCompile(fmt.Sprintf(`\b(New)?(String|Int64)?%sV%d(Type)?\b`, typ, i)).
+				ReplaceAll(code, []byte("${1}${2}"+typ+name+"${3}"))
+		}
+	}
+	return format.Source(code)
+}
+
+// elementPattern matches an element, and the methods that get and set it.
+var elementPattern = regexp.MustCompile(`\b(Get|Set|)V(\d)\b`)
+
+// owner returns the type that a declaration declares or has as its receiver, with the
+// comment before it.
+func owner(decl ast.Decl) (string, *ast.CommentGroup) {
+	switch decl := decl.(type) {
+	case *ast.GenDecl:
+		if spec, ok := decl.Specs[0].(*ast.TypeSpec); ok {
+			return spec.Name.Name, decl.Doc
+		}
+	case *ast.FuncDecl:
+		if decl.Recv == nil {
+			break
+		}
+		receiver := decl.Recv.List[0].Type
+		if pointer, ok := receiver.(*ast.StarExpr); ok {
+			receiver = pointer.X
+		}
+		if name, ok := receiver.(*ast.Ident); ok {
+			return name.Name, decl.Doc
+		}
+	}
+	return "", nil
+}
