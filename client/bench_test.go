@@ -3,13 +3,13 @@ package client
 import (
 	"testing"
 
-	"gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // BenchmarkQuery is a question of one peer on the same host, which answers at once:
 // what it costs client and server together. The server allocates a dozen times.
 func BenchmarkQuery(b *testing.B) {
-	codec, text := wire.NewCodec(wire.NewKeyring(key)), []byte(replyText(0, `"node1.example.com"`, 7))
+	codec, text := protocol.NewCodec(protocol.NewKeyring(key)), []byte(replyText(0, `"node1.example.com"`, 7))
 	var buffer []byte
 	c, _ := start(b, Options{}, func(r *request) {
 		buffer, _ = codec.Seal(buffer[:0], r.Rsalt, text, nil)

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 const (
@@ -22,6 +22,9 @@ const (
 	// tries is how many sendings a peer may leave unanswered before it counts as
 	// silent: with the pauses between them, for 1.5 seconds.
 	tries = 4
+	// hopeless is how many sendings in a row must get nowhere before a peer is out of
+	// reach: with the pauses between them they take 0.3 seconds.
+	hopeless = 3
 	// roomy is a size that most requests fit into, in bytes.
 	roomy = 384
 )
@@ -30,7 +33,7 @@ const (
 type opinion struct {
 	peer      *peer
 	from      netip.AddrPort
-	status    genwire.Status
+	status    wire.Status
 	json      json.RawMessage
 	serial    int64
 	classic   bool // from a daemon of Ganeti 2.6
@@ -47,20 +50,19 @@ type call struct {
 	salt     string
 	datagram []byte
 	start    time.Time
-	coverage int           // how many peers are asked at once
-	needed   int           // how many of them must agree
 	thorough bool          // whether the others are asked as well when they do not
 	wake     chan struct{} // has an element when something below has changed
 
 	// What run knows of the peers' opinions.
 	answers, failures int
 
-	mu      sync.Mutex
-	targets []*target // in the order in which they are asked
-	asked   int       // how many of them are
-	arrived []*opinion
-	newest  int64 // the highest serial of an answer
-	counted bool  // whether there is any
+	mu       sync.Mutex
+	coverage int       // how many peers are asked at once
+	targets  []*target // in the order in which they are asked
+	asked    int       // how many of them are
+	arrived  []*opinion
+	newest   int64 // the highest serial of an answer
+	counted  bool  // whether there is any
 }
 
 // target is a peer that is asked, or may yet be.
@@ -69,6 +71,8 @@ type target struct {
 	addrs     []netip.AddrPort // nil until they are known
 	resolving bool             // whether they are being looked up
 	sends     int
+	nowhere   bool      // whether the last of them is known not to have got there
+	streak    int       // how many in a row have not
 	first     time.Time // of the sendings
 	replied   bool
 	roundTrip time.Duration
@@ -91,9 +95,14 @@ func (c *Client) begin(q *question) (*call, error) {
 	}
 	c.keys.refresh()
 	k := &call{client: c, question: q, salt: rand.Text(), start: time.Now(), wake: make(chan struct{}, 1)}
-	request := genwire.Request{Protocol: genwire.ProtocolVersion, Type: q.typ, Query: q.query, Rsalt: k.salt}
+	request := wire.Request{Protocol: wire.ProtocolVersion, Type: q.typ, Query: q.query, Rsalt: k.salt}
 
 	peers := slices.Clone(*c.peers.Load())
+	doubles := doubles(peers)
+	peers = slices.DeleteFunc(peers, func(p *peer) bool {
+		_, fresh := p.known() // else it may be another by now
+		return doubles[p] && fresh
+	})
 	mathrand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 	// Those that were silent come last.
 	slices.SortStableFunc(peers, func(a, b *peer) int { return rank(a) - rank(b) })
@@ -104,11 +113,10 @@ func (c *Client) begin(q *question) (*call, error) {
 	switch c.options.Coverage {
 	case All:
 	case 0:
-		k.coverage = min(k.coverage, genwire.DefaultCoverage)
+		k.coverage = min(k.coverage, wire.DefaultCoverage)
 	default:
 		k.coverage = min(k.coverage, c.options.Coverage)
 	}
-	k.needed = needed(k.coverage)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,6 +126,13 @@ func (c *Client) begin(q *question) (*call, error) {
 	}
 	c.calls[k.salt] = k
 	return k, nil
+}
+
+// needed returns how many of the peers that are asked at once must agree.
+func (k *call) needed() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return needed(k.coverage)
 }
 
 func rank(p *peer) int {
@@ -169,7 +184,7 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 			settled = nil
 		case (k.thorough || k.answers == 0) && k.widen(ctx):
 			continue
-		case !waiting:
+		case !waiting, k.client.options.GiveUp && k.hopeless():
 			return nil
 		case settled == nil && k.answers+k.failures > 0:
 			settled = time.After(max(firstPause, 2*slowest))
@@ -221,6 +236,10 @@ func (k *call) again(ctx context.Context) {
 func (k *call) send(ctx context.Context, t *target) {
 	before := t.sends
 	t.sends++
+	if !t.nowhere {
+		t.streak = 0
+	}
+	t.nowhere = false
 	if t.sends > tries {
 		t.peer.silent.Store(true)
 	}
@@ -242,7 +261,7 @@ func (k *call) send(ctx context.Context, t *target) {
 	}
 	addr := addrs[before%len(addrs)]
 	if err := k.client.write(k.datagram, addr); err != nil {
-		t.err = err
+		k.failed(t, err)
 		return
 	}
 	k.client.observe(Event{Kind: kind, Peer: addr})
@@ -258,17 +277,59 @@ func (k *call) resolve(ctx context.Context, t *target) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		t.err = err
 		t.peer.silent.Store(true)
-		k.stir()
+		k.failed(t, err)
+	case k.double(t):
+		k.drop(ctx, t)
 	default:
 		t.sends, t.err = 0, nil
 		k.send(ctx, t)
 	}
 }
 
+// failed notes that the last sending to a target got nowhere. The call is locked.
+func (k *call) failed(t *target, err error) {
+	t.err = err
+	if !t.nowhere {
+		t.nowhere = true
+		t.streak++
+	}
+	k.stir()
+}
+
+// double reports whether a target is another one by another name. The call is locked.
+func (k *call) double(t *target) bool {
+	var peers []*peer
+	for _, other := range k.targets {
+		peers = append(peers, other.peer)
+	}
+	return doubles(peers)[t.peer]
+}
+
+// drop takes a target that is asked off the list, and asks another in its place. The
+// call is locked.
+func (k *call) drop(ctx context.Context, t *target) {
+	k.targets = slices.DeleteFunc(k.targets, func(other *target) bool { return other == t })
+	k.asked--
+	k.coverage = min(k.coverage, len(k.targets))
+	if k.asked < k.coverage {
+		k.asked++
+		k.send(ctx, k.targets[k.asked-1])
+	}
+	k.stir()
+}
+
+// hopeless reports whether all peers are out of reach.
+func (k *call) hopeless() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !slices.ContainsFunc(k.targets, func(t *target) bool {
+		return t.replied || !t.nowhere || t.streak < hopeless
+	})
+}
+
 // receive takes a reply in and says what it is.
-func (k *call) receive(reply *genwire.ClassicReply, from netip.AddrPort) (EventKind, time.Duration) {
+func (k *call) receive(reply *wire.ClassicReply, from netip.AddrPort) (EventKind, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	i := slices.IndexFunc(k.targets[:k.asked], func(t *target) bool { return slices.Contains(t.addrs, from) })
@@ -290,10 +351,10 @@ func (k *call) receive(reply *genwire.ClassicReply, from netip.AddrPort) (EventK
 		o.json = json.RawMessage("null")
 	}
 	// Only Ganeti 2.6 and before leave members out, and give errors a serial.
-	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != genwire.StatusOK && o.serial != 0
+	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != wire.StatusOK && o.serial != 0
 	k.arrived = append(k.arrived, o)
 	k.stir()
-	if o.status == genwire.StatusOK {
+	if o.status == wire.StatusOK {
 		stale := k.counted && o.serial < k.newest
 		k.newest, k.counted = max(k.newest, o.serial), true
 		if stale {
@@ -309,9 +370,8 @@ func (k *call) unreachable(addr netip.AddrPort, err error) {
 	defer k.mu.Unlock()
 	for _, t := range k.targets[:k.asked] {
 		if slices.Contains(t.addrs, addr) && !t.replied {
-			t.err = err
 			t.peer.silent.Store(true)
-			k.stir()
+			k.failed(t, err)
 		}
 	}
 }

@@ -50,7 +50,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,8 +57,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/internal/ganeti"
+	"gntconfd/internal/protocol"
 )
 
 // All is the Coverage of a client that asks all of its peers at once.
@@ -70,7 +69,9 @@ const All = -1
 type Options struct {
 	// Peers are the daemons, each host or host:port. An IPv6 address goes into
 	// brackets when a port follows. By default they are the master candidates, as
-	// the file ssconf_master_candidates_ips of this node lists them.
+	// the file ssconf_master_candidates_ips of this node lists them. Peers that share
+	// an address are one, asked once: by its address if that is among them, else by the
+	// name that was looked up first.
 	Peers []string
 
 	// Port is that of peers named without one. By default it is the one that the
@@ -90,15 +91,20 @@ type Options struct {
 	// When there are fewer, it goes to all of them.
 	Coverage int
 
+	// GiveUp ends a question early when no peer can be reached three times in a row,
+	// in 0.3 seconds: their hosts refuse the datagrams, say, or their names cannot be
+	// looked up. Without it the question goes on, as daemons may be restarting.
+	GiveUp bool
+
 	// Follow is how often the peers are brought in step with the cluster's master
 	// candidates; 0 is never. Peers that came from ssconf_master_candidates_ips
 	// follow that file; others are asked who the candidates are, which are then
 	// reached at Port.
 	Follow time.Duration
 
-	// Logger is told of what an operator may want to know: inconsistent answers,
-	// and a list of candidates or a key that cannot be read, as warnings; datagrams
-	// that are ignored, for debugging. Nothing is logged without one.
+	// Logger is told of what an operator may want to know and no error says, as
+	// warnings: inconsistent answers, once a peer has contradicted the majority in the
+	// same way for 2 seconds; a list of candidates or a key that cannot be read; datagrams that are ignored, for debugging. Nothing is logged without one.
 	Logger *slog.Logger
 
 	// Observe, if any, is called for every datagram that is sent or received, from
@@ -118,16 +124,15 @@ var (
 
 // Client asks the daemons of one cluster. It is safe for concurrent use.
 type Client struct {
-	options Options
-	keys    *keys
-	peers   atomic.Pointer[[]*peer]
-	conn    *net.UDPConn
-	stats   [kinds]atomic.Uint64
-	// inconsistent holds, by request type, whether it is known that peers differ.
-	inconsistent [genwire.RequestDataCollectors + 1]atomic.Bool
+	options       Options
+	keys          *keys
+	peers         atomic.Pointer[[]*peer]
+	conn          *net.UDPConn
+	stats         [kinds]atomic.Uint64
+	disagreements disagreements
 
 	mu      sync.Mutex
-	codec   *wire.Codec      // seals requests
+	codec   *protocol.Codec  // seals requests
 	calls   map[string]*call // the questions under way, by the salt of their replies
 	closed  context.Context
 	close   context.CancelFunc
@@ -142,7 +147,7 @@ func New(options Options) (*Client, error) {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	if options.Port == 0 {
-		options.Port = wire.Port()
+		options.Port = ganeti.Port()
 	}
 	if options.Coverage < All {
 		return nil, fmt.Errorf("coverage %d: must be a number of peers, or All", options.Coverage)
@@ -151,7 +156,10 @@ func New(options Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{options: options, keys: keys, codec: wire.NewCodec(keys.ring), calls: make(map[string]*call)}
+	c := &Client{
+		options: options, keys: keys, codec: protocol.NewCodec(keys.ring), calls: make(map[string]*call),
+		disagreements: newDisagreements(),
+	}
 	names := options.Peers
 	if names == nil {
 		if names, err = readCandidates(); err != nil {
@@ -189,13 +197,30 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Peers returns the peers, each host:port.
+// Peers returns the peers, each host:port. Of those that share an address it returns
+// one, as far as their names have been looked up.
 func (c *Client) Peers() []string {
+	peers := *c.peers.Load()
+	doubles := doubles(peers)
 	var names []string
-	for _, p := range *c.peers.Load() {
-		names = append(names, p.name)
+	for _, p := range peers {
+		if !doubles[p] {
+			names = append(names, p.name)
+		}
 	}
 	return names
+}
+
+// Resolve looks up the names of the peers, which questions otherwise do when they are
+// asked. It returns when all are known or cannot be, or ctx ends.
+func (c *Client) Resolve(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, p := range *c.peers.Load() {
+		if _, fresh := p.known(); !fresh {
+			running.Go(func() { _ = p.resolve(ctx) }) // a question tells the error
+		}
+	}
+	running.Wait()
 }
 
 // SetPeers replaces the peers, for the questions that follow; those under way keep
@@ -263,24 +288,15 @@ func (c *Client) candidates() ([]string, error) {
 	return names, err
 }
 
-// nodeFile returns the path of one of Ganeti's files on this node.
-func nodeFile(name string) string {
-	return filepath.Join(os.Getenv("GANETI_ROOTDIR"), "/var/lib/ganeti", name)
-}
-
 // readCandidates returns the addresses of the master candidates that this node
 // knows of.
 func readCandidates() ([]string, error) {
-	path := nodeFile("ssconf_master_candidates_ips")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("list of master candidates: %w", err)
+	paths := ganeti.NodePaths()
+	names, err := paths.ReadCandidates()
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%s: %w", paths.Candidates, ErrNoPeers)
 	}
-	names := strings.Fields(string(text))
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: %w", path, ErrNoPeers)
-	}
-	return names, nil
+	return names, err
 }
 
 // peer is a daemon.
@@ -294,6 +310,7 @@ type peer struct {
 
 	mu       sync.Mutex
 	resolved []netip.AddrPort
+	since    time.Time // see lookedUp
 	expires  time.Time
 }
 
@@ -333,6 +350,14 @@ func (p *peer) known() ([]netip.AddrPort, bool) {
 	return p.resolved, time.Now().Before(p.expires)
 }
 
+// lookedUp returns since when the peer's addresses are known, or zero if it was given by
+// its address, or they are not known.
+func (p *peer) lookedUp() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since
+}
+
 // resolve looks the addresses of the peer's name up.
 func (p *peer) resolve(ctx context.Context) error {
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.host)
@@ -343,15 +368,55 @@ func (p *peer) resolve(ctx context.Context) error {
 	for _, ip := range ips {
 		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), p.port))
 	}
+	p.learn(addrs, time.Now())
+	return nil
+}
+
+// learn takes in the addresses of the peer's name.
+func (p *peer) learn(addrs []netip.AddrPort, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.resolved, p.expires = addrs, time.Now().Add(resolveInterval)
-	return nil
+	set := func(addrs []netip.AddrPort) []netip.AddrPort {
+		return slices.SortedFunc(slices.Values(addrs), netip.AddrPort.Compare)
+	}
+	if !slices.Equal(set(addrs), set(p.resolved)) {
+		p.since = now
+	}
+	p.resolved, p.expires = addrs, now.Add(resolveInterval)
+}
+
+// doubles returns those of the peers that are others by another name: they share an
+// address with one that was known before them. Peers given by their addresses, which
+// come first, are none of each other, as SetPeers sees to.
+func doubles(peers []*peer) map[*peer]bool {
+	if !slices.ContainsFunc(peers, func(p *peer) bool { return !p.lookedUp().IsZero() }) {
+		return nil
+	}
+	type known struct {
+		*peer
+		addrs []netip.AddrPort
+		since time.Time
+	}
+	var all []known
+	for _, p := range peers {
+		addrs, _ := p.known()
+		all = append(all, known{p, addrs, p.lookedUp()})
+	}
+	slices.SortStableFunc(all, func(a, b known) int { return a.since.Compare(b.since) })
+	taken, doubles := make(map[netip.AddrPort]bool), make(map[*peer]bool)
+	for _, p := range all {
+		if doubles[p.peer] = slices.ContainsFunc(p.addrs, func(addr netip.AddrPort) bool { return taken[addr] }); !doubles[p.peer] {
+			for _, addr := range p.addrs {
+				taken[addr] = true
+			}
+		}
+	}
+	return doubles
 }
 
 // keys holds the cluster's key, in step with its file.
 type keys struct {
-	ring   *wire.Keyring
+	ring   *protocol.Keyring
 	path   string // empty when the key does not come from a file
 	logger *slog.Logger
 
@@ -368,7 +433,7 @@ func newKeys(key []byte, path string, logger *slog.Logger) (*keys, error) {
 	k := &keys{path: path, logger: logger}
 	if key == nil {
 		if k.path == "" {
-			k.path = nodeFile("hmac.key")
+			k.path = ganeti.NodePaths().Key
 		}
 		var err error
 		if key, err = k.read(); err != nil {
@@ -380,7 +445,7 @@ func newKeys(key []byte, path string, logger *slog.Logger) (*keys, error) {
 	if len(key) == 0 {
 		return nil, ErrNoKey
 	}
-	k.ring = wire.NewKeyring(key)
+	k.ring = protocol.NewKeyring(key)
 	return k, nil
 }
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 // What questions fail with, beside the errors of New and those of a context.
@@ -24,7 +24,7 @@ var (
 	// ErrAnswer: an answer is not what its request type promises.
 	ErrAnswer = errors.New("unexpected answer")
 	// ErrTooLarge: the request does not fit into a datagram of 61440 bytes.
-	ErrTooLarge = wire.ErrTooLarge
+	ErrTooLarge = protocol.ErrTooLarge
 	// ErrQuery: a query is none that the protocol has.
 	ErrQuery = errors.New("no query")
 
@@ -72,14 +72,14 @@ func (e *StatusError) Unwrap() error { return e.Code }
 // Codes of errors by the generation of the daemon.
 var (
 	modernCodes = map[int64]error{
-		genwire.ErrorUnknownEntry: ErrUnknownEntry,
-		genwire.ErrorInternal:     ErrInternal,
-		genwire.ErrorArgument:     ErrArgument,
+		wire.ErrorUnknownEntry: ErrUnknownEntry,
+		wire.ErrorInternal:     ErrInternal,
+		wire.ErrorArgument:     ErrArgument,
 	}
 	classicCodes = map[int64]error{
-		genwire.ClassicErrorUnknownEntry: ErrUnknownEntry,
-		genwire.ClassicErrorInternal:     ErrInternal,
-		genwire.ClassicErrorArgument:     ErrArgument,
+		wire.ClassicErrorUnknownEntry: ErrUnknownEntry,
+		wire.ClassicErrorInternal:     ErrInternal,
+		wire.ClassicErrorArgument:     ErrArgument,
 	}
 )
 
@@ -88,7 +88,7 @@ func statusError(o *opinion) *StatusError {
 	e := &StatusError{Peer: o.peer.name, Status: int(o.status), Serial: o.serial, JSON: o.json}
 	var code int64
 	switch {
-	case o.status == genwire.StatusNotImplemented:
+	case o.status == wire.StatusNotImplemented:
 		e.Code = ErrNotImplemented
 	case json.Unmarshal(o.json, &e.Text) == nil && string(o.json) != "null":
 	case json.Unmarshal(o.json, &code) == nil && codeError(code, o.classic) != nil:

@@ -11,14 +11,14 @@ import (
 	"net/netip"
 	"testing"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 // waiting is a client without a socket, with one question that waits for the replies
 // of two peers under the salt "rs".
 func waiting() (*Client, *call) {
-	ring := wire.NewKeyring(key)
+	ring := protocol.NewKeyring(key)
 	c := &Client{options: Options{Logger: slog.New(slog.DiscardHandler)}, keys: &keys{ring: ring}, calls: make(map[string]*call)}
 	k := &call{client: c, salt: "rs", wake: make(chan struct{}, 1)}
 	for _, name := range []string{"192.0.2.1:1814", "192.0.2.2:1814", "192.0.2.3:1814"} {
@@ -80,7 +80,7 @@ func FuzzReceive(f *testing.F) {
 	notAsked := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.3:1814"), netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("[::1]:1814")}
 	f.Fuzz(func(t *testing.T, envelope []byte, reply string) {
 		c, k := waiting()
-		codec := wire.NewCodec(c.keys.ring)
+		codec := protocol.NewCodec(c.keys.ring)
 		var parts map[string]json.RawMessage
 		var msg, salt string
 		json.Unmarshal(envelope, &parts)
@@ -123,7 +123,7 @@ func FuzzReceive(f *testing.F) {
 			if c.Stats().Of(Duplicate) == 0 {
 				t.Fatal("the second was none")
 			}
-			for name, got := range map[string]any{"protocol": int64(genwire.ProtocolVersion), "status": int64(o.status), "serial": o.serial} {
+			for name, got := range map[string]any{"protocol": int64(wire.ProtocolVersion), "status": int64(o.status), "serial": o.serial} {
 				var want int64
 				if text := members[name]; text != nil && json.Unmarshal(text, &want) != nil || want != got {
 					t.Fatalf("%s is %d in %s", name, got, reply)
@@ -148,7 +148,7 @@ func (k *call) judge(t *testing.T, o *opinion) {
 		q.interpret(&one)
 		var status *StatusError
 		switch {
-		case one.status != genwire.StatusOK:
+		case one.status != wire.StatusOK:
 			if !errors.As(one.err, &status) || one.value != nil || one.err.Error() == "" {
 				t.Fatalf("type %d: %v, %v of status %d", q.typ, one.value, one.err, one.status)
 			}

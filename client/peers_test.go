@@ -19,8 +19,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/ganeti"
+	"gntconfd/internal/protocol"
 )
 
 func TestPeers(t *testing.T) {
@@ -199,11 +200,11 @@ func TestOnNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer zero.Close()
-	if got, want := zero.Peers(), fmt.Sprintf("127.0.0.1:%d", wire.Port()); len(got) != 1 || got[0] != want {
+	if got, want := zero.Peers(), fmt.Sprintf("127.0.0.1:%d", ganeti.Port()); len(got) != 1 || got[0] != want {
 		t.Errorf("peers %v, want %s", got, want)
 	}
-	if port, err := net.LookupPort("udp", "ganeti-confd"); err == nil && port != int(wire.Port()) || err != nil && wire.Port() != 1814 {
-		t.Errorf("port %d, want %d", wire.Port(), port)
+	if port, err := net.LookupPort("udp", "ganeti-confd"); err == nil && port != int(ganeti.Port()) || err != nil && ganeti.Port() != 1814 {
+		t.Errorf("port %d, want %d", ganeti.Port(), port)
 	}
 }
 
@@ -318,9 +319,9 @@ func TestKeyFile(t *testing.T) {
 	}
 	look()
 	c.keys.refresh()
-	if sealed, err := wire.NewCodec(c.keys.ring).SealRequest(nil, new(genwire.Request), time.Now()); err != nil {
+	if sealed, err := protocol.NewCodec(c.keys.ring).SealRequest(nil, new(wire.Request), time.Now()); err != nil {
 		t.Error(err)
-	} else if _, refusal := wire.NewCodec(wire.NewKeyring(key)).Open(sealed, time.Now()); refusal != wire.RefusedHMAC {
+	} else if _, refusal := protocol.NewCodec(protocol.NewKeyring(key)).Open(sealed, time.Now()); refusal != protocol.RefusedHMAC {
 		t.Errorf("refusal %v of the former key", refusal)
 	}
 	if strings.Contains(log.String(), "cluster's key") {
@@ -366,6 +367,178 @@ func TestAddresses(t *testing.T) {
 	result, err := Query(patient(t), c, Master())
 	if err != nil || result.Answer != "a" || result.Replies[0].Addr != good.addr || result.Replies[0].Peer != "two.invalid:1814" {
 		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+// TestDoubles: peers that share an address are one, under the name that was known first.
+func TestDoubles(t *testing.T) {
+	t.Parallel()
+	addrs := func(texts ...string) []netip.AddrPort {
+		var addrs []netip.AddrPort
+		for _, text := range texts {
+			addrs = append(addrs, netip.AddrPortFrom(netip.MustParseAddr(text), 1814))
+		}
+		return addrs
+	}
+	type lookup struct {
+		name  string
+		addrs []netip.AddrPort
+	}
+	for name, test := range map[string]struct {
+		peers   []string
+		lookups []lookup
+		want    []string
+	}{
+		"nothing is known":  {[]string{"a", "b", "192.0.2.1"}, nil, []string{"a", "b", "192.0.2.1"}},
+		"others":            {[]string{"a", "192.0.2.1"}, []lookup{{"a", addrs("192.0.2.2")}}, []string{"a", "192.0.2.1"}},
+		"a name":            {[]string{"a", "192.0.2.1"}, []lookup{{"a", addrs("192.0.2.1")}}, []string{"192.0.2.1"}},
+		"one of two":        {[]string{"a", "192.0.2.1"}, []lookup{{"a", addrs("2001:db8::1", "192.0.2.1")}}, []string{"192.0.2.1"}},
+		"other port":        {[]string{"a", "192.0.2.1:1"}, []lookup{{"a", addrs("192.0.2.1")}}, []string{"a", "192.0.2.1:1"}},
+		"two names":         {[]string{"a", "b"}, []lookup{{"b", addrs("192.0.2.1")}, {"a", addrs("192.0.2.1")}}, []string{"b"}},
+		"known again":       {[]string{"a", "b"}, []lookup{{"b", addrs("192.0.2.1", "192.0.2.2")}, {"a", addrs("192.0.2.1")}, {"b", addrs("192.0.2.2", "192.0.2.1")}}, []string{"b"}},
+		"moved there":       {[]string{"a", "b"}, []lookup{{"b", addrs("192.0.2.2")}, {"a", addrs("192.0.2.1")}, {"b", addrs("192.0.2.1")}}, []string{"a"}},
+		"moved away":        {[]string{"a", "b"}, []lookup{{"b", addrs("192.0.2.1")}, {"a", addrs("192.0.2.1")}, {"b", addrs("192.0.2.2")}}, []string{"a", "b"}},
+		"one name for two":  {[]string{"both", "192.0.2.1", "192.0.2.2"}, []lookup{{"both", addrs("192.0.2.1", "192.0.2.2")}}, []string{"192.0.2.1", "192.0.2.2"}},
+		"a double of these": {[]string{"both", "a", "b"}, []lookup{{"a", addrs("192.0.2.1")}, {"both", addrs("192.0.2.1", "192.0.2.2")}, {"b", addrs("192.0.2.2")}}, []string{"a", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, Options{Peers: test.peers, Port: 1814})
+			now := time.Now()
+			for i, l := range test.lookups {
+				for _, p := range *c.peers.Load() {
+					if p.host == l.name {
+						p.learn(l.addrs, now.Add(time.Duration(i)*time.Second))
+					}
+				}
+			}
+			var want []string
+			for _, name := range test.want {
+				p, err := newPeer(name, 1814)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, p.name)
+			}
+			if diff := cmp.Diff(want, c.Peers()); diff != "" {
+				t.Errorf("peers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAskedOnce: a daemon with several names is asked once, has one vote, and is not
+// told silent; another one is asked in place of its second name.
+func TestAskedOnce(t *testing.T) {
+	t.Parallel()
+	for _, peers := range [][]string{{"localhost", "127.0.0.1"}, {"localhost", "LOCALHOST"}, {"LOCALHOST", "127.0.0.1", "localhost"}} {
+		for range 5 { // the order in which names become known is that of chance
+			s := serve(t, "127.0.0.1", says(`"a"`, 7))
+			c := newClient(t, Options{Peers: peers, Port: s.addr.Port(), Coverage: All})
+			for asked := range 2 {
+				result, err := Query(patient(t), c, Master())
+				if sent := c.Stats().Of(Sent); err != nil || !result.Agreed || len(result.Replies) != 1 || len(result.Silent) > 0 || sent != uint64(asked+1) {
+					t.Fatalf("%v: got %+v, %v, and %d requests", peers, result, err, sent)
+				}
+			}
+			if got := c.Peers(); len(got) != 1 {
+				t.Errorf("%v are %v", peers, got)
+			}
+		}
+	}
+	for range 5 {
+		one := serve(t, "127.0.0.1", says(`"a"`, 7))
+		other := serve(t, "127.0.0.2", says(`"a"`, 7))
+		c := newClient(t, Options{Peers: []string{"localhost", "LOCALHOST", other.name()}, Port: one.addr.Port(), Coverage: 2})
+		result, err := Query(patient(t), c, Master())
+		if err != nil || !result.Agreed || len(result.Replies) != 2 || c.Stats().Of(Sent) != 2 {
+			t.Fatalf("got %+v, %v, and %d requests", result, err, c.Stats().Of(Sent))
+		}
+	}
+}
+
+// TestResolve: the doubles among the peers are known before the first question.
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{Peers: []string{"127.0.0.1", "localhost", "no-such-node.invalid"}, Port: 1814})
+	if got := c.Peers(); len(got) != 3 {
+		t.Errorf("peers %v", got)
+	}
+	c.Resolve(patient(t))
+	if diff := cmp.Diff([]string{"127.0.0.1:1814", "no-such-node.invalid:1814"}, c.Peers()); diff != "" {
+		t.Errorf("peers (-want +got):\n%s", diff)
+	}
+}
+
+// TestExpiredDouble: a name is looked up again, as it may lead elsewhere by now.
+func TestExpiredDouble(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "127.0.0.1", says(`"a"`, 7))
+	other := (*newClient(t, Options{Peers: []string{"localhost"}, Port: s.addr.Port()}).peers.Load())[0]
+	c := newClient(t, Options{Peers: []string{"127.0.0.2", "localhost"}, Port: s.addr.Port(), Coverage: All})
+	c.peers.Store(&[]*peer{(*c.peers.Load())[0], other})
+	other.learn([]netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), s.addr.Port())}, time.Now().Add(-2*resolveInterval))
+	if got := c.Peers(); len(got) != 1 {
+		t.Errorf("peers %v", got)
+	}
+	if result, err := Query(patient(t), c, Master()); err != nil || len(result.Replies) != 1 || result.Replies[0].Peer != other.name {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+// TestDisagreements: there is one warning of a peer that contradicts others for long,
+// whether or not each question shows it.
+func TestDisagreements(t *testing.T) {
+	t.Parallel()
+	d := newDisagreements()
+	now := time.Now()
+	one, two := Config("/1").question, Config("/2").question
+	ask := func(q *question, replies string) bool {
+		v := votes{question: q}
+		for i, answer := range replies {
+			if answer != '-' { // which has not come
+				v.add(&opinion{peer: &peer{name: fmt.Sprint(i)}, json: []byte{byte(answer)}, serial: 7})
+			}
+		}
+		return d.last(&v, now)
+	}
+	for i, step := range []struct {
+		question *question
+		replies  string // of the peers
+		after    time.Duration
+		want     bool
+	}{
+		{&one, `11111`, 0, false},
+		{&one, `22211`, 0, false}, // is changing
+		{&one, `22211`, distribution - 1, false},
+		{&two, `22211`, time.Second, false}, // is another question
+		{&one, `22222`, time.Second, false}, // has changed
+		{&one, `12222`, time.Hour, false},
+		{&one, `11222`, 0, false},
+		{&one, `1111-`, time.Second, false},
+		{&one, `11-12`, 0, false},
+		{&one, `3-332`, time.Second - 1, false},
+		{&one, `3333-`, time.Second, false},
+		{&one, `333-2`, 1, true},
+		{&one, `33312`, 0, false},
+		{&one, `33312`, distribution, true},
+		{&one, `33312`, time.Hour, false}, // as is known
+		{&one, `33322`, 0, false},
+		{&one, `33333`, 0, false},
+		{&one, `33332`, 0, false},
+		{&one, `33332`, distribution, true},
+		{&two, `22211`, 0, true},
+	} {
+		now = now.Add(step.after)
+		if got := ask(step.question, step.replies); got != step.want {
+			t.Errorf("step %d: lasts is %v", i, got)
+		}
+	}
+	for i := range 2 * mostDisputed {
+		q := InstanceIPs(fmt.Sprint(i)).question
+		ask(&q, `112`)
+	}
+	if len(d.disputed) > mostDisputed {
+		t.Errorf("%d are known", len(d.disputed))
 	}
 }
 
@@ -439,13 +612,29 @@ func TestLog(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c, _ := start(t, Options{Logger: logger}, func(r *request) {
+	accepted := make(chan struct{}, 100)
+	asked := make(map[string]bool)
+	c, _ := start(t, Options{Logger: logger, Observe: func(e Event) {
+		if e.Kind == Accepted {
+			accepted <- struct{}{}
+		}
+	}}, func(r *request) {
 		r.write([]byte("plj0 garbage"))
 		says(`"a"`, 7)(r)
-	}, says(`"b"`, 7))
-	for range 3 {
-		if _, err := Query(patient(t), c, Master()); !errors.Is(err, ErrInconsistent) {
-			t.Errorf("got %v", err)
+	}, says(`"b"`, 7), func(r *request) { // is the last to reply, so that the first two are heard
+		if asked[r.Rsalt] {
+			return
+		}
+		for range min(2+len(asked), 3) { // of them its own to the former question
+			<-accepted
+		}
+		asked[r.Rsalt] = true
+		says(`"a"`, 7)(r)
+	})
+	c.disagreements.patience = 0
+	for range 4 {
+		if result, err := Query(patient(t), c, Master()); err != nil || !result.Agreed || result.Consistent {
+			t.Errorf("got %+v, %v", result, err)
 		}
 	}
 	if n := strings.Count(log.String(), "inconsistent"); n != 1 {

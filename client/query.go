@@ -9,7 +9,7 @@ import (
 	"net/netip"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // Result is what several peers make of a question.
@@ -55,7 +55,7 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
+	return context.WithTimeout(ctx, wire.ExpireTimeout*time.Second)
 }
 
 // Query asks several peers and returns the best answer: of those without an error
@@ -87,7 +87,7 @@ func query[A any](ctx context.Context, c *Client, q Question[A], expected int64)
 	err = k.run(ctx, func(o *opinion) bool {
 		v.add(o)
 		result.Replies = append(result.Replies, replyOf[A](o))
-		return v.best.err != nil || v.agreeing < k.needed || v.best.serial < expected
+		return v.best.err != nil || v.agreeing < k.needed() || v.best.serial < expected
 	})
 	result.RoundTrip = time.Since(k.start)
 	result.Silent = k.silence()
@@ -101,14 +101,12 @@ func query[A any](ctx context.Context, c *Client, q Question[A], expected int64)
 	}
 	best := replyOf[A](v.best)
 	result.Answer, result.JSON, result.Serial = best.Answer, best.JSON, best.Serial
-	result.Agreed, result.Consistent = v.agreeing >= k.needed, v.consistent
-	if known := c.inconsistent[q.typ].Swap(!v.consistent); !v.consistent {
-		if !known {
-			c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial, "agreed", result.Agreed)
-		}
-		if !result.Agreed {
-			return result, fmt.Errorf("request type %d: %w at serial %d", q.typ, ErrInconsistent, best.Serial)
-		}
+	result.Agreed, result.Consistent = v.agreeing >= k.needed(), v.consistent
+	switch {
+	case !result.Agreed && !v.consistent:
+		return result, fmt.Errorf("request type %d: %w at serial %d", q.typ, ErrInconsistent, best.Serial)
+	case result.Agreed && c.disagreements.last(&v, time.Now()):
+		c.options.Logger.Warn("inconsistent answers", "type", q.Type(), "serial", best.Serial)
 	}
 	return result, nil
 }

@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 // TestBest: what is made of several replies, in whatever order they come.
@@ -298,6 +298,67 @@ func TestRefusedAlone(t *testing.T) {
 	}
 }
 
+// TestRefusedByAll: when nobody can be reached that is said at once to who wants it.
+func TestRefusedByAll(t *testing.T) {
+	t.Parallel()
+	var seen events
+	peers := []string{nobody(t), nobody(t), nobody(t)}
+	c := newClient(t, Options{Peers: peers, Coverage: 2, GiveUp: true, Observe: seen.observe})
+	_, err := Query(patient(t), c, Ping())
+	var noReply *NoReplyError
+	if !errors.As(err, &noReply) || len(noReply.Asked) != len(peers) || !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	sent := make(map[string]int)
+	for _, e := range append(seen.of(Sent), seen.of(Resent)...) {
+		sent[e.Peer.String()]++
+	}
+	for _, p := range peers {
+		if sent[p] < hopeless {
+			t.Errorf("%d requests to %s, want %d at least", sent[p], p, hopeless)
+		}
+	}
+}
+
+// TestUnreachableName: a name that cannot be looked up is tried no longer than a peer
+// that cannot be reached.
+func TestUnreachableName(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{Peers: []string{"no-such-node.invalid"}, GiveUp: true})
+	var noReply *NoReplyError
+	if _, err := Query(patient(t), c, Ping()); !errors.As(err, &noReply) || !errors.As(err, new(*net.DNSError)) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestHopeless: a peer is out of reach when several sendings in a row got nowhere, however
+// often the network says so of one of them.
+func TestHopeless(t *testing.T) {
+	t.Parallel()
+	c, servers := start(t, Options{}, silent)
+	q := Ping()
+	k, err := c.begin(&q.question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.end()
+	k.widen(t.Context())
+	for i, refused := range []int{1, 5, 0, 1, 2, 1} {
+		if k.hopeless() {
+			t.Fatalf("given up before sending %d", i+1)
+		}
+		for range refused {
+			k.unreachable(servers[0].addr, syscall.ECONNREFUSED)
+		}
+		if i < 5 {
+			k.again(t.Context())
+		}
+	}
+	if !k.hopeless() {
+		t.Error("not given up")
+	}
+}
+
 // TestSilentBefore: who was silent is asked last, and not waited for, until it
 // replies.
 func TestSilentBefore(t *testing.T) {
@@ -447,8 +508,8 @@ func TestCoverage(t *testing.T) {
 			}
 			defer k.end()
 			k.widen(t.Context())
-			if got := c.Stats().Of(Sent); got != uint64(test.want) || k.needed != test.want/2+1 {
-				t.Errorf("asked %d, need %d", got, k.needed)
+			if got := c.Stats().Of(Sent); got != uint64(test.want) || k.needed() != test.want/2+1 {
+				t.Errorf("asked %d, need %d", got, k.needed())
 			}
 		})
 	}
@@ -480,16 +541,16 @@ func TestIgnored(t *testing.T) {
 		kind   EventKind
 		err    error
 	}{
-		"other key":       {func(r *request) { r.write(sealed([]byte("other"), r.Rsalt, wrong)) }, Forged, wire.ErrHMAC},
-		"no signature":    {func(r *request) { r.write([]byte(`plj0{"msg":"{}","salt":"` + r.Rsalt + `","hmac":""}`)) }, Forged, wire.ErrHMAC},
-		"empty":           {func(r *request) { r.write(nil) }, Garbled, wire.ErrMagic},
-		"other magic":     {func(r *request) { r.write(append([]byte("plj1"), sealed(key, r.Rsalt, wrong)[4:]...)) }, Garbled, wire.ErrMagic},
+		"other key":       {func(r *request) { r.write(sealed([]byte("other"), r.Rsalt, wrong)) }, Forged, protocol.ErrHMAC},
+		"no signature":    {func(r *request) { r.write([]byte(`plj0{"msg":"{}","salt":"` + r.Rsalt + `","hmac":""}`)) }, Forged, protocol.ErrHMAC},
+		"empty":           {func(r *request) { r.write(nil) }, Garbled, protocol.ErrMagic},
+		"other magic":     {func(r *request) { r.write(append([]byte("plj1"), sealed(key, r.Rsalt, wrong)[4:]...)) }, Garbled, protocol.ErrMagic},
 		"garbage":         {func(r *request) { r.write([]byte("plj0 garbage")) }, Garbled, nil},
-		"other protocol":  {func(r *request) { r.reply(strings.Replace(wrong, `"protocol":1`, `"protocol":2`, 1)) }, Garbled, wire.ErrProtocol},
+		"other protocol":  {func(r *request) { r.reply(strings.Replace(wrong, `"protocol":1`, `"protocol":2`, 1)) }, Garbled, protocol.ErrProtocol},
 		"status is text":  {func(r *request) { r.reply(strings.Replace(wrong, `"status":0`, `"status":"0"`, 1)) }, Garbled, nil},
 		"no reply":        {func(r *request) { r.reply(`[]`) }, Garbled, nil},
 		"its own request": {func(r *request) { r.reply(`{"protocol":1,"type":0,"rsalt":"x"}`) }, Garbled, nil},
-		"larger than any": {func(r *request) { r.write(append(sealed(key, r.Rsalt, wrong), make([]byte, 61440)...)) }, Garbled, wire.ErrTooLarge},
+		"larger than any": {func(r *request) { r.write(append(sealed(key, r.Rsalt, wrong), make([]byte, 61440)...)) }, Garbled, protocol.ErrTooLarge},
 		"other salt":      {func(r *request) { r.write(sealed(key, "x", wrong)) }, Late, nil},
 		"empty salt":      {func(r *request) { r.write(sealed(key, "", wrong)) }, Late, nil},
 	} {
@@ -576,7 +637,7 @@ func TestLate(t *testing.T) {
 func TestOutstanding(t *testing.T) {
 	t.Parallel()
 	c, k := waiting()
-	codec := wire.NewCodec(c.keys.ring)
+	codec := protocol.NewCodec(c.keys.ring)
 	for _, target := range k.targets[:k.asked] {
 		c.open(codec, sealed(key, k.salt, replyText(0, `"a"`, 7)), target.addrs[0])
 	}
@@ -597,7 +658,7 @@ func TestNotFromPeers(t *testing.T) {
 	t.Parallel()
 	seen := new(events)
 	other := serve(t, "127.0.0.1", silent)
-	garbage := []byte(genwire.Magic + `{"x":` + strings.Repeat("[", 500))
+	garbage := []byte(wire.Magic + `{"x":` + strings.Repeat("[", 500))
 	c, _ := start(t, Options{Observe: seen.observe}, func(r *request) {
 		for range 3 {
 			if _, err := other.conn.WriteToUDPAddrPort(garbage, r.from); err != nil {
@@ -693,8 +754,8 @@ func TestCannotBeAsked(t *testing.T) {
 		question Question[json.RawMessage]
 		want     error
 	}{
-		"too large":         {Config("/" + strings.Repeat("x", genwire.MaxDatagramSize)), ErrTooLarge},
-		"too large escaped": {Config("/" + strings.Repeat("é", genwire.MaxDatagramSize/6)), ErrTooLarge},
+		"too large":         {Config("/" + strings.Repeat("x", wire.MaxDatagramSize)), ErrTooLarge},
+		"too large escaped": {Config("/" + strings.Repeat("é", wire.MaxDatagramSize/6)), ErrTooLarge},
 		"number":            {Raw(0, json.RawMessage(`1`)), ErrQuery},
 		"list":              {Raw(0, json.RawMessage(`[]`)), ErrQuery},
 		"unknown parameter": {Raw(2, json.RawMessage(`{"4":"x"}`)), ErrQuery},

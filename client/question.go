@@ -14,7 +14,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/object"
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // Question is one question about the cluster, whose answer is an A.
@@ -22,8 +22,8 @@ type Question[A any] struct{ question }
 
 // question is a Question without the type of its answer.
 type question struct {
-	typ     genwire.RequestType
-	query   genwire.OptQuery
+	typ     wire.RequestType
+	query   wire.OptQuery
 	set     bool // whether the order of a list in the answer means nothing
 	decode  func(jx.Raw) (any, error)
 	invalid error // why it cannot be asked
@@ -48,7 +48,7 @@ func (q Question[A]) Decode(answer json.RawMessage) (A, error) {
 
 // interpret makes the value, or the error, of an opinion.
 func (q *question) interpret(o *opinion) {
-	if o.status != genwire.StatusOK {
+	if o.status != wire.StatusOK {
 		o.err = statusError(o)
 		return
 	}
@@ -60,7 +60,7 @@ func (q *question) interpret(o *opinion) {
 	o.value = value
 }
 
-func ask[A any](typ genwire.RequestType, decode func(jx.Raw) (A, error)) Question[A] {
+func ask[A any](typ wire.RequestType, decode func(jx.Raw) (A, error)) Question[A] {
 	return Question[A]{question{
 		typ:    typ,
 		decode: func(answer jx.Raw) (any, error) { return decode(answer) },
@@ -69,13 +69,13 @@ func ask[A any](typ genwire.RequestType, decode func(jx.Raw) (A, error)) Questio
 
 // text returns the question with a text as its query.
 func (q Question[A]) text(query string) Question[A] {
-	q.query = genwire.NewOptQuery(genwire.NewStringQuery(query))
+	q.query = wire.NewOptQuery(wire.NewStringQuery(query))
 	return q
 }
 
 // parameters returns the question with parameters as its query.
-func (q Question[A]) parameters(p genwire.QueryParameters) Question[A] {
-	q.query = genwire.NewOptQuery(genwire.NewQueryParametersQuery(p))
+func (q Question[A]) parameters(p wire.QueryParameters) Question[A] {
+	q.query = wire.NewOptQuery(wire.NewQueryParametersQuery(p))
 	return q
 }
 
@@ -83,7 +83,7 @@ func (q Question[A]) parameters(p genwire.QueryParameters) Question[A] {
 // of the configuration's layout, such as 3000000; it is 0 from a daemon of Ganeti
 // 2.6 or before.
 func Ping() Question[int64] {
-	return ask(genwire.RequestPing, func(answer jx.Raw) (int64, error) {
+	return ask(wire.RequestPing, func(answer jx.Raw) (int64, error) {
 		if string(answer) == `"ok"` {
 			return 0, nil
 		}
@@ -96,11 +96,11 @@ type Role int
 
 // The roles of nodes.
 const (
-	RoleMaster    Role = genwire.NodeRoleMaster
-	RoleCandidate Role = genwire.NodeRoleCandidate
-	RoleOffline   Role = genwire.NodeRoleOffline
-	RoleDrained   Role = genwire.NodeRoleDrained
-	RoleRegular   Role = genwire.NodeRoleRegular
+	RoleMaster    Role = wire.NodeRoleMaster
+	RoleCandidate Role = wire.NodeRoleCandidate
+	RoleOffline   Role = wire.NodeRoleOffline
+	RoleDrained   Role = wire.NodeRoleDrained
+	RoleRegular   Role = wire.NodeRoleRegular
 )
 
 var roleNames = map[Role]string{
@@ -119,7 +119,7 @@ func (r Role) String() string {
 // the beginning of its name up to a dot, or by UUID. A daemon of Ganeti 2.6 knows
 // whole names only.
 func NodeRole(node string) Question[Role] {
-	return ask(genwire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
+	return ask(wire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
 		role, err := decodeJSON[Role](answer)
 		if _, known := roleNames[role]; err == nil && !known {
 			return 0, errors.New("no role has this number")
@@ -132,8 +132,8 @@ func NodeRole(node string) Question[Role] {
 // on a link (request type 2). An empty link is the cluster's default one. The error is
 // ErrUnknownEntry when there is no such instance.
 func Locate(link string, ip netip.Addr) Question[netip.Addr] {
-	q := ask(genwire.RequestNodePIPByInstanceIP, decodeAddr).parameters(genwire.QueryParameters{
-		Link: optional(link), IP: genwire.NewOptNilString(ip.Unmap().String()),
+	q := ask(wire.RequestNodePIPByInstanceIP, decodeAddr).parameters(wire.QueryParameters{
+		Link: optional(link), IP: wire.NewOptNilString(ip.Unmap().String()),
 	})
 	q.invalid = checkAddr(ip)
 	return q
@@ -162,7 +162,7 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	for i, ip := range ips {
 		texts[i] = ip.Unmap().String()
 	}
-	q := ask(genwire.RequestNodePIPByInstanceIP, func(answer jx.Raw) ([]Location, error) {
+	q := ask(wire.RequestNodePIPByInstanceIP, func(answer jx.Raw) ([]Location, error) {
 		rows, err := decodeJSON[[]json.RawMessage](answer)
 		if err == nil && len(rows) != len(ips) {
 			err = fmt.Errorf("%d locations of %d addresses", len(rows), len(ips))
@@ -178,9 +178,9 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 			all[i].IP = ips[i]
 		}
 		return all, nil
-	}).parameters(genwire.QueryParameters{Link: optional(link), IPList: genwire.NewOptNilStringArray(texts)})
-	if len(ips) > genwire.MaxListElements {
-		q.invalid = fmt.Errorf("%w: %d addresses in one question, of which a daemon takes %d", ErrTooLarge, len(ips), genwire.MaxListElements)
+	}).parameters(wire.QueryParameters{Link: optional(link), IPList: wire.NewOptNilStringArray(texts)})
+	if len(ips) > wire.MaxListElements {
+		q.invalid = fmt.Errorf("%w: %d addresses in one question, of which a daemon takes %d", ErrTooLarge, len(ips), wire.MaxListElements)
 	}
 	for _, ip := range ips {
 		q.invalid = errors.Join(q.invalid, checkAddr(ip))
@@ -204,7 +204,7 @@ func decodeLocation(raw jx.Raw) (Location, error) {
 	if err := errors.Join(err, decodeAll(jx.Raw(members[0]), &o.status)); err != nil {
 		return Location{}, err
 	}
-	if o.status == genwire.StatusOK {
+	if o.status == wire.StatusOK {
 		ip, err := decodeAddr(jx.Raw(o.json))
 		return Location{Node: ip, Serial: o.serial}, err
 	}
@@ -213,7 +213,7 @@ func decodeLocation(raw jx.Raw) (Location, error) {
 
 // Master asks for the name of the cluster's master node (request type 3).
 func Master() Question[string] {
-	return ask(genwire.RequestClusterMaster, decodeJSON[string])
+	return ask(wire.RequestClusterMaster, decodeJSON[string])
 }
 
 // Details are the cluster's master and its addresses.
@@ -227,12 +227,12 @@ type Details struct {
 // A daemon of Ganeti 2.6 does not know the fields by these numbers: it is ErrAnswer, and
 // Master is what to ask.
 func MasterDetails() Question[Details] {
-	fields := []genwire.MasterField{
-		genwire.NewMasterFieldCodeMasterField(genwire.FieldName),
-		genwire.NewMasterFieldCodeMasterField(genwire.FieldIP),
-		genwire.NewMasterFieldCodeMasterField(genwire.FieldMasterNodePIP),
+	fields := []wire.MasterField{
+		wire.NewMasterFieldCodeMasterField(wire.FieldName),
+		wire.NewMasterFieldCodeMasterField(wire.FieldIP),
+		wire.NewMasterFieldCodeMasterField(wire.FieldMasterNodePIP),
 	}
-	return ask(genwire.RequestClusterMaster, func(answer jx.Raw) (Details, error) {
+	return ask(wire.RequestClusterMaster, func(answer jx.Raw) (Details, error) {
 		texts, err := decodeJSON[[]string](answer)
 		switch {
 		case err != nil:
@@ -245,29 +245,29 @@ func MasterDetails() Question[Details] {
 		d.ClusterIP, errs[0] = parseAddr(texts[1])
 		d.PrimaryIP, errs[1] = parseAddr(texts[2])
 		return d, errors.Join(errs[:]...)
-	}).parameters(genwire.QueryParameters{Fields: genwire.NewOptNilMasterFieldArray(fields)})
+	}).parameters(wire.QueryParameters{Fields: wire.NewOptNilMasterFieldArray(fields)})
 }
 
 // NodeIPs asks for the primary IPs of all nodes (request type 4). The answer is in
 // ascending order.
-func NodeIPs() Question[[]netip.Addr] { return addrs(genwire.RequestNodePIPList) }
+func NodeIPs() Question[[]netip.Addr] { return addrs(wire.RequestNodePIPList) }
 
 // CandidateIPs asks for the primary IPs of the master candidates (request type 5).
 // The answer is in ascending order.
-func CandidateIPs() Question[[]netip.Addr] { return addrs(genwire.RequestMCPIPList) }
+func CandidateIPs() Question[[]netip.Addr] { return addrs(wire.RequestMCPIPList) }
 
 // InstanceIPs asks for the addresses of all instances on a link (request type 6),
 // where an empty link is the cluster's default one. The answer is in ascending
 // order, and empty for a link that there is not.
 func InstanceIPs(link string) Question[[]netip.Addr] {
-	q := addrs(genwire.RequestInstanceIPsList)
+	q := addrs(wire.RequestInstanceIPsList)
 	if link != "" {
 		q = q.text(link)
 	}
 	return q
 }
 
-func addrs(typ genwire.RequestType) Question[[]netip.Addr] {
+func addrs(typ wire.RequestType) Question[[]netip.Addr] {
 	q := ask(typ, func(answer jx.Raw) ([]netip.Addr, error) {
 		texts, err := decodeJSON[[]string](answer)
 		addrs := make([]netip.Addr, 0, len(texts))
@@ -290,8 +290,8 @@ type MinorRole string
 
 // The roles of nodes for DRBD disks.
 const (
-	MinorPrimary   MinorRole = MinorRole(genwire.MinorRolePrimary)
-	MinorSecondary MinorRole = MinorRole(genwire.MinorRoleSecondary)
+	MinorPrimary   MinorRole = MinorRole(wire.MinorRolePrimary)
+	MinorSecondary MinorRole = MinorRole(wire.MinorRoleSecondary)
 )
 
 // Minor is a DRBD minor in use on a node.
@@ -307,7 +307,7 @@ type Minor struct {
 // Minors asks for the DRBD minors in use on a node (request type 7), which is given
 // as for NodeRole. The answer is in ascending order of the minors.
 func Minors(node string) Question[[]Minor] {
-	q := ask(genwire.RequestNodeDRBD, func(answer jx.Raw) ([]Minor, error) {
+	q := ask(wire.RequestNodeDRBD, func(answer jx.Raw) ([]Minor, error) {
 		minors := []Minor{}
 		rows, err := decodeJSON[[]json.RawMessage](answer)
 		for _, row := range rows {
@@ -315,7 +315,7 @@ func Minors(node string) Question[[]Minor] {
 			if members, err := decodeJSON[[]json.RawMessage](jx.Raw(row)); err != nil || len(members) != 6 {
 				return nil, fmt.Errorf("%s is no minor", row)
 			}
-			var m genwire.NodeMinor
+			var m wire.NodeMinor
 			if err := decodeAll(jx.Raw(row), &m); err != nil {
 				return nil, err
 			}
@@ -340,7 +340,7 @@ type NodeInstances struct {
 // Instances asks for the instances of a node (request type 8), which is given as for
 // NodeRole. Values of any kind in them that are numbers are json.Number.
 func Instances(node string) Question[NodeInstances] {
-	return ask(genwire.RequestNodeInstances, func(answer jx.Raw) (NodeInstances, error) {
+	return ask(wire.RequestNodeInstances, func(answer jx.Raw) (NodeInstances, error) {
 		lists, err := decodeObjects[[][]object.Instance](answer)
 		switch {
 		case err != nil:
@@ -356,7 +356,7 @@ func Instances(node string) Question[NodeInstances] {
 // the beginning of its name up to a dot, or by UUID. They come in the order of the
 // instance. Values of any kind in them that are numbers are json.Number.
 func Disks(instance string) Question[[]object.Disk] {
-	return ask(genwire.RequestInstanceDisks, func(answer jx.Raw) ([]object.Disk, error) {
+	return ask(wire.RequestInstanceDisks, func(answer jx.Raw) ([]object.Disk, error) {
 		return decodeObjects[[]object.Disk](answer)
 	}).text(instance)
 }
@@ -365,13 +365,13 @@ func Disks(instance string) Question[[]object.Disk] {
 // (RFC 6901), such as /cluster/master_node. The error is ErrArgument when the pointer
 // leads nowhere.
 func Config(pointer string) Question[json.RawMessage] {
-	return ask(genwire.RequestConfigQuery, decodeRaw).text(pointer)
+	return ask(wire.RequestConfigQuery, decodeRaw).text(pointer)
 }
 
 // ConfigValue is Config with an answer of the type that the part is to have, as
 // encoding/json has it.
 func ConfigValue[A any](pointer string) Question[A] {
-	return ask(genwire.RequestConfigQuery, func(answer jx.Raw) (A, error) {
+	return ask(wire.RequestConfigQuery, func(answer jx.Raw) (A, error) {
 		var value A
 		err := json.Unmarshal(answer, &value)
 		return value, err
@@ -386,8 +386,8 @@ type Collector struct {
 
 // Collectors asks for the state of the data collectors (request type 11), by name.
 func Collectors() Question[map[string]Collector] {
-	return ask(genwire.RequestDataCollectors, func(answer jx.Raw) (map[string]Collector, error) {
-		var all genwire.DataCollectors
+	return ask(wire.RequestDataCollectors, func(answer jx.Raw) (map[string]Collector, error) {
+		var all wire.DataCollectors
 		if err := all.Decode(jx.DecodeBytes(answer)); err != nil {
 			return nil, err
 		}
@@ -403,7 +403,7 @@ func Collectors() Question[map[string]Collector] {
 // protocol has: none (nil or null), a text in quotes, or an object of parameters.
 // Asking it fails with ErrQuery for other JSON.
 func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
-	q := ask(genwire.RequestType(typ), decodeRaw)
+	q := ask(wire.RequestType(typ), decodeRaw)
 	if q.Type() != typ || q.typ.Validate() != nil {
 		q.invalid = fmt.Errorf("%w: there is no request type %d", ErrQuery, typ)
 	} else if query != nil {
@@ -474,11 +474,11 @@ func parseAddr(text string) (netip.Addr, error) {
 	return netip.ParseAddr(text)
 }
 
-func optional(text string) genwire.OptNilString {
+func optional(text string) wire.OptNilString {
 	if text == "" {
-		return genwire.OptNilString{}
+		return wire.OptNilString{}
 	}
-	return genwire.NewOptNilString(text)
+	return wire.NewOptNilString(text)
 }
 
 // canonical returns the answer in a form in which equal answers are equal texts.

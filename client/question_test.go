@@ -15,7 +15,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/object"
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // asking is a Question of any type.
@@ -303,7 +303,7 @@ func TestDecode(t *testing.T) {
 func TestLocateTooMany(t *testing.T) {
 	t.Parallel()
 	c, s := start(t, Options{}, says("[]", 0))
-	ips := make([]netip.Addr, genwire.MaxListElements+1)
+	ips := make([]netip.Addr, wire.MaxListElements+1)
 	for i := range ips {
 		ips[i] = netip.AddrFrom4([4]byte{1, 1, byte(i >> 8), byte(i)})
 	}

@@ -15,9 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/udp"
-	"gntconfd/internal/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ type handler func(*request)
 
 // request is one that came to a server.
 type request struct {
-	genwire.Request
+	wire.Request
 	*server
 	from   netip.AddrPort
 	number int64 // 1 for the first that came to the server
@@ -71,15 +71,15 @@ func serve(t testing.TB, host string, handle handler) *server {
 }
 
 func (s *server) run() {
-	codec := wire.NewCodec(wire.NewKeyring(key))
-	buffer := make([]byte, genwire.MaxDatagramSize)
+	codec := protocol.NewCodec(protocol.NewKeyring(key))
+	buffer := make([]byte, wire.MaxDatagramSize)
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
 		if err != nil {
 			return
 		}
 		opened, refusal := codec.Open(buffer[:n], time.Now())
-		if refusal != wire.Accepted {
+		if refusal != protocol.Accepted {
 			s.t.Errorf("refused a request: %v %v", refusal, codec.Cause())
 			continue
 		}
@@ -102,7 +102,7 @@ func (r *request) reply(text string) { r.write(sealed(key, r.Rsalt, text)) }
 
 // sealed returns the datagram of a reply.
 func sealed(key []byte, salt, text string) []byte {
-	datagram, err := wire.NewCodec(wire.NewKeyring(key)).Seal(nil, salt, []byte(text), nil)
+	datagram, err := protocol.NewCodec(protocol.NewKeyring(key)).Seal(nil, salt, []byte(text), nil)
 	if err != nil {
 		panic(err)
 	}

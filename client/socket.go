@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"slices"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 // write sends a datagram.
@@ -32,8 +32,8 @@ const refusals = 8
 
 // receive hands out what arrives at the socket until that is closed.
 func (c *Client) receive() {
-	codec := wire.NewCodec(c.keys.ring)
-	buffer := make([]byte, genwire.MaxDatagramSize+1)
+	codec := protocol.NewCodec(c.keys.ring)
+	buffer := make([]byte, wire.MaxDatagramSize+1)
 	for {
 		n, from, err := c.conn.ReadFromUDPAddrPort(buffer)
 		switch {
@@ -49,7 +49,7 @@ func (c *Client) receive() {
 
 // open finds the question that a datagram belongs to. Anybody can send datagrams to the
 // client: those of strangers cost no more than finding that they are.
-func (c *Client) open(codec *wire.Codec, datagram []byte, from netip.AddrPort) {
+func (c *Client) open(codec *protocol.Codec, datagram []byte, from netip.AddrPort) {
 	if !c.expects(from) {
 		c.observe(Event{Kind: Stranger, Peer: from})
 		return
@@ -57,7 +57,7 @@ func (c *Client) open(codec *wire.Codec, datagram []byte, from netip.AddrPort) {
 	reply, salt, err := codec.OpenReply(datagram)
 	if err != nil {
 		kind := Garbled
-		if errors.Is(err, wire.ErrHMAC) {
+		if errors.Is(err, protocol.ErrHMAC) {
 			kind = Forged
 		}
 		for _, k := range c.underWay() {

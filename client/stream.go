@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // Replies asks several peers and is the sequence of what each says, as it comes. It
@@ -84,25 +84,35 @@ func sameReply[A any](a, b Reply[A]) bool {
 // changes. A failure is delivered once, and the result after it whether it differs or
 // not. An answer that is older than the last, by its serial number, is left out
 // unless enough peers agree on it and none of the others that reply has a newer one.
-// The sequence ends when ctx does, or with ErrClosed or another error that will not
+// While a change is on its way to the peers they contradict each other: that is a failure
+// when it lasts for 2 seconds. The sequence ends when ctx does, or with ErrClosed or another error that will not
 // pass.
 func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Duration) iter.Seq2[Result[A], error] {
 	return func(yield func(Result[A], error) bool) {
 		var (
 			known    bool // whether last is what the caller knows
 			failing  bool
+			disputed time.Time // since when the peers have contradicted each other; zero if they do not
 			last     Result[A]
 			expected int64 = math.MinInt64 // the serial number of last
 		)
 		for {
-			asking, cancel := context.WithTimeout(ctx, genwire.ExpireTimeout*time.Second)
+			asking, cancel := context.WithTimeout(ctx, wire.ExpireTimeout*time.Second)
 			// While a change is on its way to the peers, a quorum may not have it yet
 			// that the caller knows already.
 			result, err := query(asking, c, q, expected)
 			cancel()
+			wait := every
+			if !errors.Is(err, ErrInconsistent) {
+				disputed = time.Time{}
+			} else if disputed.IsZero() {
+				disputed = time.Now()
+			}
 			switch {
 			case ctx.Err() != nil:
 				return
+			case !failing && !disputed.IsZero() && time.Since(disputed) < c.disagreements.patience:
+				wait = min(every, c.disagreements.patience)
 			case err != nil:
 				passing := errors.Is(err, ErrNoReply) || errors.Is(err, ErrInconsistent) || errors.Is(err, ErrAnswer) ||
 					errors.As(err, new(*StatusError))
@@ -119,7 +129,7 @@ func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Dura
 					return
 				}
 			}
-			if !pause(ctx, every) {
+			if !pause(ctx, wait) {
 				return
 			}
 		}

@@ -273,3 +273,48 @@ func TestSetPeersWithin(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchDisagreement: peers that contradict each other until all have a change are no
+// failure, but those that go on are one.
+func TestWatchDisagreement(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		patience time.Duration
+		want     []string
+	}{
+		{time.Hour, []string{"a", "b"}},
+		{0, []string{"a", "inconsistent", "b"}},
+	} {
+		t.Run(fmt.Sprint(test.patience), func(t *testing.T) {
+			t.Parallel()
+			// turns answers the first few questions in one way, the others in another.
+			turns := func(questions int) handler {
+				asked := make(map[string]bool)
+				return func(r *request) {
+					if asked[r.Rsalt] = true; len(asked) <= questions {
+						says(`"a"`, 7)(r)
+					} else {
+						says(`"b"`, 7)(r)
+					}
+				}
+			}
+			c, _ := start(t, Options{}, turns(1), turns(4))
+			c.disagreements.patience = test.patience
+			var got []string
+			for result, err := range Watch(patient(t), c, Master(), time.Millisecond) {
+				if errors.Is(err, ErrInconsistent) {
+					got = append(got, "inconsistent")
+					continue
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if got = append(got, result.Answer); result.Answer == "b" {
+					break
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("results (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

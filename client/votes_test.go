@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // opinions draws what several peers say of a question whose answer is a list of
@@ -23,7 +23,7 @@ func opinions(t *rapid.T, q *question) []*opinion {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *opinion {
 		o := &opinion{
 			peer:   &peer{name: "peer"},
-			status: genwire.Status(rapid.SampledFrom([]int{0, 0, 0, 0, 1, 2}).Draw(t, "status")),
+			status: wire.Status(rapid.SampledFrom([]int{0, 0, 0, 0, 1, 2}).Draw(t, "status")),
 			json:   json.RawMessage(rapid.SampledFrom(answers).Draw(t, "answer")),
 			serial: rapid.SampledFrom([]int64{0, 7, 8, math.MaxInt64, -1}).Draw(t, "serial"),
 		}

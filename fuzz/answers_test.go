@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
 )
@@ -19,7 +19,7 @@ func ask(book *answer.Book, q question) (reply, error) {
 	if q.Query != nil {
 		value["query"] = q.Query
 	}
-	request := new(genwire.Request)
+	request := new(wire.Request)
 	if err := decodeInto(request, encode(value)); err != nil {
 		return reply{}, err
 	}
@@ -55,7 +55,7 @@ func TestAnswers(t *testing.T) {
 }
 
 // checkShape holds an answer against its description in spec/answers.json.
-func checkShape(t rapid.TB, request genwire.RequestType, r reply) {
+func checkShape(t rapid.TB, request wire.RequestType, r reply) {
 	outcome := "ok"
 	if r.Status != 0 {
 		outcome = "error"

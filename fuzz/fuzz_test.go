@@ -9,17 +9,17 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/cluster/canonical"
-	"gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // station is a daemon without sockets: keys, and the answers of one cluster.
 type station struct {
-	codec   *wire.Codec
+	codec   *protocol.Codec
 	book    *answer.Book
 	model   model
 	scratch answer.Scratch
@@ -36,9 +36,9 @@ func newStation(f *testing.F) *station {
 
 // receive takes a datagram all the way and checks what can be seen at each of
 // its steps. It returns how far it came.
-func (s *station) receive(t *testing.T, datagram []byte) wire.Refusal {
+func (s *station) receive(t *testing.T, datagram []byte) protocol.Refusal {
 	request, refusal := s.codec.Open(slices.Clone(datagram), noon)
-	if (request == nil) == (refusal == wire.Accepted) {
+	if (request == nil) == (refusal == protocol.Accepted) {
 		t.Fatalf("request %v with refusal %v", request, refusal)
 	}
 	// What a codec has opened before makes no difference.
@@ -93,17 +93,17 @@ func FuzzDatagram(f *testing.F) {
 		datagram := append([]byte("plj0"), strings.ReplaceAll(string(envelope), "@HMAC@", signature)...)
 		refusal := s.receive(t, datagram)
 		switch {
-		case len(datagram) > genwire.MaxDatagramSize:
-			if refusal != wire.RefusedSize {
+		case len(datagram) > wire.MaxDatagramSize:
+			if refusal != protocol.RefusedSize {
 				t.Fatalf("refusal %v of %d bytes", refusal, len(datagram))
 			}
 		case !json.Valid(envelope) || !utf8.Valid(envelope):
-			if refusal != wire.RefusedJSON {
+			if refusal != protocol.RefusedJSON {
 				t.Fatalf("refusal %v of what is not JSON", refusal)
 			}
-		case !isJSON && refusal == wire.Accepted:
+		case !isJSON && refusal == protocol.Accepted:
 			t.Fatal("mistyped, and accepted")
-		case refusal == wire.Accepted || refusal == wire.RefusedClock || refusal == wire.RefusedRequest:
+		case refusal == protocol.Accepted || refusal == protocol.RefusedClock || refusal == protocol.RefusedRequest:
 			if !strings.Contains(string(envelope), "@HMAC@") {
 				t.Fatalf("refusal %v of what nobody signed", refusal)
 			}
@@ -135,14 +135,14 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, request string) {
 		datagram := sign(secret, strconv.FormatInt(noon.Unix(), 10), request)
 		refusal := s.receive(t, datagram)
-		if !utf8.ValidString(request) || len(datagram) > genwire.MaxDatagramSize {
+		if !utf8.ValidString(request) || len(datagram) > wire.MaxDatagramSize {
 			return
 		}
-		if refusal != wire.Accepted && refusal != wire.RefusedRequest {
+		if refusal != protocol.Accepted && refusal != protocol.RefusedRequest {
 			t.Fatalf("refusal %v of what is signed", refusal)
 		}
 		value, err := tryDecode([]byte(request))
-		if valid := err == nil && schemas.validate("wire.json#/definitions/Request", value) == nil; refusal == wire.Accepted && !valid {
+		if valid := err == nil && schemas.validate("wire.json#/definitions/Request", value) == nil; refusal == protocol.Accepted && !valid {
 			t.Fatalf("accepted against the schema: %s", request)
 		}
 	})
@@ -172,11 +172,11 @@ func FuzzClassicRequest(f *testing.F) {
 	codec, book := newCodec(secret), classic.Prepare(snapshot)
 	f.Fuzz(func(t *testing.T, text string) {
 		datagram := sign(secret, strconv.FormatInt(noon.Unix(), 10), text)
-		if codec.Authenticate(datagram, noon) != wire.Accepted {
+		if codec.Authenticate(datagram, noon) != protocol.Accepted {
 			return
 		}
 		request, refusal := codec.ClassicRequest(noon)
-		if refusal != wire.Accepted {
+		if refusal != protocol.Accepted {
 			return
 		}
 		if err := schemas.validate("wire.json#/definitions/ClassicRequest", decode([]byte(text))); err != nil {

@@ -8,10 +8,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
-	"gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // loadAndAsk loads a configuration, of whatever bytes, and asks all questions
@@ -26,17 +26,17 @@ func loadAndAsk(t rapid.TB, data []byte) {
 	}
 	book := answer.Prepare(snapshot)
 	codec, scratch := newCodec(secret), new(answer.Scratch)
-	queries := []genwire.Query{
-		{Type: genwire.NullQuery},
-		{Type: genwire.QueryParametersQuery},
-		{Type: genwire.QueryParametersQuery, QueryParameters: genwire.QueryParameters{IPList: genwire.NewOptNilStringArray(ips)}},
+	queries := []wire.Query{
+		{Type: wire.NullQuery},
+		{Type: wire.QueryParametersQuery},
+		{Type: wire.QueryParametersQuery, QueryParameters: wire.QueryParameters{IPList: wire.NewOptNilStringArray(ips)}},
 	}
 	for _, text := range []string{"", "a", "u0", "u1", "/", "/cluster", "/nodes/u0", "/instances", "/instances/u1/nics/0", "/cluster/tags/0/x", "~", snapshot.MasterNode} {
-		queries = append(queries, genwire.NewStringQuery(text))
+		queries = append(queries, wire.NewStringQuery(text))
 	}
-	for _, request := range genwire.RequestType(0).AllValues() {
+	for _, request := range wire.RequestType(0).AllValues() {
 		for _, query := range queries {
-			r := &genwire.Request{Protocol: 1, Type: request, Rsalt: "s", Query: genwire.NewOptQuery(query)}
+			r := &wire.Request{Protocol: 1, Type: request, Rsalt: "s", Query: wire.NewOptQuery(query)}
 			checkReply(t, codec, book, r, scratch)
 		}
 	}
@@ -44,7 +44,7 @@ func loadAndAsk(t rapid.TB, data []byte) {
 
 // checkReply answers a request and holds the reply against what is true of all
 // replies.
-func checkReply(t rapid.TB, codec *wire.Codec, book *answer.Book, request *genwire.Request, scratch *answer.Scratch) (reply, bool) {
+func checkReply(t rapid.TB, codec *protocol.Codec, book *answer.Book, request *wire.Request, scratch *answer.Scratch) (reply, bool) {
 	answered, ok := book.Answer(request, scratch)
 	if !ok {
 		return reply{}, false
@@ -54,13 +54,13 @@ func checkReply(t rapid.TB, codec *wire.Codec, book *answer.Book, request *genwi
 		answered = book.TooLarge()
 		if datagram, err = codec.Seal(nil, request.Rsalt, answered.Text, answered.Escaped); err != nil {
 			// Only a salt that is itself too large leaves no room.
-			if len(request.Rsalt) < genwire.MaxDatagramSize/8 {
+			if len(request.Rsalt) < wire.MaxDatagramSize/8 {
 				t.Fatal(err)
 			}
 			return reply{}, false
 		}
 	}
-	if len(datagram) > genwire.MaxDatagramSize {
+	if len(datagram) > wire.MaxDatagramSize {
 		t.Fatalf("a reply of %d bytes", len(datagram))
 	}
 	msg, salt, err := openReply(secret, datagram)
@@ -83,9 +83,9 @@ func checkReply(t rapid.TB, codec *wire.Codec, book *answer.Book, request *genwi
 	if r.Status != int(answered.Status) {
 		t.Fatalf("status %d above %s", answered.Status, msg)
 	}
-	if r.Status != int(genwire.StatusOK) {
+	if r.Status != int(wire.StatusOK) {
 		_, isText := r.Answer.(string)
-		if request.Type == genwire.RequestNodeRoleByName && !isText {
+		if request.Type == wire.RequestNodeRoleByName && !isText {
 			t.Fatalf("an error of a node's role may be taken for the role: %s", msg)
 		}
 		if r.Serial != "0" {

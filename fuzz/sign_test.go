@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 var (
@@ -18,12 +18,12 @@ var (
 	noon   = time.Unix(1_600_000_000, 0)
 )
 
-func newCodec(key []byte) *wire.Codec { return wire.NewCodec(wire.NewKeyring(key)) }
+func newCodec(key []byte) *protocol.Codec { return protocol.NewCodec(protocol.NewKeyring(key)) }
 
 // drawRequest draws a request, and gives its JSON value too.
-func drawRequest(t *rapid.T) (*genwire.Request, any) {
+func drawRequest(t *rapid.T) (*wire.Request, any) {
 	value := values("wire.json#/definitions/Request").Draw(t, "request")
-	request := new(genwire.Request)
+	request := new(wire.Request)
 	if err := decodeInto(request, encode(value)); err != nil {
 		t.Fatal(err)
 	}
@@ -46,17 +46,17 @@ func TestRequestsComeThrough(t *testing.T) {
 		}
 		away := rapid.OneOf(rapid.SampledFrom([]int64{0, 300, -300, 301, -301}), rapid.Int64Range(-1e6, 1e6)).Draw(t, "seconds away")
 		opened, refusal := newCodec(key).Open(datagram, noon.Add(time.Duration(away)*time.Second))
-		if max(away, -away) > genwire.ClockSkew {
-			if refusal != wire.RefusedClock {
+		if max(away, -away) > wire.ClockSkew {
+			if refusal != protocol.RefusedClock {
 				t.Fatalf("%d seconds away: %v", away, refusal)
 			}
 			return
 		}
-		if refusal != wire.Accepted || !equal(decode(encoded(opened)), value) {
+		if refusal != protocol.Accepted || !equal(decode(encoded(opened)), value) {
 			t.Fatalf("refusal %v of %s", refusal, datagram)
 		}
 		other := append(bytes.Clone(key), texts().Filter(func(s string) bool { return strings.Trim(s, "\x00") != "" }).Draw(t, "more of the key")...)
-		if _, refusal := newCodec(other).Open(datagram, noon); refusal != wire.RefusedHMAC {
+		if _, refusal := newCodec(other).Open(datagram, noon); refusal != protocol.RefusedHMAC {
 			t.Fatalf("with key %q instead of %q: %v", other, key, refusal)
 		}
 	})
@@ -75,16 +75,16 @@ func TestOneBit(t *testing.T) {
 		datagram[bit/8] ^= 1 << (bit % 8)
 		opened, refusal := codec.Open(datagram, noon)
 		switch {
-		case bit < 8*len(genwire.Magic):
-			if refusal != wire.RefusedMagic {
+		case bit < 8*len(wire.Magic):
+			if refusal != protocol.RefusedMagic {
 				t.Fatalf("bit %d of %s: %v", bit, datagram, refusal)
 			}
-		case refusal == wire.Accepted:
+		case refusal == protocol.Accepted:
 			// The case of hexadecimal digits is free.
 			if !equal(decode(encoded(opened)), value) {
 				t.Fatalf("bit %d of %s: taken for %s", bit, datagram, encoded(opened))
 			}
-		case refusal != wire.RefusedJSON && refusal != wire.RefusedHMAC:
+		case refusal != protocol.RefusedJSON && refusal != protocol.RefusedHMAC:
 			t.Fatalf("bit %d of %s: %v", bit, datagram, refusal)
 		}
 	})
@@ -121,24 +121,24 @@ func TestRepliesComeThrough(t *testing.T) {
 // is neither.
 func TestSize(t *testing.T) {
 	codec := newCodec(secret)
-	request := &genwire.Request{Protocol: 1}
+	request := &wire.Request{Protocol: 1}
 	empty, err := codec.SealRequest(nil, request, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Rsalt = strings.Repeat("x", genwire.MaxDatagramSize-len(empty))
+	request.Rsalt = strings.Repeat("x", wire.MaxDatagramSize-len(empty))
 	datagram, err := codec.SealRequest(nil, request, noon)
-	if err != nil || len(datagram) != genwire.MaxDatagramSize {
+	if err != nil || len(datagram) != wire.MaxDatagramSize {
 		t.Fatal(len(datagram), err)
 	}
-	if _, refusal := codec.Open(datagram, noon); refusal != wire.Accepted {
+	if _, refusal := codec.Open(datagram, noon); refusal != protocol.Accepted {
 		t.Error(refusal)
 	}
-	if _, refusal := codec.Open(append(datagram, ' '), noon); refusal != wire.RefusedSize {
+	if _, refusal := codec.Open(append(datagram, ' '), noon); refusal != protocol.RefusedSize {
 		t.Error(refusal)
 	}
 	request.Rsalt += "x"
-	if datagram, err := codec.SealRequest([]byte("before"), request, noon); err != wire.ErrTooLarge || string(datagram) != "before" {
+	if datagram, err := codec.SealRequest([]byte("before"), request, noon); err != protocol.ErrTooLarge || string(datagram) != "before" {
 		t.Error(len(datagram), err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gntconfd/internal/conformance/clientside"
+	"gntconfd/internal/testing/conformance/clientside"
 	"gntconfd/spec/vectors"
 )
 
@@ -35,7 +35,7 @@ to ask, to wait for the reply, and to report it in one line, or that none came:
 
 It ends when its input does. spec/vectors/clients/README.md has the details, and a
 client of some thirty lines.`,
-		Example: `  confd-conformance client -- go run ./internal/conformance/clientside/goclient
+		Example: `  confd-conformance client -- go run ./internal/testing/conformance/clientside/goclient
   PYTHONPATH=/usr/share/ganeti/3.0 confd-conformance client \
     --known-failing spec/vectors/known-failing/python-confdclient-3.0.2.txt \
     -- /usr/bin/python3 spec/vectors/clients/ganeti_client.py`,

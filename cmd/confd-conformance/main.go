@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gntconfd/internal/conformance"
+	"gntconfd/internal/testing/conformance"
 )
 
 // Exit codes. They are part of the help text below.

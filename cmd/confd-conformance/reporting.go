@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"gntconfd/internal/conformance"
+	"gntconfd/internal/testing/conformance"
 )
 
 // reporting is the part of the command line that all tests have in common: which of

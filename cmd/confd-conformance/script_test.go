@@ -6,7 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"gntconfd/internal/conformance"
+	"gntconfd/internal/testing/conformance"
 	"gntconfd/spec/vectors"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"gntconfd/internal/conformance"
+	"gntconfd/internal/testing/conformance"
 	"gntconfd/spec/vectors"
 )
 

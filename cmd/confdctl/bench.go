@@ -20,6 +20,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/bench"
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/sample"
 )
 
@@ -164,7 +165,7 @@ confdctl ask --help, and ` + strings.Join(moreQuestions(), ", ") + `.
 
 Do not measure a daemon that others need: it gets all the load that there can be.
 
-Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
+Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`,
 		Example: `  confdctl bench
   confdctl bench --echo-hmac --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
@@ -211,14 +212,15 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		}
 		report, err := bench.Run(command.Context(), o, name, config, mix)
 		if err != nil {
-			return err
+			progress(command.ErrOrStderr())("")
+			return (&connection{keyFile: keyFile}).advise(err)
 		}
 		return b.show(command, report)
 	}
 	b.addFlags(command, 2*time.Second, 5)
 	flags := command.Flags()
 	flags.StringVarP(&server, "server", "s", "", "`host:port` of a running daemon to measure")
-	flags.StringVarP(&keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the key of --server")
+	flags.StringVarP(&keyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the key of --server")
 	flags.IntVar(&pid, "pid", 0, "`process` of --server on this machine; without it there are neither CPU time nor memory")
 	flags.StringVar(&config, "config", "", "configuration `file` to ask about, which daemons that are started serve")
 	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")
@@ -356,7 +358,7 @@ func childCommand() *cobra.Command {
 		case childEchoHMAC:
 			return bench.Echo(ctx, addr, sample.Key)
 		}
-		paths := daemon.NodePaths()
+		paths := ganeti.NodePaths()
 		d, err := daemon.Start(ctx, daemon.Options{
 			Config: paths.Config,
 			Key:    paths.Key,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +66,19 @@ func oneLine(text string) string {
 // limits are round-trip times, in milliseconds, above which a check is not content.
 type limits struct{ warning, critical float64 }
 
+// check returns an error when there is a limit that is no time.
+func (l limits) check() error {
+	for _, flag := range []struct {
+		name  string
+		value float64
+	}{{"warning", l.warning}, {"critical", l.critical}} {
+		if !(flag.value >= 0 && flag.value <= math.MaxFloat32) {
+			return fmt.Errorf("--%s %v: must be a number of milliseconds, and not negative", flag.name, flag.value)
+		}
+	}
+	return nil
+}
+
 // checkCommand asks a running daemon how it is, for a monitoring system.
 func checkCommand() *cobra.Command {
 	var limit limits
@@ -72,7 +86,8 @@ func checkCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "check",
 		Short: "Check a running daemon, as a plugin of Nagios and its kin",
-		Long: `check asks the daemon of this node, or another, which version of the configuration it
+		Long: `check asks the daemon of this machine, at the address to which its UDP port is bound,
+or another daemon, which version of the configuration it
 serves and who is master, and prints one line, with the round-trip time in seconds and the serial number of
 the cluster as performance data:
 
@@ -103,6 +118,9 @@ read.`,
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := limit.check(); err != nil {
+				return unknown(usageError(command, err))
+			}
 			return check(command.Context(), &conn, limit)
 		},
 	}
@@ -252,5 +270,9 @@ func judge(limit limits, roundTrip time.Duration, serial int64, text string) *fi
 	return f
 }
 
-// seconds writes milliseconds as seconds.
-func seconds(ms float64) string { return strconv.FormatFloat(ms/1000, 'f', -1, 64) }
+// seconds writes milliseconds as seconds, with the digits that they were given with. A
+// division would add some.
+func seconds(ms float64) string {
+	s, _ := strconv.ParseFloat(strconv.FormatFloat(ms, 'f', -1, 64)+"e-3", 64) // which is one
+	return strconv.FormatFloat(s, 'f', -1, 64)
+}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,6 +23,22 @@ func TestJudge(t *testing.T) {
 		f := judge(limit, roundTrip, 73, "version 3000000, serial 73, master node1")
 		if f.health != want.health || f.Error() != want.line {
 			t.Errorf("%v: %d, %s\nwant %d, %s", roundTrip, f.health, f, want.health, want.line)
+		}
+	}
+}
+
+// TestSeconds: limits are shown with no other digits than they were given with.
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "0", "0.0001": "0.0000001", "0.1": "0.0001", "0.3": "0.0003", "1": "0.001", "100": "0.1", "60e3": "60", "123456.789": "123.456789",
+		"1e-300": "0." + strings.Repeat("0", 302) + "1",
+	} {
+		ms, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := seconds(ms); got != want {
+			t.Errorf("%s ms are %s, want %s", text, got, want)
 		}
 	}
 }

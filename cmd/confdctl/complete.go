@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/internal/daemon"
+	"gntconfd/internal/ganeti"
 )
 
 // completer lists what an argument that has been begun may become. It lists nothing
@@ -61,11 +60,11 @@ func (complete completer) candidates(ctx context.Context, conn *connection, begu
 }
 
 func completeNode(ctx context.Context, conn *connection, _ string) []string {
-	return names(ctx, conn, "/nodes", "ssconf_node_list")
+	return names(ctx, conn, "/nodes", ganeti.NodePaths().Nodes)
 }
 
 func completeInstance(ctx context.Context, conn *connection, _ string) []string {
-	return names(ctx, conn, "/instances", "ssconf_instance_list")
+	return names(ctx, conn, "/instances", ganeti.NodePaths().Instances)
 }
 
 // names returns the names of all objects of one kind. In larger clusters they do not
@@ -76,7 +75,7 @@ func names(ctx context.Context, conn *connection, pointer, file string) []string
 	}
 	objects, err := ask(ctx, conn, client.ConfigValue[map[string]named](pointer))
 	if err != nil {
-		text, err := os.ReadFile(filepath.Join(filepath.Dir(daemon.NodePaths().Key), file))
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"strconv"
@@ -13,46 +14,53 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"gntconfd/client"
 	"gntconfd/gen/wire"
-	"gntconfd/internal/daemon"
+	"gntconfd/internal/ganeti"
 )
 
-// localhost is where the daemon of this node is.
+// localhost is where the daemon of this machine is, unless it is bound to another address.
 const localhost = "127.0.0.1"
+
+// candidatesInterval is how often commands that go on and on look at the list of master
+// candidates.
+const candidatesInterval = time.Minute
 
 // connection holds the flags of every command that talks to running daemons.
 type connection struct {
-	servers  []string // none: the master candidates
-	keyFile  string
-	timeout  time.Duration
-	all      bool
-	coverage int
+	servers     []string // none: the master candidates
+	keyFile     string
+	timeout     time.Duration
+	timeoutFlag *pflag.Flag // nil where there is none
+	all         bool
+	coverage    int
 
 	local  bool          // the daemon of this node rather than the master candidates, but with all
-	follow time.Duration // how often to look who the master candidates are; 0 is never
+	follow time.Duration // how often to look at the list of master candidates; 0 is never
 }
 
 // addFlags defines the flags about how to reach daemons on a command.
 func (c *connection) addFlags(command *cobra.Command) {
 	c.addServer(command)
 	command.Flags().DurationVarP(&c.timeout, "timeout", "t", 2*time.Second, "how long to wait for replies, with retries in between")
+	c.timeoutFlag = command.Flags().Lookup("timeout")
 }
 
 // addServer is addFlags for commands that wait as long as the protocol has it.
 func (c *connection) addServer(command *cobra.Command) {
 	c.timeout = wire.ExpireTimeout * time.Second
-	standard := "the master candidates that this node knows of, else " + localhost
+	standard := "the master candidates that this node knows of, else the daemon of this machine"
 	if c.local {
-		standard = localhost + "; with --all the master candidates"
+		standard = "the daemon of this machine; with --all the master candidates"
 	}
 	flags := command.Flags()
 	flags.StringSliceVarP(&c.servers, "server", "s", nil, "`host[:port]` of a daemon, also several times (default "+standard+")")
 	if err := command.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions); err != nil {
 		panic(err) // it is defined above
 	}
-	flags.StringVarP(&c.keyFile, "key-file", "k", daemon.NodePaths().Key, "`file` with the cluster's key")
+	flags.StringVarP(&c.keyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the cluster's key")
 }
 
 // addChoice defines the flags about how many daemons to ask on a command.
@@ -76,19 +84,44 @@ func (c *connection) client() (*client.Client, error) {
 	if _, err := c.key(); err != nil {
 		return nil, err
 	}
-	options := client.Options{Peers: c.servers, KeyFile: c.keyFile, Coverage: c.coverage, Follow: c.follow}
+	options := client.Options{Peers: c.servers, KeyFile: c.keyFile, Coverage: c.coverage}
+	// A check goes on for --timeout whatever it is, lest each restart be an alarm.
+	options.GiveUp = c.timeoutFlag != nil && !c.timeoutFlag.Changed && !c.local
 	switch {
 	case c.all:
 		options.Coverage = client.All
 	case c.local && c.servers == nil:
-		options.Peers = []string{localhost}
+		return ofThisMachine(options)
+	}
+	if c.servers == nil { // who is named is asked, whoever the candidates are
+		options.Follow = c.follow
 	}
 	made, err := client.New(options)
 	if options.Peers == nil && errors.Is(err, fs.ErrNotExist) { // not a node of a cluster
-		options.Peers = []string{localhost}
-		made, err = client.New(options)
+		return ofThisMachine(options)
 	}
 	return made, err
+}
+
+// ofThisMachine returns a client of the daemon of this machine.
+func ofThisMachine(options client.Options) (*client.Client, error) {
+	options.Peers, options.Follow = []string{localhost}, 0
+	made, err := client.New(options)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := netip.ParseAddrPort(made.Peers()[0])
+	if err == nil {
+		var addr string
+		if addr, err = localDaemon(peer.Port()); err == nil {
+			err = made.SetPeers(addr)
+		}
+	}
+	if err != nil {
+		made.Close()
+		return nil, err
+	}
+	return made, nil
 }
 
 // patience returns the context of a question.

@@ -1,14 +1,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gntconfd/client"
+	"gntconfd/internal/sample"
+	"gntconfd/internal/udp"
 )
 
 // TestUnreadableKey: who may not read the key is told who may.
@@ -50,5 +59,77 @@ func TestUnreadableKey(t *testing.T) {
 		if !strings.Contains(advised.advice, part) {
 			t.Errorf("%q lacks %q", advised.advice, part)
 		}
+	}
+}
+
+// TestNamedServers: who is named is asked, and not the candidates that it knows of.
+func TestNamedServers(t *testing.T) {
+	keyFile := filepath.Join(t.TempDir(), "hmac.key")
+	if err := os.WriteFile(keyFile, sample.Key, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	err := serveSample(t.Context(), func(served *client.Client) error {
+		conn := connection{servers: served.Peers(), keyFile: keyFile, timeout: time.Minute, follow: time.Millisecond}
+		c, err := conn.client()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for range 200 {
+			if _, err := client.Query(t.Context(), c, client.Ping()); err != nil {
+				return err
+			}
+		}
+		if got := c.Peers(); !slices.Equal(got, conn.servers) {
+			t.Errorf("asks %v, not %v", got, conn.servers)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGiveUp: that nobody listens is said at once, unless --timeout says how long to go
+// on, as a check always does.
+func TestGiveUp(t *testing.T) {
+	keyFile := filepath.Join(t.TempDir(), "hmac.key")
+	if err := os.WriteFile(keyFile, sample.Key, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	refused, err := udp.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		local   bool
+		args    []string
+		timeout time.Duration
+		goesOn  bool
+	}{
+		"at once": {false, nil, time.Minute, false},
+		"told":    {false, []string{"--timeout", "1s"}, time.Second, true},
+		"check":   {true, nil, time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := connection{local: test.local}
+			command := &cobra.Command{}
+			conn.addFlags(command)
+			if err := command.ParseFlags(append(test.args, "--server", refused.String(), "--key-file", keyFile)); err != nil {
+				t.Fatal(err)
+			}
+			conn.timeout = test.timeout
+			c, err := conn.client()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			ctx, cancel := conn.patience(t.Context())
+			defer cancel()
+			_, err = client.Query(ctx, c, client.Ping())
+			if !errors.Is(err, client.ErrNoReply) || errors.Is(err, context.DeadlineExceeded) != test.goesOn {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -24,7 +24,7 @@ import (
 // replies take.
 func latencyCommand() *cobra.Command {
 	var (
-		conn connection
+		conn = connection{follow: candidatesInterval}
 		form output
 		l    latency
 	)
@@ -43,6 +43,9 @@ Questions are asked at fixed times, whatever becomes of those before. A round tr
 counts from the first sending of a request: after 100 ms without a reply it is sent
 again, and then less and less often. A reply is lost when it has not come within
 --timeout.
+
+Without --server, the list of master candidates is looked at again every minute: who is
+no candidate any more is not asked any more, and keeps its row.
 
 TYPE and QUERY are as for confdctl ask.
 
@@ -72,14 +75,15 @@ replies were errors; 3 no reply.`,
 			return err
 		}
 		defer together.Close()
-		for _, peer := range together.Peers() {
-			p := newPeerLatency(peer)
-			if p.client, err = client.New(client.Options{Peers: []string{peer}, KeyFile: conn.keyFile}); err != nil {
-				return err
-			}
-			defer p.client.Close()
-			l.peers = append(l.peers, p)
+		// Who has several names shall have one row.
+		patient, cancel := conn.patience(command.Context())
+		together.Resolve(patient)
+		cancel()
+		l.candidates = together.Peers
+		l.connect = func(peer string) (*client.Client, error) {
+			return client.New(client.Options{Peers: []string{peer}, KeyFile: conn.keyFile})
 		}
+		defer l.close()
 		l.timeout = conn.timeout
 		stdout := command.OutOrStdout()
 		if form != outputTable {
@@ -141,10 +145,13 @@ type latency struct {
 	duration time.Duration
 	begin    time.Time
 
+	candidates func() []string // who is to be asked now
+	connect    func(peer string) (*client.Client, error)
+
 	mu      sync.Mutex
-	peers   []*peerLatency
-	refusal error // the last error in reply
-	silence error // the last time that there was no reply
+	peers   []*peerLatency // all that have been asked
+	refusal error          // the last error in reply
+	silence error          // the last time that there was no reply
 }
 
 // peerLatency is how long the replies of a daemon took. It has a client of its own, so
@@ -185,7 +192,11 @@ func (l *latency) run(ctx context.Context, show func() error) error {
 			over = time.After(l.duration)
 		}
 		for n := 1; ; n++ {
-			for _, p := range l.peers {
+			for _, name := range l.candidates() {
+				p, err := l.peer(name)
+				if err != nil {
+					return err
+				}
 				asking.Go(func() error { return l.ask(ctx, p) })
 			}
 			if n == l.count {
@@ -217,6 +228,29 @@ func (l *latency) run(ctx context.Context, show func() error) error {
 				return errors.Join(err, <-ended)
 			}
 		}
+	}
+}
+
+// peer returns the record of a daemon, a new one if it has not been asked before.
+func (l *latency) peer(name string) (*peerLatency, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.peers, func(p *peerLatency) bool { return p.name == name }); i >= 0 {
+		return l.peers[i], nil
+	}
+	p := newPeerLatency(name)
+	var err error
+	if p.client, err = l.connect(name); err != nil {
+		return nil, err
+	}
+	l.peers = append(l.peers, p)
+	return p, nil
+}
+
+// close ends the asking.
+func (l *latency) close() {
+	for _, p := range l.peers {
+		p.client.Close()
 	}
 }
 

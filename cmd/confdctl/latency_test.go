@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/client"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/sample"
 )
 
@@ -154,5 +155,41 @@ func TestLatencyOnTerminal(t *testing.T) {
 				t.Errorf("leaves the terminal with cursor %t, long lines in full %t", d.cursor, d.wraps)
 			}
 		})
+	}
+}
+
+// TestLatencyCandidates: who is a candidate no more is not asked any more, and who has
+// become one is.
+func TestLatencyCandidates(t *testing.T) {
+	err := serveSample(t.Context(), func(c *client.Client) error {
+		server := c.Peers()[0]
+		gone, asked := "127.0.0.1:9", 0
+		l := latency{
+			question: client.Raw(int(wire.RequestPing), nil), interval: time.Millisecond, timeout: time.Minute, count: 5,
+			candidates: func() []string {
+				if asked++; asked <= 2 {
+					return []string{gone}
+				}
+				return []string{server}
+			},
+			connect: func(string) (*client.Client, error) {
+				return client.New(client.Options{Peers: []string{server}, Key: sample.Key})
+			},
+		}
+		defer l.close()
+		if err := l.run(t.Context(), nil); err != nil {
+			return err
+		}
+		got := make(map[string]int64)
+		for _, p := range l.peers {
+			got[p.name] = p.times.TotalCount()
+		}
+		if diff := cmp.Diff(map[string]int64{gone: 2, server: 3}, got); diff != "" {
+			t.Errorf("replies (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

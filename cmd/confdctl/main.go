@@ -98,9 +98,12 @@ To see what can be asked, without any cluster:
 
 Unless --server names others, questions go to the cluster's master
 candidates, as /var/lib/ganeti/ssconf_master_candidates_ips on this node lists them, or
-where there is no such file to 127.0.0.1. Up to six of them, or as many as --coverage
+where there is no such file to the daemon of this machine. Several names of one address
+are one daemon. Up to six of them, or as many as --coverage
 says, are asked at once. The newest answer, by its serial number, is shown as soon as
-more than half of them agree with it, or all have replied, or --timeout is over. With
+more than half of them agree with it, or all have replied, or --timeout is over. When
+none of them can be reached three times in a row, that is said at once; with --timeout
+they are asked until it is over, as they may be restarting. With
 --all every one is asked, and what each says is shown beside the others: ok; stale, with
 a lower serial; differs, with the same serial; error; or silent. The port is by default
 that of ganeti-confd in the services database, or 1814.

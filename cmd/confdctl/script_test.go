@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the scripts of testdata. In them $SERVER is the address of a
-// daemon with the sample cluster, $EMPTY that of one without a configuration, $SILENT
+// daemon with the sample cluster, $LOCALHOST the same by another name, $EMPTY that of one without a configuration, $SILENT
 // one where nobody answers, $REFUSED one where nobody listens, $ESC what colours a
 // terminal, config.data the sample cluster, hmac.key the daemons' key, and
 //
@@ -56,6 +57,7 @@ func TestScripts(t *testing.T) {
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("SERVER", c.Peers()[0])
+					env.Setenv("LOCALHOST", strings.Replace(c.Peers()[0], localhost, "localhost", 1))
 					env.Setenv("SILENT", silent)
 					env.Setenv("EMPTY", empty)
 					env.Setenv("REFUSED", refused.String())

@@ -50,7 +50,7 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 			return follow(command, asked, interval)
 		})
 		a.conn.addServer(command)
-		a.conn.follow = time.Minute
+		a.conn.follow = candidatesInterval
 		command.Long = q.long + "\n\nconfdctl watch --help tells how it is watched."
 		command.Example = ""
 		command.Hidden = true // which leaves it without a manual page of its own

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	confd "gntconfd/internal/wire"
 )
 
 // manager plays systemd: it holds the daemon's socket, starts the daemon with it,
@@ -225,7 +225,7 @@ func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
 		return
 	}
 	defer conn.Close()
-	codec := confd.NewCodec(confd.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	replies := make(chan map[string]int, 1)
 	failed := make(chan struct{})
 	waiting := make(chan struct{}, window)
@@ -233,7 +233,7 @@ func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
 	asked := make(chan int, 1)
 	go func() {
 		got := make(map[string]int)
-		reader := confd.NewCodec(confd.NewKeyring(sample.Key))
+		reader := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 		buffer := make([]byte, wire.MaxDatagramSize)
 		conn.SetReadDeadline(time.Now().Add(time.Minute))
 		for total := -1; len(got) != total; {

@@ -18,11 +18,9 @@ import (
 	"gntconfd/internal/daemon/log"
 	"gntconfd/internal/daemon/process"
 	"gntconfd/internal/daemon/web"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/release"
 )
-
-// daemonUser is the user, and the group, that Ganeti's packages make for the daemon.
-const daemonUser = "gnt-confd"
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -131,15 +129,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 // on as that user, who may not read all that root may.
 func assumeUser(o *options) error {
 	if o.checkConfig && os.Getuid() == 0 {
-		return process.BecomeUser(daemonUser)
+		return process.BecomeUser(ganeti.User)
 	}
-	return process.CheckUser(wire.ServiceName, daemonUser)
+	return process.CheckUser(wire.ServiceName, ganeti.User)
 }
 
 // check reports on the files of the node: on stdout what there is, on stderr what is
 // wrong with it.
 func check(o *options, stdout, stderr io.Writer) int {
-	paths := daemon.NodePaths()
+	paths := ganeti.NodePaths()
 	report := daemon.Check(daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect)})
 	if addr, err := address(o, paths); err != nil {
 		report.Errors = append(report.Errors, err.Error())

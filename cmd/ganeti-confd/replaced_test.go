@@ -16,8 +16,9 @@ import (
 	"time"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/ganeti"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	confd "gntconfd/internal/wire"
 )
 
 // host is a node with a daemon on it, as it is on a real one: confined and, if it has
@@ -41,9 +42,9 @@ func ganetiUsers(t *testing.T) *users {
 	var u users
 	for id, find := range map[*int]func() (string, error){
 		&u.master:  func() (string, error) { return userID("gnt-masterd") },
-		&u.confd:   func() (string, error) { return userID(daemonUser) },
+		&u.confd:   func() (string, error) { return userID(ganeti.User) },
 		&u.masters: func() (string, error) { return groupID("gnt-masterd") },
-		&u.confds:  func() (string, error) { return groupID(daemonUser) },
+		&u.confds:  func() (string, error) { return groupID(ganeti.User) },
 		&u.daemons: func() (string, error) { return groupID("gnt-daemons") },
 	} {
 		text, err := find()
@@ -194,7 +195,7 @@ func (h *host) serves(serial int) {
 	conn, err := net.Dial("udp", "127.0.0.1:"+h.port)
 	h.must(err)
 	defer conn.Close()
-	codec := confd.NewCodec(confd.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	buffer := make([]byte, wire.MaxDatagramSize)
 	last := "no reply"
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {

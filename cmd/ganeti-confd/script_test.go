@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gntconfd/internal/daemon/process"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/udp"
 )
@@ -66,10 +67,10 @@ func TestScripts(t *testing.T) {
 			case "root":
 				return os.Getuid() == 0, nil
 			case "user":
-				_, err := user.Lookup(daemonUser)
+				_, err := user.Lookup(ganeti.User)
 				return err == nil, nil
 			case "gnt-confd":
-				return process.CheckUser("", daemonUser) == nil, nil
+				return process.CheckUser("", ganeti.User) == nil, nil
 			}
 			return false, fmt.Errorf("no such condition: %s", condition)
 		},

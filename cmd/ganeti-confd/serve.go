@@ -14,7 +14,7 @@ import (
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/log"
 	"gntconfd/internal/daemon/process"
-	"gntconfd/internal/wire"
+	"gntconfd/internal/ganeti"
 )
 
 // serve runs the daemon until it is told to stop. It was started by launch, unless
@@ -27,7 +27,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	defer signal.Stop(hangup)
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
 
-	paths := daemon.NodePaths()
+	paths := ganeti.NodePaths()
 	logOptions, err := logging(o, paths)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 }
 
 // logging returns where messages go, but for the terminal.
-func logging(o *options, paths daemon.Paths) (log.Options, error) {
+func logging(o *options, paths ganeti.Paths) (log.Options, error) {
 	options := log.Options{File: paths.Log, Debug: o.debug, Format: log.Format(o.logFormat)}
 	switch options.Format {
 	case log.Ganeti, log.Text, log.JSON:
@@ -163,10 +163,10 @@ func logging(o *options, paths daemon.Paths) (log.Options, error) {
 }
 
 // address returns where to listen.
-func address(o *options, paths daemon.Paths) (netip.AddrPort, error) {
+func address(o *options, paths ganeti.Paths) (netip.AddrPort, error) {
 	port := o.port
 	if port == 0 {
-		port = wire.Port()
+		port = ganeti.Port()
 	}
 	if o.bind == "" {
 		ip, err := paths.DefaultAddr()
@@ -191,7 +191,7 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 
 // sandbox returns what the daemon does to files: it opens its log anew, and removes its
 // pid file.
-func sandbox(o *options, paths daemon.Paths) process.Sandbox {
+func sandbox(o *options, paths ganeti.Paths) process.Sandbox {
 	box := process.Sandbox{Remove: around(paths.PID)}
 	if o.syslog != "only" {
 		box.Append = around(paths.Log)

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	confd "gntconfd/internal/wire"
 )
 
 // patience is how long a test waits for what should come at once.
@@ -210,7 +210,7 @@ func (n *stuckNode) await(version string) {
 // ping returns the answer to a ping, "" when none comes.
 func (n *stuckNode) ping() string {
 	n.t.Helper()
-	codec := confd.NewCodec(confd.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
 	if err != nil {
 		n.t.Fatal(err)

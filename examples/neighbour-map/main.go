@@ -18,7 +18,8 @@
 //	done
 //
 // While nobody answers, or candidates contradict each other and none is outvoted, what
-// was told last stands.
+// was told last stands. Of either there is one warning, and of a contradiction only when it
+// lasts: at each migration there is one until Ganeti has told all candidates.
 package main
 
 import (

@@ -22,8 +22,8 @@ import (
 	"strconv"
 	"time"
 
-	genwire "gntconfd/gen/wire"
-	"gntconfd/internal/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 func main() {
@@ -77,7 +77,7 @@ func (c *cost) verdict() string {
 type search struct {
 	seed    uint64
 	random  *rand.Rand
-	codec   *wire.Codec
+	codec   *protocol.Codec
 	tried   int
 	living  []cost // the costliest, most ratio first
 	slowest cost   // by excess
@@ -86,13 +86,13 @@ type search struct {
 }
 
 func newSearch(seed uint64) *search {
-	codec := wire.NewCodec(wire.NewKeyring([]byte("key")))
+	codec := protocol.NewCodec(protocol.NewKeyring([]byte("key")))
 	return &search{seed: seed, random: rand.New(rand.NewPCG(seed, 0)), codec: codec}
 }
 
 func (s *search) run(ctx context.Context) {
 	for _, datagram := range beginnings {
-		s.try([]byte(genwire.Magic + datagram))
+		s.try([]byte(wire.Magic + datagram))
 	}
 	next := time.Now().Add(told)
 	for ctx.Err() == nil {
@@ -165,7 +165,7 @@ func (s *search) authenticate(datagram []byte) time.Duration {
 func forged(size int) []byte {
 	const end = `","salt":"1700000000","hmac":"0123456789012345678901234567890123456789"}`
 	const piece = `{\"a\":0}`
-	datagram := append([]byte(nil), genwire.Magic+`{"msg":"`...)
+	datagram := append([]byte(nil), wire.Magic+`{"msg":"`...)
 	for len(datagram)+len(piece)+len(end) <= size {
 		datagram = append(datagram, piece...)
 	}
@@ -189,7 +189,7 @@ var pieces = []string{
 
 // change returns a datagram that differs from another in one to four places.
 func (s *search) change(datagram []byte) []byte {
-	body := slices.Clone(datagram[len(genwire.Magic):])
+	body := slices.Clone(datagram[len(wire.Magic):])
 	for range 1 + s.random.IntN(4) {
 		from, to := s.span(len(body))
 		switch s.random.IntN(7) {
@@ -208,15 +208,15 @@ func (s *search) change(datagram []byte) []byte {
 				body[from] = byte(s.random.Uint32())
 			}
 		case 5: // a part of another
-			other := s.living[s.random.IntN(len(s.living))].datagram[len(genwire.Magic):]
+			other := s.living[s.random.IntN(len(s.living))].datagram[len(wire.Magic):]
 			first, last := s.span(len(other))
 			body = slices.Insert(body, from, other[first:last]...)
 		case 6: // nothing behind
 			body = body[:to]
 		}
-		body = body[:min(len(body), genwire.MaxDatagramSize-len(genwire.Magic))]
+		body = body[:min(len(body), wire.MaxDatagramSize-len(wire.Magic))]
 	}
-	return append([]byte(genwire.Magic), body...)
+	return append([]byte(wire.Magic), body...)
 }
 
 func (s *search) piece() string { return pieces[s.random.IntN(len(pieces))] }

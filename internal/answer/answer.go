@@ -12,7 +12,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
-	protocol "gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // Reply is the reply to a request, ready to be sealed.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"gntconfd/client"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
 )
@@ -113,7 +114,8 @@ type Latency struct {
 }
 
 // Run measures all contestants with a mix of questions about one configuration,
-// which those that it starts serve. name is that of the cluster in the report.
+// which those that it starts serve. name is that of the cluster in the report. A
+// contestant that does not reply is an error, client.ErrNoReply.
 func Run(ctx context.Context, o Options, name, config string, mix Mix) (*Report, error) {
 	c, snapshot, err := openCluster(name, config)
 	if err != nil {
@@ -128,10 +130,35 @@ func Run(ctx context.Context, o Options, name, config string, mix Mix) (*Report,
 	if err != nil {
 		return nil, err
 	}
+	for i, s := range servers {
+		if s.command != nil {
+			continue // and has answered
+		}
+		if err := s.replies(ctx, max(o.Load.Patience, firstPatience)); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Contestants[i].Name, err)
+		}
+	}
 	loads := slices.Repeat([]Load{o.Load}, len(servers))
 	compared, err := o.compare(ctx, servers, "mix", topics, loads)
+	if err != nil {
+		return nil, err
+	}
+	for i, rounds := range compared.Results {
+		if !slices.ContainsFunc(rounds, func(f Figures) bool { return f.Replies > 0 }) {
+			return nil, fmt.Errorf("%s: %w to any of %d requests", o.Contestants[i].Name, client.ErrNoReply, sent(rounds))
+		}
+	}
 	c.Loads = append(c.Loads, compared)
-	return &Report{Contestants: o.Contestants, Clusters: []Cluster{*c}}, err
+	return &Report{Contestants: o.Contestants, Clusters: []Cluster{*c}}, nil
+}
+
+// sent returns the number of requests in all rounds.
+func sent(rounds Result) int {
+	n := 0
+	for _, f := range rounds {
+		n += f.Sent
+	}
+	return n
 }
 
 // compare measures each server with its load, in turn, round by round. A load

@@ -12,13 +12,13 @@ import (
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/udp"
-	"gntconfd/internal/wire"
 )
 
 // resign is the age at which a request gets a new timestamp, well below
-// wire.ClockSkew seconds.
+// protocol.ClockSkew seconds.
 const resign = 200 * time.Second
 
 // A caller is one client of a server: a socket with requests that were signed
@@ -27,7 +27,7 @@ const resign = 200 * time.Second
 type caller struct {
 	conn  *udp.Conn
 	batch *udp.Batch
-	codec *wire.Codec
+	codec *protocol.Codec
 	echo  bool // the server replies with the request itself
 
 	begin    time.Time
@@ -51,7 +51,7 @@ type caller struct {
 type request struct {
 	datagram []byte
 	topic    int
-	query    genwire.Query
+	query    wire.Query
 	signed   time.Duration // when
 	// generation is counted up when a request is lost, and is part of the
 	// rsalt: its reply may still come.
@@ -64,7 +64,7 @@ type request struct {
 	// status. Replies to the very same request are the same as long as the
 	// cluster is.
 	reply  uint64
-	status genwire.Status
+	status wire.Status
 }
 
 // sending is one sending of a request.
@@ -119,7 +119,7 @@ func newCaller(server netip.AddrPort, key []byte, topics []topic, order []int) (
 	return &caller{
 		conn:   conn,
 		batch:  batch,
-		codec:  wire.NewCodec(wire.NewKeyring(key)),
+		codec:  protocol.NewCodec(protocol.NewKeyring(key)),
 		topics: topics,
 		order:  order,
 		made:   make([]int, len(topics)),
@@ -165,11 +165,11 @@ func (c *caller) sign(i int32, now time.Duration) error {
 	r := &c.requests[i]
 	r.signed = now
 	var err error
-	r.datagram, err = c.codec.SealRequest(nil, &genwire.Request{
-		Protocol: genwire.ProtocolVersion,
+	r.datagram, err = c.codec.SealRequest(nil, &wire.Request{
+		Protocol: wire.ProtocolVersion,
 		Type:     c.topics[r.topic].typ,
 		Rsalt:    c.rsalt(i, r.generation),
-		Query:    genwire.OptQuery{Value: r.query, Set: r.query.Type != ""},
+		Query:    wire.OptQuery{Value: r.query, Set: r.query.Type != ""},
 	}, c.begin.Add(now))
 	return err
 }
@@ -264,7 +264,7 @@ func (c *caller) take(datagram []byte, now time.Duration) {
 	}
 	c.replies++
 	c.last = now
-	if r.status != genwire.StatusOK {
+	if r.status != wire.StatusOK {
 		c.refused++
 	}
 	_ = c.latency.RecordValue(int64(min(max(now-r.due, minLatency), maxLatency)))

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 // silence is the address of a socket that is never read from.
@@ -36,13 +36,13 @@ func callSilence(t *testing.T, mix string) *caller {
 }
 
 // reply is a reply to a request of c.
-func reply(t *testing.T, c *caller, i int32, key []byte, status genwire.Status) []byte {
+func reply(t *testing.T, c *caller, i int32, key []byte, status wire.Status) []byte {
 	t.Helper()
-	text, err := (&genwire.Reply{Protocol: 1, Status: status, Answer: []byte(`"x"`), Serial: 1}).MarshalJSON()
+	text, err := (&wire.Reply{Protocol: 1, Status: status, Answer: []byte(`"x"`), Serial: 1}).MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	datagram, err := wire.NewCodec(wire.NewKeyring(key)).Seal(nil, c.rsalt(i, c.requests[i].generation), text, nil)
+	datagram, err := protocol.NewCodec(protocol.NewKeyring(key)).Seal(nil, c.rsalt(i, c.requests[i].generation), text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestLatencyFromDue(t *testing.T) {
 	if err := c.ask(100*time.Millisecond, 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	c.take(reply(t, c, 0, sample.Key, genwire.StatusOK), 400*time.Millisecond)
+	c.take(reply(t, c, 0, sample.Key, wire.StatusOK), 400*time.Millisecond)
 	if got := time.Duration(c.latency.Max()).Round(10 * time.Millisecond); c.replies != 1 || got != 300*time.Millisecond {
 		t.Errorf("%d replies after %v", c.replies, got)
 	}
@@ -70,11 +70,11 @@ func TestReplies(t *testing.T) {
 	}{
 		"good": {func(c *caller, good []byte) { c.take(good, 1) }, counts{replies: 1}},
 		"an error": {func(c *caller, _ []byte) {
-			c.take(reply(t, c, 0, sample.Key, genwire.StatusError), 1)
+			c.take(reply(t, c, 0, sample.Key, wire.StatusError), 1)
 		}, counts{replies: 1, refused: 1}},
 		"twice": {func(c *caller, good []byte) { c.take(good, 1); c.take(good, 2) }, counts{replies: 1, wrong: 1}},
 		"another key": {func(c *caller, _ []byte) {
-			c.take(reply(t, c, 0, []byte("another"), genwire.StatusOK), 1)
+			c.take(reply(t, c, 0, []byte("another"), wire.StatusOK), 1)
 		}, counts{wrong: 1}},
 		"changed": {func(c *caller, good []byte) {
 			c.take(bytes.Replace(good, []byte("x"), []byte("y"), 1), 1)
@@ -82,7 +82,7 @@ func TestReplies(t *testing.T) {
 		"cut":     {func(c *caller, good []byte) { c.take(good[:len(good)-60], 1) }, counts{wrong: 1}},
 		"nothing": {func(c *caller, _ []byte) { c.take(nil, 1) }, counts{wrong: 1}},
 		"of a request that was not sent": {func(c *caller, _ []byte) {
-			c.take(reply(t, c, 1, sample.Key, genwire.StatusOK), 1)
+			c.take(reply(t, c, 1, sample.Key, wire.StatusOK), 1)
 		}, counts{wrong: 1}},
 		"of a request that was not made": {func(c *caller, good []byte) {
 			salt := []byte(c.rsalt(0, 0))
@@ -101,7 +101,7 @@ func TestReplies(t *testing.T) {
 		if err := c.ask(1, 1); err != nil {
 			t.Fatal(err)
 		}
-		test.meet(c, reply(t, c, 0, sample.Key, genwire.StatusOK))
+		test.meet(c, reply(t, c, 0, sample.Key, wire.StatusOK))
 		if got := (counts{c.replies, c.refused, c.late, c.wrong, c.lost}); got != test.want {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
 		}
@@ -121,7 +121,7 @@ func TestRequestsAreUsedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		datagrams = append(datagrams, c.requests[0].datagram)
-		c.take(reply(t, c, 0, sample.Key, genwire.StatusOK), now)
+		c.take(reply(t, c, 0, sample.Key, wire.StatusOK), now)
 	}
 	if len(c.requests) != 1 || c.replies != 3 {
 		t.Errorf("%d requests, %d replies", len(c.requests), c.replies)
@@ -132,7 +132,7 @@ func TestRequestsAreUsedAgain(t *testing.T) {
 	if err := c.ask(1, 1); err != nil {
 		t.Fatal(err)
 	}
-	c.take(reply(t, c, 0, sample.Key, genwire.StatusError), 2)
+	c.take(reply(t, c, 0, sample.Key, wire.StatusError), 2)
 	if c.replies != 4 || c.refused != 1 {
 		t.Errorf("%d replies, %d refused", c.replies, c.refused)
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/udp"
-	"gntconfd/internal/wire"
 )
 
 // makeNoise sends rate datagrams a second that no daemon may answer, each of kinds in
@@ -49,13 +49,13 @@ func makeNoise(ctx context.Context, server netip.AddrPort, rate float64, kinds [
 // broken returns one datagram of each kind that a daemon drops: without magic, cut
 // off, not JSON, forged with another key, and forged with much to verify.
 func broken() ([][]byte, error) {
-	forger := wire.NewCodec(wire.NewKeyring([]byte("not the key of any cluster\n")))
+	forger := protocol.NewCodec(protocol.NewKeyring([]byte("not the key of any cluster\n")))
 	seal := func(query string) ([]byte, error) {
-		return forger.SealRequest(nil, &genwire.Request{
-			Protocol: genwire.ProtocolVersion,
-			Type:     genwire.RequestNodeRoleByName,
+		return forger.SealRequest(nil, &wire.Request{
+			Protocol: wire.ProtocolVersion,
+			Type:     wire.RequestNodeRoleByName,
 			Rsalt:    "forged",
-			Query:    genwire.NewOptQuery(genwire.NewStringQuery(query)),
+			Query:    wire.NewOptQuery(wire.NewStringQuery(query)),
 		}, time.Now())
 	}
 	forged, err := seal("node1.example.org")
@@ -69,7 +69,7 @@ func broken() ([][]byte, error) {
 	return [][]byte{
 		[]byte("hello"),
 		forged[:len(forged)/2],
-		[]byte(genwire.Magic + strings.Repeat("[", 200)),
+		[]byte(wire.Magic + strings.Repeat("[", 200)),
 		forged,
 		long,
 	}, nil
@@ -79,7 +79,7 @@ func broken() ([][]byte, error) {
 // be: brackets that do not end, long names, characters and escapes at random. They are
 // unsigned, or as good as.
 func Hostile() [][]byte {
-	const size = genwire.MaxDatagramSize
+	const size = wire.MaxDatagramSize
 	random := rand.New(rand.NewPCG(1, 2))
 	mixed := `{"msg":"`
 	for pieces := []string{`\n`, `a`, `é`}; len(mixed) < size-200; {
@@ -95,7 +95,7 @@ func Hostile() [][]byte {
 		`{` + strings.Repeat(`"a":0,`, 10_000) + `"b"}`,
 		mixed,
 	} {
-		all = append(all, []byte(genwire.Magic+body))
+		all = append(all, []byte(wire.Magic+body))
 	}
 	return all
 }

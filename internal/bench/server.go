@@ -57,6 +57,10 @@ func ShellCommand(text string) Command {
 // one.
 const startPatience = 2 * time.Minute
 
+// firstPatience is how long a server that runs already may take for its first reply, at
+// least.
+const firstPatience = 2 * time.Second
+
 // start runs a server with a configuration below dir, and waits until it answers
 // what it is asked. It returns how long that took.
 func start(ctx context.Context, command Command, dir string, config string, key []byte, echo bool) (*Server, time.Duration, error) {
@@ -145,6 +149,21 @@ func (s *Server) await(ctx context.Context, accept func(serial int64) bool) erro
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// replies returns an error unless the server replies in time, be it with an error.
+func (s *Server) replies(ctx context.Context, patience time.Duration) error {
+	c, err := client.New(client.Options{Peers: []string{s.Addr.String()}, Key: s.Key, GiveUp: true})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err = client.Query(ctx, c, client.Ping()); errors.As(err, new(*client.StatusError)) {
+		return nil
+	}
+	return err
 }
 
 // awaitEcho waits until the echo server listens.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-faster/jx"
 
-	"gntconfd/gen/config/index"
+	"gntconfd/gen/index"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 )

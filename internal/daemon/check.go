@@ -9,6 +9,7 @@ import (
 
 	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/reload"
 )
 
@@ -50,10 +51,9 @@ func (r *Report) checkKey(path string) {
 	fact := fmt.Sprintf("key %s: %d bytes", path, len(key))
 	if info, err := os.Stat(path); err == nil {
 		fact += fmt.Sprintf(", mode %04o", info.Mode().Perm())
-		// Whoever has the key can ask, and can answer in the daemon's place.
-		if tooOpen := info.Mode().Perm() & 0o027; tooOpen != 0 {
+		if mode := ganeti.KeyMode(info.Mode()); mode != info.Mode().Perm() {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("key file %s: mode %04o lets others have or change the key: chmod %04o %s",
-				path, info.Mode().Perm(), info.Mode().Perm()&^tooOpen, path))
+				path, info.Mode().Perm(), mode, path))
 		}
 	}
 	r.Facts = append(r.Facts, fact)

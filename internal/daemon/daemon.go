@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"gntconfd/internal/daemon/web"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
-	"gntconfd/internal/wire"
 )
 
 // Options say how a Daemon is set up.
@@ -74,7 +74,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	if err := o.Dialect.check(); err != nil {
 		return nil, err
 	}
-	keys := new(wire.Keyring)
+	keys := new(protocol.Keyring)
 	s, err := server.Listen(server.Options{Addr: o.Addr, Socket: o.Socket, Keys: keys, Logger: o.Logger})
 	if err != nil {
 		return nil, err

@@ -18,10 +18,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon/web"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,8 +81,8 @@ func start(t *testing.T, config []byte) *node {
 // ping returns the answer to a ping that is signed with key, "" when none comes.
 func (n *node) ping(t *testing.T, key []byte) string {
 	t.Helper()
-	codec := wire.NewCodec(wire.NewKeyring(key))
-	datagram, err := codec.SealRequest(nil, &genwire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
+	codec := protocol.NewCodec(protocol.NewKeyring(key))
+	datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (n *node) ping(t *testing.T, key []byte) string {
 		t.Fatal(err)
 	}
 	conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	buffer := make([]byte, genwire.MaxDatagramSize)
+	buffer := make([]byte, wire.MaxDatagramSize)
 	size, err := conn.Read(buffer)
 	if err != nil {
 		return ""
@@ -239,49 +239,6 @@ func TestStartErrors(t *testing.T) {
 		cancel()
 		if err == nil || test.is != nil && !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestNodePaths(t *testing.T) {
-	t.Setenv("GANETI_ROOTDIR", "/some/root")
-	want := Paths{
-		Config: "/some/root/var/lib/ganeti/config.data",
-		Key:    "/some/root/var/lib/ganeti/hmac.key",
-		Log:    "/some/root/var/log/ganeti/conf-daemon.log",
-		PID:    "/some/root/var/run/ganeti/ganeti-confd.pid",
-		Family: "/some/root/var/lib/ganeti/ssconf_primary_ip_family",
-	}
-	if got := NodePaths(); got != want {
-		t.Errorf("%+v", got)
-	}
-}
-
-func TestDefaultAddr(t *testing.T) {
-	dir := t.TempDir()
-	for content, test := range map[string]struct {
-		want string
-		err  string
-	}{
-		"missing": {want: "0.0.0.0"},
-		"2\n":     {want: "0.0.0.0"},
-		" 2 ":     {want: "0.0.0.0"},
-		"10\n":    {want: "invalid IP"}, // the zero address: both families
-		"7\n":     {err: `address family "7" is neither`},
-		"":        {err: `address family "" is neither`},
-	} {
-		p := Paths{Family: filepath.Join(dir, "family")}
-		if content == "missing" {
-			os.Remove(p.Family)
-		} else if err := os.WriteFile(p.Family, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		addr, err := p.DefaultAddr()
-		switch {
-		case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
-			t.Errorf("%q: error %v", content, err)
-		case test.err == "" && (err != nil || addr.String() != test.want):
-			t.Errorf("%q: %v, %v", content, addr, err)
 		}
 	}
 }

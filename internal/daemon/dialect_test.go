@@ -10,24 +10,24 @@ import (
 	"testing"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/server"
-	"gntconfd/internal/wire"
 )
 
 // pinger pings a server in which a speaker sets the tone.
 type pinger struct {
 	server *server.Server
-	codec  *wire.Codec
+	codec  *protocol.Codec
 	conn   net.Conn
 }
 
 func newPinger(t *testing.T) *pinger {
 	t.Helper()
-	keys := wire.NewKeyring(sample.Key)
+	keys := protocol.NewKeyring(sample.Key)
 	s, err := server.Listen(server.Options{
 		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
 		Keys:   keys,
@@ -48,21 +48,21 @@ func newPinger(t *testing.T) *pinger {
 		cancel()
 		<-done
 	})
-	return &pinger{s, wire.NewCodec(keys), conn}
+	return &pinger{s, protocol.NewCodec(keys), conn}
 }
 
 // ping returns the answer to a ping, or "silence".
 func (p *pinger) ping(t *testing.T) string {
 	t.Helper()
 	dropped := p.server.Counts().Dispositions[server.DroppedDisabled]
-	datagram, err := p.codec.SealRequest(nil, &genwire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
+	datagram, err := p.codec.SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: "rs"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.conn.Write(datagram); err != nil {
 		t.Fatal(err)
 	}
-	buffer := make([]byte, genwire.MaxDatagramSize)
+	buffer := make([]byte, wire.MaxDatagramSize)
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		p.conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 		if n, err := p.conn.Read(buffer); err == nil {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"gntconfd/internal/ganeti"
+
 	"github.com/fsnotify/fsnotify"
 )
 
@@ -39,7 +41,7 @@ func (d *directory) watch() {
 		d.watcher, err = d.begin()
 	}
 	if err != nil {
-		err = explain(d.path, err)
+		err = ganeti.ExplainAccess(d.path, err)
 		now := time.Now()
 		d.alarm.note(now, err.Error())
 		if d.alarm.ring(now) {

@@ -8,12 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"gntconfd/internal/ganeti"
 )
 
 const (
@@ -162,7 +160,7 @@ func steady(ctx context.Context, path string, limit int64, look func(text *io.Se
 		seen, err := once(ctx, path, limit, look)
 		passing := errors.Is(err, errUnsteady) || errors.Is(err, errEmpty)
 		if !passing || attempt == attempts {
-			return seen, explain(path, err)
+			return seen, ganeti.ExplainAccess(path, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -244,42 +242,4 @@ func stampOf(info fs.FileInfo) stamp {
 		mtime: st.Mtim.Nano(),
 		ctime: st.Ctim.Nano(),
 	}
-}
-
-// explain drops the path from err, as callers name it, and adds to a refused
-// access what it takes to be allowed.
-func explain(path string, err error) error {
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pathErr.Err
-	}
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	if unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS) == nil {
-		return fmt.Errorf("%w: not by its mode, but by a security policy of this system", err)
-	}
-	me := userName(os.Geteuid())
-	info, statErr := os.Stat(path)
-	if statErr != nil {
-		return fmt.Errorf("%w: user %s needs search permission for all directories of the path", err, me)
-	}
-	st := info.Sys().(*syscall.Stat_t)
-	return fmt.Errorf("%w: mode %04o, owner %s, group %s, but user %s needs read permission",
-		err, info.Mode().Perm(), userName(int(st.Uid)), groupName(int(st.Gid)), me)
-}
-
-func userName(uid int) string {
-	id := strconv.Itoa(uid)
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return id
-}
-
-func groupName(gid int) string {
-	id := strconv.Itoa(gid)
-	if g, err := user.LookupGroupId(id); err == nil {
-		return g.Name
-	}
-	return id
 }

@@ -5,12 +5,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 const (
-	requestTypes = genwire.RequestDataCollectors + 1
-	statuses     = genwire.StatusNotImplemented + 1
+	requestTypes = wire.RequestDataCollectors + 1
+	statuses     = wire.StatusNotImplemented + 1
 )
 
 // Counts tells what became of the datagrams so far.
@@ -75,7 +75,7 @@ var DurationBounds = [bounds]uint64{
 // as the last.
 var SizeBounds = [bounds]uint64{
 	192, 256, 384, 512, 768, 1 << 10, 1536, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10,
-	genwire.MaxDatagramSize,
+	wire.MaxDatagramSize,
 }
 
 // counters are the Counts of one worker, in memory that no other writes to.
@@ -88,7 +88,7 @@ type counters struct {
 }
 
 // replied counts a reply.
-func (c *counters) replied(request genwire.RequestType, status genwire.Status, size int) {
+func (c *counters) replied(request wire.RequestType, status wire.Status, size int) {
 	c.queries[request][status].Add(1)
 	c.sizes.add(&SizeBounds, uint64(size), 1)
 }

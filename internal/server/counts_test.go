@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 func TestHistogram(t *testing.T) {
@@ -92,7 +92,7 @@ func TestBusyWhileNotServing(t *testing.T) {
 func TestCallers(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
 	s.SetResponder(sampleBook(t))
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	ping := question{"", `"type":0`}.datagram(t, codec, time.Now())
 	conn := dial(t, s)
 	ask(t, conn, ping)

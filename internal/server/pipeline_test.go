@@ -8,11 +8,11 @@ import (
 
 	"github.com/go-faster/jx"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 // question is one request, as JSON text without protocol and rsalt.
@@ -42,9 +42,9 @@ var questions = []question{
 }
 
 // datagram returns q as a datagram signed at a time.
-func (q question) datagram(tb testing.TB, codec *wire.Codec, now time.Time) []byte {
+func (q question) datagram(tb testing.TB, codec *protocol.Codec, now time.Time) []byte {
 	tb.Helper()
-	var request genwire.Request
+	var request wire.Request
 	text := fmt.Sprintf(`{"protocol":1,"rsalt":"2f4c8b4d-e8b5-546c-af03-b64efffb9e75",%s}`, q.members)
 	if err := request.Decode(jx.DecodeStr(text)); err != nil {
 		tb.Fatalf("%s: %v", text, err)
@@ -72,10 +72,10 @@ func TestAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	var responder Responder = sampleBook(t)
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
-	buffer := make([]byte, 0, genwire.MaxDatagramSize)
+	buffer := make([]byte, 0, wire.MaxDatagramSize)
 	for _, q := range questions {
 		if strings.HasPrefix(q.members, `"type":7`) {
 			break // from here on answers are put together when they are asked for
@@ -83,13 +83,13 @@ func TestAllocations(t *testing.T) {
 		t.Run(q.name, func(t *testing.T) {
 			datagram := q.datagram(t, codec, now)
 			request, refusal := codec.Open(datagram, now)
-			if refusal != wire.Accepted {
+			if refusal != protocol.Accepted {
 				t.Fatalf("refusal %d", refusal)
 			}
 			way := testing.AllocsPerRun(100, func() {
 				codec.Authenticate(datagram, now)
 				response, refusal := responder.Respond(codec, now, &scratch)
-				if refusal != wire.Accepted {
+				if refusal != protocol.Accepted {
 					t.Fatal("no answer")
 				}
 				if _, err := codec.Seal(buffer, response.Rsalt, response.Text, response.Escaped); err != nil {
@@ -97,14 +97,14 @@ func TestAllocations(t *testing.T) {
 				}
 			})
 
-			var envelope genwire.EnvelopeBuffer
+			var envelope wire.EnvelopeBuffer
 			decoder := jx.DecodeBytes(nil)
-			body := datagram[len(genwire.Magic):]
+			body := datagram[len(wire.Magic):]
 			decoders := testing.AllocsPerRun(100, func() {
 				if err := envelope.Decode(body); err != nil {
 					t.Fatal(err)
 				}
-				*request = genwire.Request{}
+				*request = wire.Request{}
 				decoder.ResetBytes(envelope.Msg)
 				if err := request.Decode(decoder); err != nil {
 					t.Fatal(err)
@@ -120,14 +120,14 @@ func TestAllocations(t *testing.T) {
 // BenchmarkOpen, BenchmarkAnswer and BenchmarkSeal measure the steps on the way
 // of a datagram by request type.
 func BenchmarkOpen(b *testing.B) {
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Now()
 	for _, q := range questions {
 		b.Run(q.name, func(b *testing.B) {
 			datagram := q.datagram(b, codec, now)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, refusal := codec.Open(datagram, now); refusal != wire.Accepted {
+				if _, refusal := codec.Open(datagram, now); refusal != protocol.Accepted {
 					b.Fatalf("refusal %d", refusal)
 				}
 			}
@@ -137,7 +137,7 @@ func BenchmarkOpen(b *testing.B) {
 
 func BenchmarkAnswer(b *testing.B) {
 	book := sampleBook(b)
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
 	for _, q := range questions {
@@ -155,10 +155,10 @@ func BenchmarkAnswer(b *testing.B) {
 
 func BenchmarkSeal(b *testing.B) {
 	book := sampleBook(b)
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
-	buffer := make([]byte, 0, genwire.MaxDatagramSize)
+	buffer := make([]byte, 0, wire.MaxDatagramSize)
 	for _, q := range questions {
 		b.Run(q.name, func(b *testing.B) {
 			request, _ := codec.Open(q.datagram(b, codec, now), now)

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 // BenchmarkLargeCluster measures the whole way of a datagram, but for the sockets, for
@@ -26,10 +26,10 @@ func BenchmarkLargeCluster(b *testing.B) {
 		b.Fatal(err)
 	}
 	var responder Responder = answer.Prepare(snapshot)
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Now()
 	var scratch answer.Scratch
-	buffer := make([]byte, 0, genwire.MaxDatagramSize)
+	buffer := make([]byte, 0, wire.MaxDatagramSize)
 	for _, asking := range []struct {
 		name string
 		ask  func(node *cluster.Node, instance *cluster.Instance) string
@@ -60,7 +60,7 @@ func BenchmarkLargeCluster(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				codec.Authenticate(datagrams[i%len(datagrams)], now)
 				response, refusal := responder.Respond(codec, now, &scratch)
-				if refusal != wire.Accepted {
+				if refusal != protocol.Accepted {
 					b.Fatal("no answer")
 				}
 				reply := response.Reply

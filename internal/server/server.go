@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gntconfd/internal/answer"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/udp"
-	"gntconfd/internal/wire"
 )
 
 // Options say how a Server is set up.
@@ -31,7 +31,7 @@ type Options struct {
 	// stands for as many as there are processors.
 	Workers int
 	// Keys sign and verify.
-	Keys *wire.Keyring
+	Keys *protocol.Keyring
 	// Logger gets what became of each datagram at debug level and what an
 	// operator must see above it. It never gets the contents of a datagram.
 	Logger *slog.Logger
@@ -74,9 +74,9 @@ func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.Addr() }
 // A Responder answers requests. Its methods are called by all workers at once.
 type Responder interface {
 	// Respond decodes the request that codec has authenticated and answers it. The reply
-	// is valid until the next use of s. The refusal is wire.Accepted unless the request
+	// is valid until the next use of s. The refusal is protocol.Accepted unless the request
 	// is met with silence.
-	Respond(codec *wire.Codec, now time.Time, s *answer.Scratch) (answer.Response, wire.Refusal)
+	Respond(codec *protocol.Codec, now time.Time, s *answer.Scratch) (answer.Response, protocol.Refusal)
 	// TooLarge returns the reply that takes the place of one which does not fit into a
 	// datagram.
 	TooLarge() answer.Reply

@@ -15,12 +15,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,7 +60,7 @@ func start(t *testing.T, logger *slog.Logger) *Server {
 	s, err := Listen(Options{
 		Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
 		Workers: 1,
-		Keys:    wire.NewKeyring(sample.Key),
+		Keys:    protocol.NewKeyring(sample.Key),
 		Logger:  logger,
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func start(t *testing.T, logger *slog.Logger) *Server {
 func TestEveryQuestionIsAnswered(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
 	s.SetResponder(sampleBook(t))
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	conn := dial(t, s)
 	for _, q := range questions {
 		got := ask(t, conn, q.datagram(t, codec, time.Now()))
@@ -90,7 +90,7 @@ func TestEveryQuestionIsAnswered(t *testing.T) {
 			t.Errorf("%s: %v", q.name, err)
 			continue
 		}
-		if reply.Status != genwire.StatusOK || salt != "2f4c8b4d-e8b5-546c-af03-b64efffb9e75" {
+		if reply.Status != wire.StatusOK || salt != "2f4c8b4d-e8b5-546c-af03-b64efffb9e75" {
 			t.Errorf("%s: salt %q, reply %+v", q.name, salt, reply)
 		}
 	}
@@ -100,8 +100,8 @@ func TestEveryQuestionIsAnswered(t *testing.T) {
 func TestDispositions(t *testing.T) {
 	var log bytes.Buffer
 	s := start(t, slog.New(slog.NewTextHandler(&log, nil)))
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
-	stranger := wire.NewCodec(wire.NewKeyring([]byte("another key")))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
+	stranger := protocol.NewCodec(protocol.NewKeyring([]byte("another key")))
 	now := time.Now()
 	ping := question{"", `"type":0`}.datagram(t, codec, now)
 	signed := func(text string) []byte {
@@ -113,7 +113,7 @@ func TestDispositions(t *testing.T) {
 	}
 	// A request as large as can be, whose reply has to carry the salt as well.
 	const request = `{"protocol":1,"type":0,"rsalt":"%s"}`
-	room := genwire.MaxDatagramSize - len(signed(fmt.Sprintf(request, "")))
+	room := wire.MaxDatagramSize - len(signed(fmt.Sprintf(request, "")))
 	longSalt := signed(fmt.Sprintf(request, strings.Repeat("x", room)))
 
 	conn := dial(t, s)
@@ -135,15 +135,15 @@ func TestDispositions(t *testing.T) {
 	}
 	send(DroppedDisabled, ping)
 	s.SetResponder(answer.Unavailable("no configuration"))
-	want.Queries[genwire.RequestPing][genwire.StatusError]++
+	want.Queries[wire.RequestPing][wire.StatusError]++
 	send(AnsweredError, ping)
 	s.SetResponder(sampleBook(t))
-	want.Queries[genwire.RequestPing][genwire.StatusOK]++
+	want.Queries[wire.RequestPing][wire.StatusOK]++
 	send(Answered, ping)
-	want.Queries[genwire.RequestNodeRoleByName][genwire.StatusError]++
+	want.Queries[wire.RequestNodeRoleByName][wire.StatusError]++
 	send(AnsweredError, question{"", `"type":1`}.datagram(t, codec, now))
 	send(DroppedSize, nil)
-	send(DroppedSize, make([]byte, genwire.MaxDatagramSize+1))
+	send(DroppedSize, make([]byte, wire.MaxDatagramSize+1))
 	send(DroppedMagic, []byte("abcdefgh"))
 	send(DroppedJSON, []byte("plj0{}"))
 	send(DroppedHMAC, question{"", `"type":0`}.datagram(t, stranger, now))
@@ -159,7 +159,7 @@ func TestDispositions(t *testing.T) {
 	}
 	want.IPv4 += 60
 	want.Dispositions[Answered] += 20
-	want.Queries[genwire.RequestPing][genwire.StatusOK] += 20
+	want.Queries[wire.RequestPing][wire.StatusOK] += 20
 	want.Dispositions[DroppedJSON] += 20
 	want.Dispositions[DroppedMagic] += 20
 	await(t, func() bool { return counts() == want }, func() any { return counts() })
@@ -179,7 +179,7 @@ func TestDispositions(t *testing.T) {
 // The dialect of Ganeti 2.6 has requests, errors and silences of its own.
 func TestClassicDispositions(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Unix(1356000300, 250_000_000)
 	s.now = func() time.Time { return now }
 	snapshot, err := cluster.Parse(sample.Config)
@@ -216,7 +216,7 @@ func TestClassicDispositions(t *testing.T) {
 		await(t, func() bool { return s.Counts().Dispositions == want.Dispositions }, func() any { return []any{test, s.Counts()} })
 	}
 	sums(t, s)
-	if got := s.Counts().Queries[genwire.RequestInstanceDisks][genwire.StatusNotImplemented]; got != 1 {
+	if got := s.Counts().Queries[wire.RequestInstanceDisks][wire.StatusNotImplemented]; got != 1 {
 		t.Errorf("%d queries are not implemented", got)
 	}
 }

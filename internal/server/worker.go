@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/udp"
-	"gntconfd/internal/wire"
 )
 
 // A worker does all the work on the datagrams of one socket.
@@ -19,7 +19,7 @@ type worker struct {
 	server   *Server
 	socket   *udp.Socket
 	batch    *udp.Batch
-	codec    *wire.Codec
+	codec    *protocol.Codec
 	scratch  answer.Scratch
 	counters counters
 
@@ -34,7 +34,7 @@ type worker struct {
 }
 
 func newWorker(s *Server, socket *udp.Socket) *worker {
-	w := &worker{server: s, socket: socket, codec: wire.NewCodec(s.options.Keys)}
+	w := &worker{server: s, socket: socket, codec: protocol.NewCodec(s.options.Keys)}
 	w.busySince.Store(s.now().UnixNano())
 	return w
 }
@@ -121,11 +121,11 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 	if responder == nil {
 		return DroppedDisabled
 	}
-	if refusal := w.codec.Authenticate(w.batch.Datagram(i), now); refusal != wire.Accepted {
+	if refusal := w.codec.Authenticate(w.batch.Datagram(i), now); refusal != protocol.Accepted {
 		return w.refused(i, refusal)
 	}
 	response, refusal := (*responder).Respond(w.codec, now, &w.scratch)
-	if refusal != wire.Accepted {
+	if refusal != protocol.Accepted {
 		return w.refused(i, refusal)
 	}
 	reply := response.Reply
@@ -142,14 +142,14 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 	}
 	w.batch.Reply(i, datagram)
 	w.counters.replied(response.Type, reply.Status, len(datagram))
-	if reply.Status != genwire.StatusOK {
+	if reply.Status != wire.StatusOK {
 		return AnsweredError
 	}
 	return Answered
 }
 
 // refused returns the disposition of datagram i.
-func (w *worker) refused(i int, refusal wire.Refusal) Disposition {
+func (w *worker) refused(i int, refusal protocol.Refusal) Disposition {
 	if cause := w.codec.Cause(); cause != nil && w.debug.enabled {
 		w.debug.line("datagram refused", "from", w.batch.From(i), "cause", plain(cause.Error()))
 	}
@@ -158,21 +158,21 @@ func (w *worker) refused(i int, refusal wire.Refusal) Disposition {
 
 // refusals has the disposition of every refusal.
 var refusals = [...]Disposition{
-	wire.RefusedSize:    DroppedSize,
-	wire.RefusedMagic:   DroppedMagic,
-	wire.RefusedJSON:    DroppedJSON,
-	wire.RefusedHMAC:    DroppedHMAC,
-	wire.RefusedClock:   DroppedClock,
-	wire.RefusedRequest: DroppedRequest,
+	protocol.RefusedSize:    DroppedSize,
+	protocol.RefusedMagic:   DroppedMagic,
+	protocol.RefusedJSON:    DroppedJSON,
+	protocol.RefusedHMAC:    DroppedHMAC,
+	protocol.RefusedClock:   DroppedClock,
+	protocol.RefusedRequest: DroppedRequest,
 }
 
 // complain counts a reply that is too large, and logs the first one for each
 // configuration.
-func (w *worker) complain(responder *Responder, request genwire.RequestType) {
+func (w *worker) complain(responder *Responder, request wire.RequestType) {
 	w.counters.tooLarge[request].Add(1)
 	if w.complained != responder {
 		w.complained = responder
 		w.server.options.Logger.Warn("a reply does not fit into a datagram; an error was sent instead",
-			"type", request, "limit", genwire.MaxDatagramSize)
+			"type", request, "limit", wire.MaxDatagramSize)
 	}
 }

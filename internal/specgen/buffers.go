@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"go/format"
+	"slices"
 	"strings"
 	"text/template"
+
+	"gntconfd/internal/schema"
 )
 
 //go:embed buffer.tmpl
@@ -21,29 +23,24 @@ var bufferTemplate = template.Must(template.New("buffer").Funcs(template.FuncMap
 // time linear in the text whatever that is, and allocates nothing. The definition's
 // members must all be required and text.
 func buffer(pkg, name string, source []byte) ([]byte, error) {
-	var schema struct {
-		Definitions map[string]struct {
-			Required   []string
-			Properties map[string]struct{ Type any }
-		}
-	}
-	if err := json.Unmarshal(source, &schema); err != nil {
+	root, err := schema.Parse(source)
+	if err != nil {
 		return nil, err
 	}
-	definition, ok := schema.Definitions[name]
+	definition, ok := root.Definitions[name]
 	if pkg == "" || !ok {
 		return nil, fmt.Errorf("buffer takes -package and the -type of a definition")
 	}
-	for _, member := range definition.Required {
-		if definition.Properties[member].Type != "string" {
-			return nil, fmt.Errorf("%s: %s is not text", name, member)
+	for _, member := range definition.Properties {
+		if !slices.Equal(member.Type.All, []string{"string"}) {
+			return nil, fmt.Errorf("%s: %s is not text", name, member.Name)
 		}
 	}
 	if len(definition.Required) != len(definition.Properties) {
 		return nil, fmt.Errorf("%s: not all members are required", name)
 	}
 	var b bytes.Buffer
-	err := bufferTemplate.Execute(&b, struct {
+	err = bufferTemplate.Execute(&b, struct {
 		Package, Name string
 		Members       []string
 	}{pkg, name, definition.Required})

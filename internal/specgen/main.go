@@ -8,6 +8,8 @@
 //	    the schema of just those members of the configuration that the daemon
 //	    indexes, for ogen to make a small and fast decoder from; of classic.json,
 //	    those that it moves
+//	specgen forms -target FILE.go config.json classic.json
+//	    the canonical forms of what is in a configuration, as tables
 //	specgen tuples -target FILE.go wire.json
 //	    names for the elements of tuples, in a file that ogen has made
 //	specgen objects -package NAME -type NAME,NAME -target FILE.go config.json
@@ -34,7 +36,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer, index, tuples or objects?")
+		return fmt.Errorf("which product: constants, buffer, index, forms, tuples or objects?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
@@ -43,8 +45,12 @@ func run(args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	if flags.NArg() != 1 || *target == "" {
-		return fmt.Errorf("%s takes -target and the name of one file", args[0])
+	sources := 1
+	if args[0] == "forms" {
+		sources = 2
+	}
+	if flags.NArg() != sources || *target == "" {
+		return fmt.Errorf("%s takes -target and %d file(s) of spec", args[0], sources)
 	}
 	source, err := os.ReadFile(flags.Arg(0))
 	if err != nil {
@@ -59,6 +65,11 @@ func run(args []string) error {
 		product, err = buffer(*pkg, *typ, source)
 	case "index":
 		product, err = index(source)
+	case "forms":
+		var classic []byte
+		if classic, err = os.ReadFile(flags.Arg(1)); err == nil {
+			product, err = forms(source, classic)
+		}
 	case "tuples":
 		var code []byte
 		if code, err = os.ReadFile(*target); err == nil {

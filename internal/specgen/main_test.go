@@ -33,7 +33,7 @@ func TestRunErrors(t *testing.T) {
 		{"no product", nil, "which product"},
 		{"unknown product", []string{"poem", "-target", target, source}, `"poem"`},
 		{"no target", []string{"index", source}, "-target"},
-		{"no source", []string{"index", "-target", target}, "one file"},
+		{"no source", []string{"index", "-target", target}, "1 file"},
 		{"missing source", []string{"index", "-target", target, source + "x"}, "c.jsonx"},
 		{"the source is named", []string{"index", "-target", target, source}, "c.json: "},
 	} {

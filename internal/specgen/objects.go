@@ -2,12 +2,13 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"go/format"
 	"slices"
 	"strings"
 	"text/template"
+
+	"gntconfd/internal/schema"
 )
 
 var objectsTemplate = template.Must(template.New("objects").Funcs(template.FuncMap{
@@ -89,10 +90,8 @@ type goValue struct{ Name, Text string }
 // objects returns the Go source of types for some definitions of config.json and all
 // that they refer to, for readers of the canonical form.
 func objects(pkg string, names []string, source []byte) ([]byte, error) {
-	var root struct {
-		Definitions map[string]*definition
-	}
-	if err := json.Unmarshal(source, &root); err != nil {
+	root, err := schema.Parse(source)
+	if err != nil {
 		return nil, err
 	}
 	if pkg == "" {
@@ -100,12 +99,12 @@ func objects(pkg string, names []string, source []byte) ([]byte, error) {
 	}
 	t := types{definitions: root.Definitions}
 	for _, name := range names {
-		if _, err := t.of(&definition{Ref: definitionsPath + name}, ""); err != nil {
+		if _, err := t.of(schema.Reference(name), ""); err != nil {
 			return nil, err
 		}
 	}
 	var b bytes.Buffer
-	err := objectsTemplate.Execute(&b, struct {
+	err = objectsTemplate.Execute(&b, struct {
 		Package string
 		Types   []*goType
 	}{pkg, t.declared})
@@ -115,81 +114,22 @@ func objects(pkg string, names []string, source []byte) ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
-const definitionsPath = "#/definitions/"
-
-// definition holds the keywords of a JSON Schema that make a Go type.
-type definition struct {
-	Ref          string `json:"$ref"`
-	Name         string `json:"x-confd-name"` // names an enumeration or the element of a tuple
-	Description  string
-	Type         oneOrMany[string]
-	Enum         []any
-	OneOf        []*definition
-	Items        oneOrMany[*definition]
-	MinItems     int             // fewer than Items where what follows may be missing
-	Additional   json.RawMessage `json:"additionalProperties"`
-	Properties   properties
-	Required     []string
-	Else         struct{ Required []string } // of all but forthcoming objects
-	Default      json.RawMessage
-	OtherDefault json.RawMessage `json:"x-confd-default"`
-	Form         string          `json:"x-confd-form"`
-}
-
-// oneOrMany is a list whose only element may stand for it.
-type oneOrMany[T any] []T
-
-func (o *oneOrMany[T]) UnmarshalJSON(data []byte) error {
-	if data[0] == '[' {
-		return json.Unmarshal(data, (*[]T)(o))
-	}
-	*o = make([]T, 1)
-	return json.Unmarshal(data, &(*o)[0])
-}
-
-// properties are the members of an object in the order of the file.
-type properties []property
-
-type property struct {
-	name string
-	definition
-}
-
-func (p *properties) UnmarshalJSON(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return err
-		}
-		member := property{name: name.(string)}
-		if err := d.Decode(&member.definition); err != nil {
-			return err
-		}
-		*p = append(*p, member)
-	}
-	return nil
-}
-
 // types are the Go types that have been made.
 type types struct {
-	definitions map[string]*definition
+	definitions map[string]*schema.Schema
 	declared    []*goType
 }
 
 // of returns the Go type of values in canonical form that meet s, and declares it if
 // it has a name. user is the field that is of this type, if any.
-func (t *types) of(s *definition, user string) (string, error) {
+func (t *types) of(s *schema.Schema, user string) (string, error) {
 	switch {
 	case s.Ref != "":
-		name, target := strings.TrimPrefix(s.Ref, definitionsPath), t.target(s)
+		name, target := s.Definition(), t.target(s)
 		switch {
 		case target == nil:
 			return "", fmt.Errorf("%s: no such definition", s.Ref)
-		case target.Properties == nil && !target.isTuple() && target.Enum == nil && target.Form != "time":
+		case target.Properties == nil && !isTuple(target) && target.Enum == nil && target.Form != "time":
 			return t.of(target, user) // Go has a type for it
 		case target.Description == "":
 			return "", fmt.Errorf("%s: no description", s.Ref)
@@ -199,17 +139,17 @@ func (t *types) of(s *definition, user string) (string, error) {
 		return "int64", nil
 	case s.Form == "flag":
 		return "bool", nil
-	case len(s.OneOf) == 2 && slices.Equal(s.OneOf[0].Type, []string{"null"}):
+	case len(s.OneOf) == 2 && slices.Equal(s.OneOf[0].Type.All, []string{"null"}):
 		return t.of(s.OneOf[1], user)
 	case len(s.OneOf) > 0:
 		return "", fmt.Errorf("no Go type for oneOf, but of null and another")
-	case len(s.Enum) > 1 && slices.Contains(s.Type, "string"): // a single value needs no choice of names
+	case len(s.Enum) > 1 && slices.Contains(s.Type.All, "string"): // a single value needs no choice of names
 		if s.Name == "" {
-			return "", fmt.Errorf("an enumeration needs a title")
+			return "", fmt.Errorf("an enumeration needs x-confd-name")
 		}
 		return s.Name, t.declare(s.Name, fmt.Sprintf("%s is the type of %s.", s.Name, user), s)
 	}
-	names := slices.DeleteFunc(slices.Clone(s.Type), func(name string) bool { return name == "null" })
+	names := slices.DeleteFunc(slices.Clone(s.Type.All), func(name string) bool { return name == "null" })
 	switch strings.Join(names, " or ") {
 	case "":
 		return "any", nil
@@ -222,34 +162,34 @@ func (t *types) of(s *definition, user string) (string, error) {
 	case "boolean":
 		return "bool", nil
 	case "array":
-		if len(s.Items) != 1 {
+		if s.Items.IsList || s.Items.All == nil {
 			return "json.RawMessage", nil // what it has depends on another member
 		}
-		element, err := t.of(s.Items[0], user)
+		element, err := t.of(s.Items.All[0], user)
 		return "[]" + element, err
 	case "object":
-		var additional definition
-		if err := json.Unmarshal(s.Additional, &additional); err != nil {
-			return "", fmt.Errorf("additionalProperties: %w", err)
+		if s.Additional == nil {
+			return "", fmt.Errorf("an object without properties needs additionalProperties")
 		}
-		element, err := t.of(&additional, user)
+		element, err := t.of(s.Additional, user)
 		return "map[string]" + element, err
 	}
 	return "", fmt.Errorf("no Go type for %v", s.Type)
 }
 
 // target returns the definition that s refers to, or nil.
-func (t *types) target(s *definition) *definition {
-	return t.definitions[strings.TrimPrefix(s.Ref, definitionsPath)]
+func (t *types) target(s *schema.Schema) *schema.Schema {
+	return t.definitions[s.Definition()]
 }
 
 // isTuple reports whether s is an array whose elements have names.
-func (s *definition) isTuple() bool {
-	return len(s.Items) > 0 && s.Items[0].Name != "" && (s.MinItems == 0 || s.MinItems == len(s.Items))
+func isTuple(s *schema.Schema) bool {
+	items := s.Items.All
+	return s.Items.IsList && items[0].Name != "" && (s.MinItems == 0 || s.MinItems == len(items))
 }
 
 // declare declares a type, unless it has been.
-func (t *types) declare(name, doc string, s *definition) error {
+func (t *types) declare(name, doc string, s *schema.Schema) error {
 	made := &goType{Name: name, Doc: doc, Form: s.Form, Basic: "string"}
 	for _, value := range s.Enum {
 		if text, ok := value.(string); ok {
@@ -259,7 +199,7 @@ func (t *types) declare(name, doc string, s *definition) error {
 	for _, other := range t.declared {
 		if other.Name == name {
 			if !slices.Equal(other.Values, made.Values) {
-				return fmt.Errorf("%s: two enumerations have this title", name)
+				return fmt.Errorf("%s: two enumerations have this name", name)
 			}
 			return nil
 		}
@@ -269,9 +209,9 @@ func (t *types) declare(name, doc string, s *definition) error {
 	if s.Form == "time" {
 		made.Basic = "float64"
 	}
-	if s.isTuple() {
+	if isTuple(s) {
 		made.Form = "tuple"
-		for _, element := range s.Items {
+		for _, element := range s.Items.All {
 			field, err := t.field(name, element.Name, element)
 			if err != nil {
 				return err
@@ -292,25 +232,25 @@ func (t *types) declare(name, doc string, s *definition) error {
 // member returns the field for a member of an object. What the canonical form always has is
 // always written. What it leaves out is left out again, unless that took a pointer to
 // what all but forthcoming objects have.
-func (t *types) member(owner string, s *definition, p property) (goField, error) {
-	field, err := t.field(owner, p.name, &p.definition)
+func (t *types) member(owner string, s *schema.Schema, p schema.Property) (goField, error) {
+	field, err := t.field(owner, p.Name, p.Schema)
 	zeroIsValue := slices.Contains([]string{"string", "int64", "float64", "bool"}, field.Type)
 	isParameter := len(s.Required) == 0 // one of those that differ from the level above
 	switch {
-	case slices.Contains(s.Required, p.name), t.hasDefault(&p.definition),
-		slices.Contains(s.Else.Required, p.name) && zeroIsValue:
-		field.Tag = p.name
+	case slices.Contains(s.Required, p.Name), t.hasDefault(p.Schema),
+		slices.Contains(elseRequired(s), p.Name) && zeroIsValue:
+		field.Tag = p.Name
 	case !zeroIsValue, p.Form == "flag",
 		field.Type == "string" && !isParameter: // an empty name or address is none
-		field.Tag = p.name + ",omitzero"
+		field.Tag = p.Name + ",omitzero"
 	default:
-		field.Type, field.Tag = "*"+field.Type, p.name+",omitzero"
+		field.Type, field.Tag = "*"+field.Type, p.Name+",omitzero"
 	}
 	return field, err
 }
 
 // field returns the field, without a tag, for a member or an element of a type.
-func (t *types) field(owner, name string, s *definition) (goField, error) {
+func (t *types) field(owner, name string, s *schema.Schema) (goField, error) {
 	field := goField{Name: goName(name), Doc: s.Description}
 	if target := t.target(s); target != nil && field.Doc == "" {
 		field.Doc = target.Description
@@ -322,8 +262,16 @@ func (t *types) field(owner, name string, s *definition) (goField, error) {
 	return field, nil
 }
 
+// elseRequired returns what all but forthcoming objects have.
+func elseRequired(s *schema.Schema) []string {
+	if s.Else == nil {
+		return nil
+	}
+	return s.Else.Required
+}
+
 // hasDefault reports whether the canonical form never lacks a member that meets s.
-func (t *types) hasDefault(s *definition) bool {
+func (t *types) hasDefault(s *schema.Schema) bool {
 	if target := t.target(s); target != nil && t.hasDefault(target) {
 		return true
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"gntconfd/gen/object"
-	"gntconfd/internal/vectors"
+	"gntconfd/internal/testing/vectors"
 	specvectors "gntconfd/spec/vectors"
 )
 
@@ -137,13 +137,13 @@ func TestObjectsErrors(t *testing.T) {
 		{"no JSON", `{`, "unexpected end"},
 		{"lost definition", `{"a": {"$ref": "#/definitions/Lost"}}`, "T: a: #/definitions/Lost: no such definition"},
 		{"no description", `{"a": {"$ref": "#/definitions/Mute"}}`, "T: a: #/definitions/Mute: no description"},
-		{"nameless enumeration", `{"a": {"type": "string", "enum": ["x", "y"]}}`, "T: a: an enumeration needs a title"},
+		{"nameless enumeration", `{"a": {"type": "string", "enum": ["x", "y"]}}`, "T: a: an enumeration needs x-confd-name"},
 		{"one name for two", `{
 			"a": {"x-confd-name": "E", "type": "string", "enum": ["x", "y"]},
 			"b": {"x-confd-name": "E", "type": "string", "enum": ["x", "z"]}}`, "T: b: E: two"},
 		{"either or", `{"a": {"type": ["string", "integer"]}}`, "T: a: no Go type"},
 		{"one of two", `{"a": {"oneOf": [{"type": "string"}, {"type": "integer"}]}}`, "T: a: no Go type"},
-		{"object of nothing", `{"a": {"type": "object"}}`, "T: a: additionalProperties"},
+		{"object of nothing", `{"a": {"type": "object"}}`, "T: a: an object without properties needs additionalProperties"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := objects("p", []string{"T"}, []byte(`{"definitions": {"Mute": {"enum": ["x"]},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/format"
@@ -10,29 +9,23 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"gntconfd/internal/schema"
 )
 
 // tuples returns generated Go code in which the elements of tuples go by the names that
 // the schema has for them. ogen calls them V0, V1 and so on.
-func tuples(schema, code []byte) ([]byte, error) {
-	var source struct {
-		Definitions map[string]json.RawMessage `json:"definitions"`
-	}
-	if err := json.Unmarshal(schema, &source); err != nil {
+func tuples(text, code []byte) ([]byte, error) {
+	root, err := schema.Parse(text)
+	if err != nil {
 		return nil, err
 	}
 	elements := make(map[string][]string) // names of the elements, by type
-	for name, text := range source.Definitions {
-		var tuple struct {
-			Items []struct {
-				Name string `json:"x-confd-name"`
-			} `json:"items"`
-		}
-		if json.Unmarshal(text, &tuple) != nil || len(tuple.Items) == 0 || tuple.Items[0].Name == "" {
-			continue // items may also be one schema for all
-		}
-		for _, item := range tuple.Items {
-			elements[name] = append(elements[name], goName(item.Name))
+	for name, definition := range root.Definitions {
+		for _, item := range definition.Items.All {
+			if item.Name != "" {
+				elements[name] = append(elements[name], goName(item.Name))
+			}
 		}
 	}
 

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 	// so that one that is too long is recognised. It is an odd number of
 	// cache lines: the beginnings of the slots, often all that is used of
 	// them, lie in different sets of the caches.
-	slotSize = genwire.MaxDatagramSize + 64
+	slotSize = wire.MaxDatagramSize + 64
 )
 
 // A Batch holds the datagrams of one read and the replies of the write that
@@ -66,7 +66,7 @@ type control struct {
 
 // NewBatch makes an empty batch, to be freed after use.
 func NewBatch() (*Batch, error) {
-	memory, err := unix.Mmap(-1, 0, BatchSize*(slotSize+genwire.MaxDatagramSize),
+	memory, err := unix.Mmap(-1, 0, BatchSize*(slotSize+wire.MaxDatagramSize),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
@@ -78,7 +78,7 @@ func NewBatch() (*Batch, error) {
 	b := &Batch{memory: memory}
 	for i := range BatchSize {
 		b.inv[i].Base = &memory[i*slotSize]
-		b.inv[i].SetLen(genwire.MaxDatagramSize + 1)
+		b.inv[i].SetLen(wire.MaxDatagramSize + 1)
 		in := &b.in[i].hdr
 		in.Name = (*byte)(unsafe.Pointer(&b.names[i]))
 		in.Control = (*byte)(unsafe.Pointer(&b.control[i]))
@@ -163,7 +163,7 @@ func (b *Batch) Len() int {
 }
 
 // Datagram is what was received as datagram i, in 0 to Len-1. One that was
-// too long is cut, but still longer than [genwire.MaxDatagramSize]. It is
+// too long is cut, but still longer than [wire.MaxDatagramSize]. It is
 // valid until the next read.
 func (b *Batch) Datagram(i int) []byte {
 	start, n := i*slotSize, int(b.received[i].len)
@@ -195,7 +195,7 @@ func (b *Batch) IPv4(i int) bool {
 }
 
 // ReplyBuffer is an empty slice with room for a reply of at least
-// [genwire.MaxDatagramSize] bytes, to append the next reply to. What is not
+// [wire.MaxDatagramSize] bytes, to append the next reply to. What is not
 // then handed to [Batch.Reply] is overwritten by the next user.
 func (b *Batch) ReplyBuffer() []byte {
 	return b.room[:0]

@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -244,9 +244,9 @@ func TestSizes(t *testing.T) {
 	for _, test := range []struct{ sent, received int }{
 		{0, 0},
 		{1, 1},
-		{genwire.MaxDatagramSize, genwire.MaxDatagramSize},
-		{genwire.MaxDatagramSize + 1, genwire.MaxDatagramSize + 1},
-		{65507, genwire.MaxDatagramSize + 1},
+		{wire.MaxDatagramSize, wire.MaxDatagramSize},
+		{wire.MaxDatagramSize + 1, wire.MaxDatagramSize + 1},
+		{65507, wire.MaxDatagramSize + 1},
 		{3, 3}, // nothing is left of the long ones
 	} {
 		request := bytes.Repeat([]byte{'a' + byte(test.sent)%26}, test.sent)
@@ -281,7 +281,7 @@ func TestLargestReplies(t *testing.T) {
 	}
 	for i := range b.Len() {
 		reply := b.ReplyBuffer()
-		for range genwire.MaxDatagramSize {
+		for range wire.MaxDatagramSize {
 			reply = append(reply, b.Datagram(i)[0])
 		}
 		b.Reply(i, reply)
@@ -292,7 +292,7 @@ func TestLargestReplies(t *testing.T) {
 	reply := make([]byte, 1<<16)
 	for i, client := range clients {
 		n, err := client.Read(reply)
-		if want := bytes.Repeat([]byte{byte(i)}, genwire.MaxDatagramSize); err != nil || !bytes.Equal(reply[:n], want) {
+		if want := bytes.Repeat([]byte{byte(i)}, wire.MaxDatagramSize); err != nil || !bytes.Equal(reply[:n], want) {
 			t.Fatalf("client %d: %d bytes, %v", i, n, err)
 		}
 	}
@@ -384,7 +384,7 @@ func TestFullSendBuffer(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Room for some of the replies below, but not for all of them.
-		if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 8*genwire.MaxDatagramSize); err != nil {
+		if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 8*wire.MaxDatagramSize); err != nil {
 			t.Fatal(err)
 		}
 		conns := make([]*net.UnixConn, 2)
@@ -405,7 +405,7 @@ func TestFullSendBuffer(t *testing.T) {
 		b.clear()
 		b.received = b.in[:]
 		for i := range b.Len() {
-			reply := b.ReplyBuffer()[:genwire.MaxDatagramSize]
+			reply := b.ReplyBuffer()[:wire.MaxDatagramSize]
 			reply[0] = byte(i)
 			b.Reply(i, reply)
 			b.out[i].hdr.Name, b.out[i].hdr.Namelen = nil, 0
@@ -426,7 +426,7 @@ func TestFullSendBuffer(t *testing.T) {
 			if err != nil {
 				break // the machine held us up longer than write waits
 			}
-			if n != genwire.MaxDatagramSize || reply[0] != byte(got) {
+			if n != wire.MaxDatagramSize || reply[0] != byte(got) {
 				t.Fatalf("reply %d: %d bytes, the first is %d", got, n, reply[0])
 			}
 		}
@@ -800,7 +800,7 @@ func TestLost(t *testing.T) {
 		t.Fatalf("%d datagrams are lost before one was sent", lost)
 	}
 	client := dial(t, "127.0.0.1", s.Addr().Port())
-	large := make([]byte, genwire.MaxDatagramSize)
+	large := make([]byte, wire.MaxDatagramSize)
 	const sent = 100 // six times the buffer that is asked for, which the kernel doubles
 	for range sent {
 		if _, err := client.Write(large); err != nil {

@@ -6,9 +6,11 @@ package manual
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"gntconfd/internal/release"
 )
@@ -19,9 +21,35 @@ import (
 func Write(root *cobra.Command, section string) {
 	header := &doc.GenManHeader{Section: section, Source: "gntconfd " + release.Version(), Manual: "Ganeti"}
 	root.DisableAutoGenTag = true
+	nameValues(root)
 	if err := doc.GenManTree(root, header, os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
+
+// nameValues has the pages show what an option's value is, as the help does, and where
+// it has one its default, in place of a value such as 0 or nothing, which stands for
+// one that is worked out.
+func nameValues(command *cobra.Command) {
+	command.Flags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Value.Type() == "bool" {
+			return
+		}
+		name, usage := pflag.UnquoteUsage(flag)
+		if !slices.Contains([]string{"", "0", "0s", "[]"}, flag.DefValue) {
+			usage += fmt.Sprintf(" (default %s)", flag.DefValue)
+		}
+		flag.DefValue, flag.Usage, flag.Value = name, usage, unquoted{flag.Value}
+	})
+	for _, sub := range command.Commands() {
+		nameValues(sub)
+	}
+}
+
+// unquoted is a value of an option that pages show without quotes, whatever its type.
+type unquoted struct{ pflag.Value }
+
+// Type returns no type.
+func (unquoted) Type() string { return "" }

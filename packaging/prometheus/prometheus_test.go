@@ -24,11 +24,11 @@ import (
 	"testing"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/web"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
-	"gntconfd/internal/wire"
 )
 
 const (
@@ -212,15 +212,15 @@ func await(t *testing.T, condition func() error) {
 }
 
 // knock sends a query to addr without waiting for a reply.
-func knock(t *testing.T, addr netip.AddrPort, key []byte, typ genwire.RequestType, at time.Time) {
+func knock(t *testing.T, addr netip.AddrPort, key []byte, typ wire.RequestType, at time.Time) {
 	t.Helper()
 	conn, err := net.Dial("udp", addr.String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	codec := wire.NewCodec(wire.NewKeyring(key))
-	datagram, err := codec.SealRequest(nil, &genwire.Request{Protocol: 1, Type: typ, Rsalt: "rs"}, at)
+	codec := protocol.NewCodec(protocol.NewKeyring(key))
+	datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Type: typ, Rsalt: "rs"}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestPrometheus(t *testing.T) {
 
 	variables := strings.NewReplacer("$job", "ganeti-confd", "$instance", ".*", "$__rate_interval", "1m")
 	await(t, func() error {
-		for typ := range genwire.RequestDataCollectors + 1 {
+		for typ := range wire.RequestDataCollectors + 1 {
 			knock(t, d.Addr(), sample.Key, typ, time.Now())
 		}
 		for _, panel := range readPanels(t) {
@@ -292,8 +292,8 @@ func TestPrometheus(t *testing.T) {
 
 	write(configPath, []byte("{"))
 	for range 40 {
-		knock(t, d.Addr(), []byte("another key"), genwire.RequestPing, time.Now())
-		knock(t, d.Addr(), sample.Key, genwire.RequestPing, time.Now().Add(-time.Hour))
+		knock(t, d.Addr(), []byte("another key"), wire.RequestPing, time.Now())
+		knock(t, d.Addr(), sample.Key, wire.RequestPing, time.Now().Add(-time.Hour))
 	}
 	await(t, raised("GanetiConfdReloadFailing", "GanetiConfdWrongClock", "GanetiConfdWrongKey"))
 	if err := os.Remove(configPath); err != nil {

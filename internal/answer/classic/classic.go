@@ -16,7 +16,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
-	protocol "gntconfd/internal/wire"
+	"gntconfd/internal/protocol"
 )
 
 // Book answers requests from one snapshot. It is immutable and safe for concurrent use.

@@ -3,9 +3,8 @@
 // defaults, numbers, times, sets and units are in normal form, and what the
 // configuration's layout does not know is gone.
 //
-// All it knows about the layout comes from spec/config.json: properties,
-// defaults and the keywords x-confd-form and x-confd-default, which that file
-// explains.
+// All it knows about the layout is in gen/form, which is made from spec/config.json: that
+// file explains the forms.
 package canonical
 
 import (
@@ -17,66 +16,9 @@ import (
 	"sync"
 
 	"github.com/go-faster/jx"
+
+	"gntconfd/gen/form"
 )
-
-// Form is the canonical form of one kind of value. It is safe for concurrent use.
-type Form struct {
-	kind    kind
-	members []member       // of an object, in the order of the schema
-	index   map[string]int // from a member's name to its place in members
-	open    bool           // an object keeps members that it does not know
-	elem    *Form          // of a map's values and a list's elements
-	tuple   []*Form        // of a tuple's elements
-	secret  bool           // redacting leaves nothing of it
-}
-
-// member is a member of an object.
-type member struct {
-	label    []byte // the name as JSON text, and a colon
-	form     *Form
-	fallback []byte // the default as canonical text; nil for none
-	nullable bool   // null means the same as no such member
-	flag     bool   // there only when true
-	nonEmpty bool   // there only when not an empty object
-	needs    int    // the member that it is dropped without; -1 for none
-}
-
-// kind says how a Form makes canonical text.
-type kind uint8
-
-const (
-	anyValue kind = iota
-	objectOf
-	mapOf
-	listOf
-	tupleOf
-	stringSet
-	int64Number
-	integerNumber
-	doubleNumber
-	timeNumber
-	mebibytes
-	jobID
-	ipv4Address
-	ipv4Network
-	filterExpression
-)
-
-// Of returns the form of a definition of spec/config.json. It panics when there
-// is no such definition.
-func Of(definition string) *Form { return of(present, definition) }
-
-// Classic returns the form of a definition of spec/classic.json: an older object
-// with the members that it lacks. It panics when there is no such definition.
-func Classic(definition string) *Form { return of(classic, definition) }
-
-func of(definitions func() map[string]*Form, name string) *Form {
-	f, ok := definitions()[name]
-	if !ok {
-		panic(fmt.Sprintf("canonical: the spec does not define %q", name))
-	}
-	return f
-}
 
 // Member returns the form of an object's member, nil when the object has no such
 // member or f is not the form of an object.
@@ -94,7 +36,7 @@ func (f *Form) Member(name string) *Form {
 // Elem returns the form of a map's values, nil when f is not the form of a map
 // from keys to objects.
 func (f *Form) Elem() *Form {
-	if f == nil || f.kind != mapOf || f.elem.kind != objectOf {
+	if f == nil || f.kind != form.Map || f.elem.kind != form.Object {
 		return nil
 	}
 	return f.elem
@@ -141,7 +83,7 @@ func (f *Form) Placed(object []byte, err error) error {
 	object = bytes.TrimSpace(object)
 	for name, value := range Members(object) {
 		inner := f.Member(name)
-		if f.kind == mapOf {
+		if f.kind == form.Map {
 			inner = f.elem
 		}
 		if inner == nil {
@@ -199,22 +141,22 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 	switch first := raw[0]; {
 	case f.secret && s.redact:
 		return append(dst, nothing(first)...)
-	case first == '{' && f.kind == objectOf:
+	case first == '{' && f.kind == form.Object:
 		return f.appendObject(dst, raw, s)
-	case first == '{' && f.kind == mapOf:
+	case first == '{' && f.kind == form.Map:
 		dst = append(dst, '{')
 		for key, value := range members(raw) {
 			dst = append(appendString(dst, key), ':')
 			dst = append(f.elem.append(dst, value, s), ',')
 		}
 		return closeWith(dst, '}')
-	case first == '[' && f.kind == listOf:
+	case first == '[' && f.kind == form.List:
 		dst = append(dst, '[')
 		for value := range elements(raw) {
 			dst = append(f.elem.append(dst, value, s), ',')
 		}
 		return closeWith(dst, ']')
-	case first == '[' && f.kind == tupleOf:
+	case first == '[' && f.kind == form.Tuple:
 		dst = append(dst, '[')
 		i := 0
 		for value := range elements(raw) {
@@ -227,9 +169,9 @@ func (f *Form) append(dst, raw []byte, s *scratch) []byte {
 			i++
 		}
 		return closeWith(dst, ']')
-	case first == '[' && f.kind == stringSet:
+	case first == '[' && f.kind == form.Set:
 		return appendSet(dst, raw, s)
-	case first == '[' && f.kind == filterExpression:
+	case first == '[' && f.kind == form.Filter:
 		return f.appendFilter(dst, raw, s)
 	case first == '"':
 		return f.appendText(dst, raw)

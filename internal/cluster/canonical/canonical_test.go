@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"gntconfd/gen/form"
 )
 
 // text returns the canonical text of raw, and fails the test when there is none.
@@ -31,7 +33,7 @@ func checkConversions(t *testing.T, f *Form, conversions []conversion) {
 
 func TestValue(t *testing.T) {
 	t.Parallel()
-	checkConversions(t, &Form{kind: anyValue}, []conversion{
+	checkConversions(t, &Form{kind: form.Value}, []conversion{
 		{`null`, `null`},
 		{` [ true , {"b" : [ ] , "a":{ }, "b":null} , "x  y" ] `, `[true,{"b":[],"a":{},"b":null},"x  y"]`},
 		{`0`, `0`}, {`-0`, `0`}, {`0.0`, `0`}, {`-0.0`, `0`}, {`0e5`, `0`},
@@ -51,7 +53,7 @@ func TestValue(t *testing.T) {
 
 func TestStrings(t *testing.T) {
 	t.Parallel()
-	checkConversions(t, &Form{kind: anyValue}, []conversion{
+	checkConversions(t, &Form{kind: form.Value}, []conversion{
 		{`"\u0041\/\b\f\n\r\t\u0000\u001F\"\\"`, `"A/\b\f\n\r\t\u0000\u001f\"\\"`},
 		{`"\u00e9\u20AC\ud83d\ude00 é"`, `"é€😀 é"`},
 		{`"\ud83d"`, `"\ud83d"`}, {`"\ude00\ud83dx"`, `"\ude00\ud83dx"`}, {`"\ud83d\u0041"`, `"\ud83dA"`},
@@ -68,7 +70,7 @@ func TestIntegers(t *testing.T) {
 		{`0.05`, `0`}, {`0.95`, `1`}, {`99.5`, `100`}, {`9e-100000000000`, `0`},
 		{`123456789012345678`, `123456789012345678`}, {`1e1000000000`, `1e1000000000`},
 	}
-	checkConversions(t, &Form{kind: int64Number}, append(both,
+	checkConversions(t, &Form{kind: form.Int64}, append(both,
 		conversion{`9223372036854775807`, `9223372036854775807`},
 		conversion{`9223372036854775808`, `-9223372036854775808`},
 		conversion{`18446744073709551619`, `3`},
@@ -76,7 +78,7 @@ func TestIntegers(t *testing.T) {
 		conversion{`1e30`, `5076944270305263616`},
 		conversion{`"12"`, `"12"`},
 	))
-	checkConversions(t, &Form{kind: integerNumber}, append(both,
+	checkConversions(t, &Form{kind: form.Integer}, append(both,
 		conversion{`18446744073709551619`, `18446744073709551619`},
 		conversion{`1e30`, `1000000000000000000000000000000`},
 	))
@@ -84,7 +86,7 @@ func TestIntegers(t *testing.T) {
 
 func TestDoubles(t *testing.T) {
 	t.Parallel()
-	checkConversions(t, &Form{kind: doubleNumber}, []conversion{
+	checkConversions(t, &Form{kind: form.Double}, []conversion{
 		{`1`, `1`}, {`32.0`, `32`}, {`4.5`, `4.5`}, {`0.05`, `5.0e-2`}, {`1e-400`, `0`}, {`-0.0`, `0`},
 		{`1e23`, `99999999999999991611392`}, {`9007199254740993`, `9007199254740992`},
 		{`1e400`, `1` + strings.Repeat("0", 400)},
@@ -93,7 +95,7 @@ func TestDoubles(t *testing.T) {
 
 func TestTimes(t *testing.T) {
 	t.Parallel()
-	checkConversions(t, &Form{kind: timeNumber}, []conversion{
+	checkConversions(t, &Form{kind: form.Time}, []conversion{
 		{`0`, `0`}, {`-0.0`, `0`},
 		{`1599980000`, `1.5999800000000002e9`},
 		{`1600000001.123456`, `1.6000000011234562e9`},
@@ -108,21 +110,21 @@ func TestTimes(t *testing.T) {
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	checkConversions(t, &Form{kind: mebibytes}, []conversion{
+	checkConversions(t, &Form{kind: form.Mebibytes}, []conversion{
 		{`128`, `128`}, {`1.5`, `2`},
 		{`"512"`, `512`}, {`"512m"`, `512`}, {`" 512 MiB"`, `512`}, {`"5 "`, `5`}, {`"-5g"`, `-5120`},
 		{`"2GB"`, `2048`}, {`"1t"`, `1048576`}, {`"007"`, `7`},
 		{`"5 m "`, `"5 m "`}, {`"1.5g"`, `"1.5g"`}, {`"5k"`, `"5k"`}, {`""`, `""`}, {`"m"`, `"m"`},
 		{`null`, `null`},
 	})
-	checkConversions(t, &Form{kind: jobID}, []conversion{
+	checkConversions(t, &Form{kind: form.JobID}, []conversion{
 		{`17`, `17`}, {`"17"`, `17`}, {`"017"`, `17`}, {`1e2`, `100`}, {`"x"`, `"x"`}, {`"-1"`, `"-1"`},
 	})
-	checkConversions(t, &Form{kind: ipv4Address}, []conversion{
+	checkConversions(t, &Form{kind: form.IPv4}, []conversion{
 		{`"192.0.2.1"`, `"192.0.2.1"`}, {`"05.0.02.256"`, `"5.0.2.0"`},
 		{`"1.2.3"`, `"1.2.3"`}, {`"1.2.3.x"`, `"1.2.3.x"`}, {`"1.2.3.4.5"`, `"1.2.3.4.5"`}, {`""`, `""`},
 	})
-	checkConversions(t, &Form{kind: ipv4Network}, []conversion{
+	checkConversions(t, &Form{kind: form.IPv4Network}, []conversion{
 		{`"192.0.2.5/28"`, `"192.0.2.5/28"`}, {`"192.0.2.256/028"`, `"192.0.2.0/28"`}, {`"1.2.3.4/256"`, `"1.2.3.4/0"`},
 		{`"1.2.3.4/33"`, `"1.2.3.4/33"`}, {`"1.2.3.4"`, `"1.2.3.4"`}, {`"1.2.3/8"`, `"1.2.3/8"`}, {`"1.2.3.4/"`, `"1.2.3.4/"`},
 	})
@@ -130,7 +132,7 @@ func TestText(t *testing.T) {
 
 func TestSet(t *testing.T) {
 	t.Parallel()
-	checkConversions(t, &Form{kind: stringSet}, []conversion{
+	checkConversions(t, &Form{kind: form.Set}, []conversion{
 		{`[]`, `[]`}, {`["b","a","b"]`, `["a","b"]`},
 		{`["\u0062","b","a\"","a\\","a]","a","~","é"]`, `["a","a\"","a\\","a]","b","~","é"]`},
 		{`["b", 1.0, "a"]`, `["b",1,"a"]`},
@@ -233,13 +235,17 @@ func TestForms(t *testing.T) {
 // with all that belongs to it.
 func TestClassicForms(t *testing.T) {
 	t.Parallel()
-	forms, err := compile([]byte(`{"definitions":{
-		"A":{"properties":{"b":{"$ref":"#/definitions/B"},"c":{"oneOf":[{"type":"string"},{"$ref":"#/definitions/B"}]}},"additionalProperties":true},
-		"B":{"properties":{"d":{"properties":{"e":{"default":1.50}},"additionalProperties":false,"x-confd-default":{}}},"additionalProperties":true,"x-confd-default":{}}}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkConversions(t, forms["A"], []conversion{
+	forms := newForms(form.Table{
+		Forms: []form.Form{
+			{},
+			{Kind: form.Object, Open: true, Members: []form.Member{
+				{Name: "b", Form: 2, Default: "{}", Needs: -1}, {Name: "c", Form: 2, Needs: -1}}},
+			{Kind: form.Object, Open: true, Members: []form.Member{{Name: "d", Form: 3, Default: "{}", Needs: -1}}},
+			{Kind: form.Object, Members: []form.Member{{Name: "e", Default: "1.50", Needs: -1}}},
+		},
+		Definitions: map[string]int{"A": 1},
+	})
+	checkConversions(t, forms.of("A"), []conversion{
 		{`{}`, `{"b":{"d":{"e":1.5}}}`},
 		{` { "x" : [ 1.0 ] , "b" : { "y" : 2 } } `, `{"x":[ 1.0 ],"b":{"y":2,"d":{"e":1.5}}}`},
 		{`{"b":{"d":{"y":2}}}`, `{"b":{"d":{"e":1.5}}}`},
@@ -273,8 +279,8 @@ func FuzzAppend(f *testing.F) {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for name, form := range present() {
-			got, err := form.Append(nil, raw)
+		for name := range form.Config.Definitions {
+			got, err := Of(name).Append(nil, raw)
 			if err == nil && !json.Valid(raw) {
 				t.Errorf("%s: %q is not JSON and makes %q", name, raw, got)
 			}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+
+	"gntconfd/gen/form"
 )
 
 // maxDigits is the length up to which numbers are written out. No longer one fits
@@ -17,15 +19,15 @@ const maxDouble = 309
 // appendNumber appends a number in the normal form of f's kind.
 func (f *Form) appendNumber(dst, raw []byte, s *scratch) []byte {
 	switch f.kind {
-	case int64Number, mebibytes, jobID:
+	case form.Int64, form.Mebibytes, form.JobID:
 		return s.appendInteger(dst, raw, true)
-	case integerNumber:
+	case form.Integer:
 		return s.appendInteger(dst, raw, false)
-	case doubleNumber:
+	case form.Double:
 		if x, err := strconv.ParseFloat(string(raw), 64); err == nil {
 			return s.appendDouble(dst, x)
 		}
-	case timeNumber:
+	case form.Time:
 		if x, err := strconv.ParseFloat(string(raw), 64); err == nil {
 			return s.appendTime(dst, raw, x)
 		}

@@ -4,24 +4,26 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"gntconfd/gen/form"
 )
 
 // appendText appends a JSON string, read as what f's kind takes for text.
 func (f *Form) appendText(dst, raw []byte) []byte {
 	switch f.kind {
-	case mebibytes:
+	case form.Mebibytes:
 		if n, ok := parseMebibytes(string(unquoted(raw))); ok {
 			return strconv.AppendInt(dst, n, 10)
 		}
-	case jobID:
+	case form.JobID:
 		if n, err := strconv.ParseUint(string(unquoted(raw)), 10, 64); err == nil {
 			return strconv.AppendUint(dst, n, 10)
 		}
-	case ipv4Address:
+	case form.IPv4:
 		if address, ok := parseIPv4(string(unquoted(raw))); ok {
 			return appendQuoted(dst, address)
 		}
-	case ipv4Network:
+	case form.IPv4Network:
 		if network, ok := parseIPv4Network(string(unquoted(raw))); ok {
 			return appendQuoted(dst, network)
 		}

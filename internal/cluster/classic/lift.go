@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-faster/jx"
 
-	layout "gntconfd/gen/config/classic"
+	layout "gntconfd/gen/classic"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 )

@@ -12,7 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // maxLine is the length of a line in bytes, with its newline, that none exceeds: a
@@ -216,7 +216,7 @@ type lineHandler struct {
 }
 
 // processName is how a line in Ganeti's format names the process.
-var processName = fmt.Sprintf("%s pid=%d/ThreadId 1", genwire.ServiceName, os.Getpid())
+var processName = fmt.Sprintf("%s pid=%d/ThreadId 1", wire.ServiceName, os.Getpid())
 
 // Enabled reports whether records of a level are handled.
 func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }

@@ -17,7 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // LevelNotice is the level of what is neither routine nor trouble: that the
@@ -85,7 +85,7 @@ func Open(o Options) (*Log, error) {
 		log.fileSink = add("file", o.Format, level, false, toWriter(log.file))
 	}
 	if o.Syslog {
-		system, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, genwire.ServiceName)
+		system, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, wire.ServiceName)
 		if err != nil {
 			if log.file != nil {
 				log.file.file.Close()

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -29,22 +30,43 @@ func InheritedSocket() (*os.File, error) {
 
 // The service manager, if there is one that listens, is told how the process is
 // doing. That it cannot be told is of no consequence to the process: the manager
-// notices what it misses.
+// notices what it misses. One that does not read what it is sent holds the process up
+// for as long as the message is worth, and no longer.
+const (
+	statePatience = time.Second            // of what is told once
+	newsPatience  = 100 * time.Millisecond // of what is told again and again
+)
+
+// notify sends a message to the service manager within patience, or not at all.
+func notify(message string, patience time.Duration) {
+	addr := &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"}
+	if addr.Name == "" {
+		return
+	}
+	conn, err := net.DialUnix(addr.Net, nil, addr)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if conn.SetWriteDeadline(time.Now().Add(patience)) == nil {
+		_, _ = conn.Write([]byte(message))
+	}
+}
 
 // NotifyReady tells that the process has started, or reloaded its configuration.
-func NotifyReady() { daemon.SdNotify(false, daemon.SdNotifyReady) }
+func NotifyReady() { notify(daemon.SdNotifyReady, statePatience) }
 
 // NotifyReloading tells that the process begins to reload; NotifyReady ends that.
 func NotifyReloading() {
-	daemon.SdNotify(false, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
+	notify(daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec(), statePatience)
 }
 
 // NotifyStopping tells that the process begins to stop.
-func NotifyStopping() { daemon.SdNotify(false, daemon.SdNotifyStopping) }
+func NotifyStopping() { notify(daemon.SdNotifyStopping, statePatience) }
 
 // NotifyStatus gives a line for an operator on what the process does.
 func NotifyStatus(line string) {
-	daemon.SdNotify(false, "STATUS="+strings.ReplaceAll(line, "\n", " "))
+	notify("STATUS="+strings.ReplaceAll(line, "\n", " "), newsPatience)
 }
 
 // FeedWatchdog tells that the process is well, at half the interval in which the
@@ -61,7 +83,7 @@ func FeedWatchdog(ctx context.Context, stuck func() time.Duration) error {
 	defer ticker.Stop()
 	for {
 		if stuck() < interval {
-			daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+			notify(daemon.SdNotifyWatchdog, newsPatience)
 		}
 		select {
 		case <-ctx.Done():

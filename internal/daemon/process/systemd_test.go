@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,36 @@ func TestNotify(t *testing.T) {
 		if got := next(); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("got %q, want %s", got, want)
 		}
+	}
+}
+
+// TestStuckManager: a service manager that reads nothing holds nobody up for ever.
+func TestStuckManager(t *testing.T) {
+	manager(t)
+	fill, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fill.Close()
+	for err == nil { // until the socket takes no more
+		fill.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		_, err = fill.Write(make([]byte, 1024))
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		NotifyReady()
+		NotifyReloading()
+		NotifyStatus("loading")
+		NotifyStopping()
+	}()
+	select {
+	case <-told:
+	case <-time.After(time.Minute):
+		t.Fatal("held up")
 	}
 }
 

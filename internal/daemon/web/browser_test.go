@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 )
 
 // browse has Chromium load a page. It returns the document that came of it and
@@ -45,7 +45,7 @@ func browse(t *testing.T, url string) (document string, complaints []string) {
 
 func TestBrowser(t *testing.T) {
 	f := start(t, Options{})
-	f.ask(t, genwire.RequestPing)
+	f.ask(t, wire.RequestPing)
 	document, complaints := browse(t, "http://"+f.Addr().String()+"/?refresh=0")
 	for _, want := range []string{
 		"<title>Ready · cluster.example.org · ganeti-confd</title>", `<h2 id="latency">Latency</h2>`, "</footer>",

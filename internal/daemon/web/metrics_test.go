@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/server"
 )
 
@@ -96,7 +96,7 @@ func TestNames(t *testing.T) {
 // Every datagram received is in one disposition, and every reply in one query.
 func TestMetricsAddUp(t *testing.T) {
 	f := start(t, Options{})
-	f.ask(t, genwire.RequestPing, genwire.RequestPing, genwire.RequestNodePIPList, genwire.RequestNodeRoleByName)
+	f.ask(t, wire.RequestPing, wire.RequestPing, wire.RequestNodePIPList, wire.RequestNodeRoleByName)
 	conn, err := net.Dial("udp", f.server.Addr().String())
 	if err != nil {
 		t.Fatal(err)

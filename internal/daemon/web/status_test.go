@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/sample"
@@ -58,7 +58,7 @@ func wellFormed(t *testing.T, html string) string {
 
 func TestStatusPage(t *testing.T) {
 	f := start(t, Options{})
-	f.ask(t, genwire.RequestPing, genwire.RequestNodeRoleByName)
+	f.ask(t, wire.RequestPing, wire.RequestNodeRoleByName)
 	_, html := f.get(t, "/")
 	text := wellFormed(t, html)
 	for _, want := range []string{

@@ -26,13 +26,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	genwire "gntconfd/gen/wire"
+	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/server"
-	"gntconfd/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,7 +52,7 @@ func start(t *testing.T, o Options) *fixture {
 	t.Helper()
 	s, err := server.Listen(server.Options{
 		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
-		Keys:   wire.NewKeyring(sample.Key),
+		Keys:   protocol.NewKeyring(sample.Key),
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -116,7 +116,7 @@ func (f *fixture) replies() uint64 {
 }
 
 // ask sends requests of some types and waits for the replies.
-func (f *fixture) ask(t *testing.T, types ...genwire.RequestType) {
+func (f *fixture) ask(t *testing.T, types ...wire.RequestType) {
 	t.Helper()
 	conn, err := net.Dial("udp", f.server.Addr().String())
 	if err != nil {
@@ -125,16 +125,16 @@ func (f *fixture) ask(t *testing.T, types ...genwire.RequestType) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	before := f.replies()
-	codec := wire.NewCodec(wire.NewKeyring(sample.Key))
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	for _, typ := range types {
-		datagram, err := codec.SealRequest(nil, &genwire.Request{Protocol: 1, Type: typ, Rsalt: "rs"}, time.Now())
+		datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Type: typ, Rsalt: "rs"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Write(datagram); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.Read(make([]byte, genwire.MaxDatagramSize)); err != nil {
+		if _, err := conn.Read(make([]byte, wire.MaxDatagramSize)); err != nil {
 			t.Fatal(err)
 		}
 	}

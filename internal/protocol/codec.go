@@ -1,0 +1,407 @@
+// Package protocol opens and seals the datagrams of the confd protocol: magic,
+// signed envelope, clock, request and reply, as spec/wire.json and
+// spec/README.md describe them. It never touches a socket.
+package protocol
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-faster/jx"
+
+	"gntconfd/gen/wire"
+)
+
+// Refusal says why a datagram was not opened: at which step of the way
+// size, magic, envelope, HMAC, clock, request. The zero value is Accepted.
+type Refusal uint8
+
+const (
+	// Accepted: nothing was wrong.
+	Accepted Refusal = iota
+	// RefusedSize: shorter than the magic or longer than wire.MaxDatagramSize.
+	RefusedSize
+	// RefusedMagic: the first four bytes are not wire.Magic.
+	RefusedMagic
+	// RefusedJSON: no well-formed envelope follows the magic.
+	RefusedJSON
+	// RefusedHMAC: the signature was not made with the cluster's key.
+	RefusedHMAC
+	// RefusedClock: the salt is no timestamp, or one further than
+	// wire.ClockSkew from now.
+	RefusedClock
+	// RefusedRequest: the signed text is not a well-formed request.
+	RefusedRequest
+)
+
+// ErrTooLarge is returned instead of a datagram of more than
+// wire.MaxDatagramSize bytes.
+var ErrTooLarge = errors.New("datagram too large")
+
+// Errors of OpenReply, beside those of JSON that cannot be read.
+var (
+	ErrMagic    = errors.New("datagram does not start with " + wire.Magic)
+	ErrHMAC     = errors.New("signature does not verify with the key")
+	ErrProtocol = fmt.Errorf("protocol is not %d", wire.ProtocolVersion)
+)
+
+// Codec opens and seals datagrams. It holds the memory that this takes, so that
+// the work on one datagram allocates only what the generated decoders allocate;
+// each goroutine needs a Codec of its own.
+type Codec struct {
+	ring    *Keyring
+	keys    *keys       // the keys that the hashes below were made from
+	current hash.Hash   // HMAC with keys.current
+	former  []hash.Hash // HMACs with keys.former
+	opened  hash.Hash   // the one of the two that the last datagram was signed with
+
+	decoder   *jx.Decoder
+	scanner   wire.Scanner
+	encoder   *jx.Encoder
+	writer    jx.Writer
+	envelope  wire.EnvelopeBuffer
+	timestamp int64 // the salt of the envelope
+	request   wire.Request
+	classic   wire.ClassicRequest
+	digest    [sha1.Size]byte
+	scratch   []byte
+	cause     error
+}
+
+// NewCodec returns a Codec that signs and verifies with the keys of ring.
+func NewCodec(ring *Keyring) *Codec {
+	return &Codec{ring: ring, decoder: jx.DecodeBytes(nil), encoder: new(jx.Encoder)}
+}
+
+// Open takes a datagram apart and returns its request, or why there is none: it
+// is Authenticate and Request in one.
+func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
+	if refusal := c.Authenticate(datagram, now); refusal != Accepted {
+		return nil, refusal
+	}
+	return c.Request()
+}
+
+// Authenticate takes a datagram apart as far as dialects do not matter: up to its
+// clock. The signature is compared in constant time and before the clock is looked
+// at. Up to that comparison a datagram costs time linear in its size and allocates
+// nothing, whatever is in it.
+func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
+	c.cause = nil
+	if len(datagram) < len(wire.Magic) || len(datagram) > wire.MaxDatagramSize {
+		return RefusedSize
+	}
+	if string(datagram[:len(wire.Magic)]) != wire.Magic {
+		return RefusedMagic
+	}
+	if c.cause = c.openEnvelope(datagram[len(wire.Magic):]); c.cause != nil {
+		return RefusedJSON
+	}
+	unix := now.Unix()
+	if !c.verify(unix) {
+		return RefusedHMAC
+	}
+	var ok bool
+	c.timestamp, ok = parseTimestamp(c.envelope.Salt)
+	if !ok || c.timestamp < unix-wire.ClockSkew || c.timestamp > unix+wire.ClockSkew {
+		return RefusedClock
+	}
+	return Accepted
+}
+
+// Request decodes the request in the datagram that was authenticated last. It is
+// valid until the next call.
+func (c *Codec) Request() (*wire.Request, Refusal) {
+	c.request = wire.Request{}
+	if c.cause = c.openMessage(c.request.Decode, c.validateRequest, 2); c.cause != nil {
+		return nil, RefusedRequest
+	}
+	return &c.request, Accepted
+}
+
+// ClassicRequest is Request in the dialect of Ganeti 2.6, which compares the clock
+// with its fraction of a second: the oldest timestamp that Authenticate accepts
+// is too old for it unless a second begins at now.
+func (c *Codec) ClassicRequest(now time.Time) (*wire.ClassicRequest, Refusal) {
+	if c.timestamp == now.Unix()-wire.ClockSkew && now.Nanosecond() > 0 {
+		return nil, RefusedClock
+	}
+	c.classic = wire.ClassicRequest{}
+	if c.cause = c.openMessage(c.classic.Decode, c.classic.Validate, 1); c.cause != nil {
+		return nil, RefusedRequest
+	}
+	if !isASCII(c.classic.Rsalt) {
+		c.cause = errASCII
+		return nil, RefusedRequest
+	}
+	return &c.classic, Accepted
+}
+
+// Cause tells what the JSON decoders disliked when the last datagram ended with
+// RefusedJSON or RefusedRequest. It may quote the datagram, so it belongs into
+// debug logs only.
+func (c *Codec) Cause() error { return c.cause }
+
+// Seal appends to dst the datagram of a message. It is signed with the key of the
+// datagram that was opened last, so that a client which has not learnt of a new key
+// yet can verify the reply, and with the current key where none was opened. The
+// salt of a reply is the rsalt of its request. plain is the JSON text of the
+// message, escaped the same as a JSON string with its quotes, or nil to have it
+// made here. The error is ErrTooLarge, in which case dst is returned as it was.
+// Seal panics when the keyring has no key.
+func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, error) {
+	if c.opened == nil {
+		return c.seal(dst, c.currentKey(), salt, plain, escaped)
+	}
+	return c.seal(dst, c.opened, salt, plain, escaped)
+}
+
+// SealRequest appends to dst the datagram of a request with now as its timestamp.
+// It is ASCII, as Ganeti's own daemon does not read UTF-8 but Latin-1. SealRequest panics when the keyring has no key. The error is ErrTooLarge, in which case
+// dst is returned as it was.
+func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([]byte, error) {
+	c.encoder.Reset()
+	request.Encode(c.encoder)
+	text := c.encoder.Bytes()
+	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, quoteASCII(text))
+}
+
+// OpenReply takes the datagram of a reply of either dialect apart: the reply, which
+// is Reply but that a daemon of Ganeti 2.6 leaves out what is null, and the salt
+// that ties it to the request with that rsalt. The errors are ErrTooLarge, ErrMagic,
+// ErrHMAC, ErrProtocol, or what a JSON decoder says.
+func (c *Codec) OpenReply(datagram []byte) (*wire.ClassicReply, string, error) {
+	if len(datagram) > wire.MaxDatagramSize {
+		return nil, "", ErrTooLarge
+	}
+	body, ok := bytes.CutPrefix(datagram, []byte(wire.Magic))
+	if !ok {
+		return nil, "", ErrMagic
+	}
+	if err := c.openEnvelope(body); err != nil {
+		return nil, "", err
+	}
+	if !c.verify(time.Now().Unix()) {
+		return nil, "", ErrHMAC
+	}
+	if !c.scanner.Valid(c.envelope.Msg, replyBounds) {
+		return nil, "", errReply
+	}
+	reply := new(wire.ClassicReply)
+	if err := c.decode(c.envelope.Msg, reply.Decode); err != nil {
+		return nil, "", fmt.Errorf("reply: %w", err)
+	}
+	if reply.Protocol != wire.ProtocolVersion {
+		return nil, "", ErrProtocol
+	}
+	return reply, string(c.envelope.Salt), nil
+}
+
+// envelopeFrame is an envelope as the generated codec writes it, cut at its
+// three values, so that a text that was escaped before can be put into it.
+var envelopeFrame = func() [4][]byte {
+	var e jx.Encoder
+	(&wire.Envelope{Msg: "|", Salt: "|", Hmac: "|"}).Encode(&e)
+	return [4][]byte(bytes.Split(e.Bytes(), []byte(`"|"`)))
+}()
+
+// seal appends a datagram signed with mac.
+func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []byte) ([]byte, error) {
+	if len(plain)+len(salt) > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
+	out := &c.writer
+	out.Buf = append(dst, wire.Magic...)
+	out.Raw(envelopeFrame[0])
+	if escaped != nil {
+		out.Raw(escaped)
+	} else {
+		out.Buf = appendQuoted(out.Buf, plain)
+	}
+	out.Raw(envelopeFrame[1])
+	out.Str(salt)
+	out.Raw(envelopeFrame[2])
+	c.scratch = append(c.scratch[:0], salt...)
+	sealed := append(out.Buf, '"')
+	sealed = hex.AppendEncode(sealed, c.sum(mac, c.scratch, plain))
+	sealed = append(append(sealed, '"'), envelopeFrame[3]...)
+	if len(sealed)-len(dst) > wire.MaxDatagramSize {
+		return dst, ErrTooLarge
+	}
+	return sealed, nil
+}
+
+// openEnvelope decodes body, all of it, into c.envelope.
+func (c *Codec) openEnvelope(body []byte) error {
+	if err := c.envelope.Decode(body); err != nil {
+		return err
+	}
+	if !validUTF8(body) {
+		return errUTF8
+	}
+	return nil
+}
+
+// requestBounds are what a request keeps to, so that decoding it costs time and memory
+// in proportion to its size. The decoder makes an error of each level of arrays that do
+// not end and of all bytes of a name that it does not know: such texts do not get there.
+// No known name is longer than this, even with all of it escaped.
+// Beside the lists there is room for the eight members that a request can have.
+var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements + 8*wire.MemberElements}
+
+// replyBounds are what a reply keeps to: its lists are as long as they are.
+var replyBounds = wire.Bounds{Elements: wire.MaxDatagramSize}
+
+// openMessage decodes the envelope's msg, all of it, into a request, and validates that.
+// names is how many levels of objects in it have only names that the decoder knows.
+func (c *Codec) openMessage(decode func(*jx.Decoder) error, validate func() error, names int) error {
+	bounds := requestBounds
+	bounds.Names = names
+	if !c.scanner.Valid(c.envelope.Msg, bounds) {
+		return errBounds
+	}
+	err := c.decode(c.envelope.Msg, decode)
+	if err == nil {
+		err = validate()
+	}
+	if err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	return nil
+}
+
+// validateRequest returns what is wrong with the request. The first field that is none
+// ends it: the generated validator would make an error of each.
+func (c *Codec) validateRequest() error {
+	for _, field := range c.request.Query.Value.QueryParameters.Fields.Value {
+		if err := field.Validate(); err != nil {
+			return err
+		}
+	}
+	return c.request.Validate()
+}
+
+var (
+	errBounds   = errors.New("request: no JSON, or with a name or a list that is too long")
+	errReply    = errors.New("reply: no JSON")
+	errUTF8     = errors.New("not UTF-8")
+	errASCII    = errors.New("request: rsalt is not ASCII")
+	errTrailing = errors.New("something follows the object")
+)
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// decode applies a generated decoder to the whole of text. Those decoders take
+// any bytes inside strings and leave what follows the value unread; neither is
+// JSON.
+func (c *Codec) decode(text []byte, into func(*jx.Decoder) error) error {
+	if !utf8.Valid(text) {
+		return errUTF8
+	}
+	c.decoder.ResetBytes(text)
+	if err := into(c.decoder); err != nil {
+		return err
+	}
+	if c.decoder.Skip() != io.EOF {
+		return errTrailing
+	}
+	return nil
+}
+
+// verify reports whether the envelope was signed with the current key or, within
+// its time, a former one.
+func (c *Codec) verify(now int64) bool {
+	var want [sha1.Size]byte
+	if len(c.envelope.Hmac) != hex.EncodedLen(len(want)) {
+		return false
+	}
+	if _, err := hex.Decode(want[:], c.envelope.Hmac); err != nil {
+		return false
+	}
+	if !c.loadKeys() {
+		return false
+	}
+	c.opened = c.current
+	if subtle.ConstantTimeCompare(c.sum(c.current, c.envelope.Salt, c.envelope.Msg), want[:]) == 1 {
+		return true
+	}
+	for i, former := range c.keys.former {
+		if now > former.until {
+			continue
+		}
+		c.opened = c.former[i]
+		if subtle.ConstantTimeCompare(c.sum(c.opened, c.envelope.Salt, c.envelope.Msg), want[:]) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// sum returns the HMAC of two texts one after the other. It is valid until the
+// next call.
+func (c *Codec) sum(mac hash.Hash, first, second []byte) []byte {
+	mac.Reset()
+	mac.Write(first)
+	mac.Write(second)
+	return mac.Sum(c.digest[:0])
+}
+
+// loadKeys makes the hash states anew after the keyring has changed. It is false
+// when there is no key yet.
+func (c *Codec) loadKeys() bool {
+	k := c.ring.keys.Load()
+	if k == c.keys {
+		return k != nil
+	}
+	c.keys, c.current, c.former, c.opened = k, hmac.New(sha1.New, k.current), nil, nil
+	for _, former := range k.former {
+		c.former = append(c.former, hmac.New(sha1.New, former.key))
+	}
+	return true
+}
+
+// currentKey returns the HMAC with the key that signs.
+func (c *Codec) currentKey() hash.Hash {
+	if !c.loadKeys() {
+		panic("protocol: sealing without a key")
+	}
+	return c.current
+}
+
+// parseTimestamp reads a decimal integer with an optional sign, white space
+// around it allowed. Numbers too large for any clock are refused.
+func parseTimestamp(salt []byte) (int64, bool) {
+	digits := bytes.Trim(salt, " \t\n\v\f\r")
+	negative := bytes.HasPrefix(digits, []byte("-"))
+	if negative || bytes.HasPrefix(digits, []byte("+")) {
+		digits = digits[1:]
+	}
+	if len(digits) == 0 {
+		return 0, false
+	}
+	var n int64
+	for _, d := range digits {
+		if d < '0' || d > '9' || n > 1<<53 {
+			return 0, false
+		}
+		n = n*10 + int64(d-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}

@@ -1,0 +1,171 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gntconfd/internal/testing/vectors"
+	"gntconfd/internal/udp"
+)
+
+// Command returns how to start an implementation that is a program. In its
+// arguments {config}, {key}, {port}, {root}, {dialect} and {clock} stand for what
+// the environment variables CONFD_CONFIG, CONFD_KEY, CONFD_PORT, GANETI_ROOTDIR,
+// CONFD_DIALECT and CONFD_CLOCK hold. It is to listen on 127.0.0.1, to stay in the
+// foreground, and to end on SIGTERM. The error is about a program that there is
+// not.
+func Command(args ...string) (Start, error) {
+	program, err := exec.LookPath(args[0])
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, s Setup) (*Server, error) {
+		return startCommand(ctx, program, args, s)
+	}, nil
+}
+
+func startCommand(ctx context.Context, program string, args []string, s Setup) (_ *Server, err error) {
+	root, err := writeFiles(s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(filepath.Dir(root)))
+		}
+	}()
+	addr, err := udp.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{
+		"config":  configFile(root),
+		"key":     keyFile(root),
+		"port":    strconv.Itoa(int(addr.Port())),
+		"root":    root,
+		"dialect": s.Dialect,
+		"clock":   "",
+	}
+	if s.Clock != 0 {
+		values["clock"] = strconv.FormatInt(s.Clock, 10)
+	}
+	var pairs []string
+	for name, value := range values {
+		pairs = append(pairs, "{"+name+"}", value)
+	}
+	replacer := strings.NewReplacer(pairs...)
+	command := exec.Command(program)
+	for _, arg := range args[1:] {
+		command.Args = append(command.Args, replacer.Replace(arg))
+	}
+	command.Env = append(os.Environ(),
+		"GANETI_ROOTDIR="+root, "GANETI_HOSTNAME="+filepath.Base(root), "LC_ALL=C.UTF-8",
+		"CONFD_CONFIG="+values["config"], "CONFD_KEY="+values["key"], "CONFD_PORT="+values["port"],
+		"CONFD_DIALECT="+s.Dialect, "CONFD_CLOCK="+values["clock"])
+	var output tail
+	command.Stdout, command.Stderr = &output, &output
+	// Children that keep the output open must not keep the suite waiting.
+	command.WaitDelay = stopPatience
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		command.Wait()
+		cancel(fmt.Errorf("the daemon has ended: %s%s", command.ProcessState, &output))
+	}()
+	server := &Server{
+		Context: ctx,
+		Target: vectors.Target{
+			Addr: addr, Key: s.Key, Config: values["config"], Clock: s.Clock,
+		},
+		Stop: func() error {
+			// The whole group: a shell does not hand on what it is told.
+			syscall.Kill(-command.Process.Pid, syscall.SIGTERM)
+			select {
+			case <-ended:
+			case <-time.After(stopPatience):
+				syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+				<-ended
+			}
+			return os.RemoveAll(filepath.Dir(root))
+		},
+	}
+	if err := server.ready(s); err != nil {
+		if errors.Is(err, vectors.ErrDeaf) {
+			err = fmt.Errorf("%w%s", err, &output)
+		}
+		return nil, errors.Join(err, server.Stop())
+	}
+	return server, nil
+}
+
+// stopPatience is how long a program may take to end.
+const stopPatience = 5 * time.Second
+
+// writeFiles makes a folder that looks like the root of a node with the key and,
+// if there is one, the configuration. It has the name of the node.
+func writeFiles(s Setup) (string, error) {
+	dir, err := os.MkdirTemp("", "confd-conformance")
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(dir, "node1.example.com")
+	for _, name := range []string{"var/lib/ganeti", "var/run/ganeti", "var/log/ganeti"} {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
+			return "", err
+		}
+	}
+	if err := os.WriteFile(keyFile(root), s.Key, 0o600); err != nil {
+		return "", err
+	}
+	if s.Config == nil {
+		return root, nil
+	}
+	return root, os.WriteFile(configFile(root), s.Config, 0o600)
+}
+
+func configFile(root string) string { return filepath.Join(root, "var/lib/ganeti/config.data") }
+func keyFile(root string) string    { return filepath.Join(root, "var/lib/ganeti/hmac.key") }
+
+// tail keeps the end of what a program writes.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const tailSize = 2000
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - tailSize; extra > 0 {
+		t.text = append(t.text[:0], t.text[extra:]...)
+	}
+	return len(p), nil
+}
+
+// String is what was written, as the end of a sentence about the program.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if text := bytes.TrimSpace(t.text); len(text) > 0 {
+		return fmt.Sprintf("; it wrote: %s", text)
+	}
+	return ""
+}

@@ -1,0 +1,41 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"gntconfd/internal/daemon"
+	"gntconfd/internal/testing/vectors"
+)
+
+// Own starts the project's own daemon within the process.
+func Own(ctx context.Context, s Setup) (*Server, error) {
+	root, err := writeFiles(s)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	d, err := daemon.Start(ctx, daemon.Options{
+		Config:  configFile(root),
+		Key:     keyFile(root),
+		Dialect: daemon.Dialect(s.Dialect),
+		Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
+		Logger:  slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, os.RemoveAll(filepath.Dir(root)))
+	}
+	return &Server{
+		Context: ctx,
+		Target:  vectors.Target{Addr: d.Addr(), Key: s.Key, Config: configFile(root)},
+		Stop: func() error {
+			cancel()
+			return errors.Join(d.Wait(), os.RemoveAll(filepath.Dir(root)))
+		},
+	}, nil
+}

@@ -1,0 +1,364 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"gntconfd/internal/testing/vectors"
+)
+
+// Setup is what an implementation is started with.
+type Setup struct {
+	Dialect string
+	Name    string // of the configuration
+	Config  []byte // what config.data holds; nil when there is none
+	Key     []byte // what hmac.key holds
+	Clock   int64  // where its clock stands still, in seconds since 1970; 0 for the system's clock
+	Mute    bool   // whether it answers nothing at all, with this configuration
+}
+
+// Server is an implementation that runs.
+type Server struct {
+	Target vectors.Target
+	// Context ends with the implementation; its cause says how that came.
+	Context context.Context
+	// Stop ends the implementation and removes its files.
+	Stop func() error
+}
+
+// Start starts an implementation, and waits until it answers.
+type Start func(context.Context, Setup) (*Server, error)
+
+// muteStart is how long a program that answers nothing has to start.
+const muteStart = time.Second
+
+func (s *Server) ready(setup Setup) error {
+	if !setup.Mute {
+		return s.Target.Ready(s.Context)
+	}
+	select {
+	case <-s.Context.Done():
+		return context.Cause(s.Context)
+	case <-time.After(muteStart):
+		return nil
+	}
+}
+
+// ErrSkip is what a Start returns for a setup that it cannot have.
+var ErrSkip = errors.New("skipped")
+
+// Running returns how to "start" an implementation that runs already, with one
+// configuration and one key.
+func Running(addr netip.AddrPort, config string, key []byte) Start {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	return func(ctx context.Context, s Setup) (*Server, error) {
+		switch {
+		case s.Name != config:
+			return nil, fmt.Errorf("%w: it serves another configuration", ErrSkip)
+		case !bytes.Equal(s.Key, key):
+			return nil, fmt.Errorf("%w: it has another key", ErrSkip)
+		}
+		server := &Server{
+			Context: ctx,
+			Target:  vectors.Target{Addr: addr, Key: key, Config: "/var/lib/ganeti/config.data", Clock: s.Clock},
+			Stop:    func() error { return nil },
+		}
+		return server, server.ready(s)
+	}
+}
+
+// Options say what to run the vectors against, and how.
+type Options struct {
+	Subject  string // what is tested, in the words of a report
+	Start    Start
+	Files    fs.FS         // the folder of the vectors
+	Dialects []string      // folders in it
+	Key      []byte        // in place of hmac.key, for vectors that have none of their own
+	Clock    int64         // see Setup
+	Ganeti   string        // the release of Ganeti whose own daemon's answers to expect; "" for the project's
+	Timeout  time.Duration // how long to wait for an answer that must come
+	Choice
+}
+
+// group is the vectors that one start of an implementation serves.
+type group struct {
+	setup   Setup
+	vectors []*test
+}
+
+// test is a vector on its way into the report.
+type test struct {
+	vectors.Vector
+	result *Result
+}
+
+// Cases lists all that can be run, in the order of the report.
+func (o *Options) Cases() ([]Case, error) {
+	var cases []Case
+	for _, dialect := range o.Dialects {
+		files, err := vectors.Load(o.Files, dialect)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			for _, v := range file.Vectors {
+				cases = append(cases, caseOf(dialect, &v))
+			}
+		}
+	}
+	return cases, nil
+}
+
+func caseOf(dialect string, v *vectors.Vector) Case {
+	return Case{ID: dialect + "/" + v.ID, Note: v.Note, Deviation: v.Deviation}
+}
+
+// Releases lists the releases of Ganeti whose daemons the vectors tell of, the oldest first.
+func Releases() []string {
+	return slices.Concat(vectors.Releases[vectors.ClassicDialect], vectors.Releases[vectors.Dialect])
+}
+
+// Dialects lists the dialects that there are vectors of.
+func Dialects(files fs.FS) ([]string, error) {
+	folders, err := fs.Glob(files, "[0-9]*")
+	slices.Reverse(folders)
+	return folders, err
+}
+
+// parallel is how many implementations run at a time: most of the time goes into
+// waiting for silence. batch is how many vectors have their sockets open at a time
+// against each.
+const (
+	parallel = 8
+	batch    = 100
+)
+
+// RunServer holds vectors against an implementation, one start for each
+// configuration and key. The error is about the suite's own means: what is wrong
+// with the implementation is in the report.
+func RunServer(ctx context.Context, o Options) (*Report, error) {
+	report := &Report{Subject: o.Subject}
+	groups, err := o.groups(report)
+	if err != nil {
+		return nil, err
+	}
+	all, err := o.Cases()
+	if err != nil {
+		return nil, err
+	}
+	progress := o.Counting(len(report.Results))
+	limit := make(chan struct{}, parallel)
+	var running sync.WaitGroup
+	for _, g := range groups {
+		running.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			o.runGroup(ctx, g, progress)
+		})
+	}
+	running.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	o.Finish(report, all)
+	return report, nil
+}
+
+// groups reads the vectors and puts those that are to be run into the report, and
+// with others that need the same setup.
+func (o *Options) groups(report *Report) ([]*group, error) {
+	type id struct{ dialect, config, key string }
+	var (
+		groups []*group
+		byID   = make(map[id]*group)
+	)
+	for _, dialect := range o.Dialects {
+		files, err := vectors.Load(o.Files, dialect)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			for _, v := range file.Vectors {
+				key := o.Key
+				if v.Key != nil {
+					key = v.Key
+				}
+				id := id{dialect, v.Config, string(key)}
+				g := byID[id]
+				if g == nil {
+					config, err := vectors.ReadConfig(o.Files, v.Config)
+					if err != nil {
+						return nil, err
+					}
+					g = &group{setup: Setup{Dialect: dialect, Name: v.Config, Config: config, Key: key, Clock: o.Clock}}
+					byID[id] = g
+					groups = append(groups, g)
+				}
+				if v.Outcome == vectors.DroppedDisabled {
+					g.setup.Mute = true
+				}
+				c := caseOf(dialect, &v)
+				if o.chosen(c) {
+					t := &test{Vector: v, result: &Result{Case: c}}
+					report.Results = append(report.Results, t.result)
+					g.vectors = append(g.vectors, t)
+				}
+			}
+		}
+	}
+	return groups, nil
+}
+
+// runGroup runs the vectors of a group. An implementation that ends, or falls
+// silent, is started anew for those that remain.
+func (o *Options) runGroup(ctx context.Context, g *group, progress func(int)) {
+	for rest := g.vectors; len(rest) > 0 && ctx.Err() == nil; {
+		server, err := o.Start(ctx, g.setup)
+		if err != nil {
+			for _, t := range rest {
+				t.result.End(err)
+			}
+			progress(len(rest))
+			return
+		}
+		for len(rest) > 0 && err == nil {
+			var done int
+			done, err = o.runBatch(server, rest[:min(batch, len(rest))], g.setup.Mute)
+			progress(done)
+			rest = rest[done:]
+		}
+		if stopErr := server.Stop(); err == nil && stopErr != nil {
+			g.vectors[len(g.vectors)-1].result.End(stopErr)
+		}
+	}
+}
+
+// runBatch runs vectors against a server and returns how many of them have ended.
+// After an error the server is of no more use.
+func (o *Options) runBatch(server *Server, tests []*test, mute bool) (int, error) {
+	probes := make([]vectors.Probe, len(tests))
+	for i, t := range tests {
+		outcome, _ := t.Expected(o.Ganeti)
+		known := o.Known.find(t.result.Case) != nil
+		probes[i] = vectors.Probe{Message: &t.Message, Wanted: outcome != vectors.Silent && !known}
+	}
+	results, err := server.Target.Exchange(server.Context, probes, o.Timeout, mute)
+	for i, got := range results {
+		t := tests[i]
+		t.result.Details = t.details(got, o.Ganeti)
+		t.result.End(t.Judge(got, o.Ganeti))
+	}
+	if err != nil && len(results) < len(tests) {
+		if cause := context.Cause(server.Context); cause != nil {
+			err = cause
+		}
+		t := tests[len(results)]
+		t.result.Details = t.details(vectors.Result{}, o.Ganeti)
+		t.result.End(err)
+		return len(results) + 1, err
+	}
+	return len(results), context.Cause(server.Context)
+}
+
+// shown is how many bytes of a text a report shows.
+const shown = 1000
+
+// alike lists the releases of Ganeti whose own daemon differs from this project's and does what
+// was done here.
+func (t *test) alike(got vectors.Result) []string {
+	var releases []string
+	for _, real := range t.Real {
+		if t.Judge(got, real.Releases[0]) == nil {
+			releases = append(releases, real.Releases...)
+		}
+	}
+	return releases
+}
+
+// details says what was done and what came of it.
+func (t *test) details(got vectors.Result, ganeti string) []Detail {
+	outcome, reply := t.Expected(ganeti)
+	details := []Detail{{"configuration", t.Config}}
+	if t.Key != nil {
+		details = append(details, Detail{"key", readable(t.Key)})
+	}
+	if got.Sent != nil {
+		details = append(details, Detail{"sent", readable(got.Sent)})
+	}
+	want := string(outcome)
+	if outcome == vectors.Silent {
+		want = "no answer"
+		if t.Outcome.Visible() == vectors.Silent {
+			want += fmt.Sprintf(" (%s)", t.Outcome)
+		}
+	}
+	details = append(details, Detail{"expected", want + readableReply(reply)})
+	if got.Outcome == "" {
+		return details
+	}
+	text := "no answer"
+	switch {
+	case got.Reply != nil:
+		text = string(got.Outcome) + readableReply(got.Reply)
+	case got.Datagram != nil:
+		text = string(got.Outcome) + " " + readable(got.Datagram)
+	}
+	details = append(details, Detail{"got", text})
+	if t.Deviation == "" {
+		return details
+	}
+	about := t.Deviation
+	if ganeti != "" {
+		if t.Judge(got, "") == nil {
+			about += ", as this project means it"
+		}
+	} else if like := t.alike(got); len(like) > 0 {
+		about += ", as Ganeti's own daemon does in " + strings.Join(like, " and ")
+	}
+	return append(details, Detail{"deviation", about + ". " + deviations()[t.Deviation]})
+}
+
+// readableReply is a reply, as the vectors have it, behind its outcome.
+func readableReply(r *vectors.Reply) string {
+	if r == nil {
+		return ""
+	}
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return ""
+	}
+	return " " + readable(bytes.TrimSpace(text.Bytes()))
+}
+
+// readable is the beginning of a text of which nobody knows what it holds.
+func readable(text []byte) string {
+	var out strings.Builder
+	for i := 0; i < len(text) && i < shown; {
+		c, size := utf8.DecodeRune(text[i:])
+		switch {
+		case c == utf8.RuneError && size == 1:
+			fmt.Fprintf(&out, `\x%02x`, text[i])
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&out, `\x%02x`, c)
+		default:
+			out.WriteRune(c)
+		}
+		i += size
+	}
+	if len(text) > shown {
+		fmt.Fprintf(&out, "... (%d bytes)", len(text))
+	}
+	return out.String()
+}

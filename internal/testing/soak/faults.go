@@ -1,0 +1,312 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/bench"
+)
+
+// fault is something that goes wrong on a node. do makes it, waits until the daemon has
+// met it, and leaves the node sound. Questions go on meanwhile, and so does what is
+// checked of their replies. Its error is one of this machine, or says what the daemon
+// did not do.
+type fault struct {
+	name, what string
+	do         func(*world) error
+}
+
+// met is how long a fault stays.
+const met = 1200 * time.Millisecond
+
+var allFaults = []fault{
+	{"broken-file", "the file is no configuration for a while", func(w *world) error { return w.bad([]byte("{}")) }},
+	{"cut-file", "the file ends in the middle", func(w *world) error { return w.bad(config(1)[:20_000]) }},
+	{"empty-file", "the file is empty", func(w *world) error { return w.bad(nil) }},
+	{"costly-file", "the file is one that would cost much to load", (*world).costly},
+	{"file-gone", "the file is gone for a while", (*world).fileGone},
+	{"in-place", "the file is rewritten in place, without another size", (*world).inPlace},
+	{"file-linked", "the file is a link to another directory", (*world).fileLinked},
+	{"directory-restored", "another directory is put in the place of that of the file", (*world).restored},
+	{"directory-anew", "the directory of the file is removed and made anew", (*world).anew},
+	{"key-changed", "the cluster gets another key", (*world).keyChanged},
+	{"key-gone", "the key is gone for a while", (*world).keyGone},
+	{"hangup", "the daemon is told to look at its files, twenty times", (*world).hangup},
+	{"log-replaced", "the directory of the log is replaced", (*world).logReplaced},
+	{"stopped", "the process does not run for a moment", (*world).stopped},
+	{"forged-flood", "ten thousand forged and broken datagrams come in a second", func(w *world) error { return w.flood(10_000, forged) }},
+	{"hostile-flood", "five hundred datagrams come in a second that are meant to cost much", func(w *world) error { return w.flood(500, func(*rand.Rand) [][]byte { return bench.Hostile() }) }},
+	{"idle-connections", "the status page has as many idle callers as it takes", (*world).idle},
+	{"slow-reader", "somebody asks for metrics and does not read them", (*world).slowReader},
+}
+
+// choose returns the faults with some names, all when there are none.
+func choose(names []string) ([]fault, error) {
+	if len(names) == 0 {
+		return slices.Clone(allFaults), nil
+	}
+	var chosen []fault
+	for _, name := range names {
+		i := slices.IndexFunc(allFaults, func(f fault) bool { return f.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no fault %q: --list-faults lists them", name)
+		}
+		chosen = append(chosen, allFaults[i])
+	}
+	return chosen, nil
+}
+
+// bad has a file in place for a while that is no good one.
+func (w *world) bad(text []byte) error {
+	if err := replace(w.path("lib/config.data"), text); err != nil {
+		return err
+	}
+	time.Sleep(met)
+	return w.rewrite()
+}
+
+func (w *world) costly() error {
+	for _, member := range []string{
+		`"x":[` + strings.Repeat("1.5e61439,", 5_000) + `1]`,
+		`"x":` + strings.Repeat("[", 500_000),
+		`"disks":{"d":{"children":[` + strings.Repeat(`{"children":[`, 10_000),
+	} {
+		if err := replace(w.path("lib/config.data"), []byte(`{"version":3000000,`+member+`}`)); err != nil {
+			return err
+		}
+		time.Sleep(met / 3)
+	}
+	return w.rewrite()
+}
+
+func (w *world) fileGone() error {
+	w.now(nil)
+	if err := os.Remove(w.path("lib/config.data")); err != nil {
+		return err
+	}
+	time.Sleep(met)
+	return w.rewrite()
+}
+
+func (w *world) inPlace() error {
+	w.mu.Lock()
+	serial := w.serial
+	w.mu.Unlock()
+	text := bytes.ReplaceAll(config(serial), []byte("node4.example.org"), []byte("node9.example.org"))
+	if err := w.note(text); err != nil {
+		return err
+	}
+	if err := os.WriteFile(w.path("lib/config.data"), text, 0o600); err != nil {
+		return err
+	}
+	time.Sleep(met)
+	return w.rewrite()
+}
+
+func (w *world) fileLinked() error {
+	elsewhere := filepath.Join(w.dir, "elsewhere")
+	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
+		return err
+	}
+	if err := w.put(elsewhere, config(w.next())); err != nil {
+		return err
+	}
+	link := w.path("lib/link")
+	err := errors.Join(os.Symlink(filepath.Join(elsewhere, "config.data"), link), os.Rename(link, w.path("lib/config.data")))
+	time.Sleep(met)
+	return errors.Join(err, w.rewrite())
+}
+
+// next returns the next serial number.
+func (w *world) next() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.serial++
+	return w.serial
+}
+
+func (w *world) restored() error {
+	restored, failed := w.path("lib")+".restored", w.path("lib")+".failed"
+	if err := os.Mkdir(restored, 0o755); err != nil {
+		return err
+	}
+	if err := w.copyKey(restored); err != nil {
+		return err
+	}
+	if err := w.put(restored, config(w.next())); err != nil {
+		return err
+	}
+	err := errors.Join(os.Rename(w.path("lib"), failed), os.Rename(restored, w.path("lib")), os.RemoveAll(failed))
+	time.Sleep(met)
+	return err
+}
+
+func (w *world) anew() error {
+	key, err := os.ReadFile(w.path("lib/hmac.key"))
+	if err != nil {
+		return err
+	}
+	w.now(nil)
+	if err := os.RemoveAll(w.path("lib")); err != nil {
+		return err
+	}
+	time.Sleep(met / 2)
+	err = errors.Join(os.Mkdir(w.path("lib"), 0o755), os.WriteFile(w.path("lib/hmac.key"), key, 0o600), w.rewrite())
+	time.Sleep(met)
+	return err
+}
+
+func (w *world) copyKey(directory string) error {
+	key, err := os.ReadFile(w.path("lib/hmac.key"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(directory, "hmac.key"), key, 0o600)
+}
+
+// keyChanged gives the cluster a new key. Clients learn of it a while later.
+func (w *world) keyChanged() error {
+	w.key++
+	key := fmt.Appendf(nil, "key %d\n", w.key)
+	if err := replace(w.path("lib/hmac.key"), key); err != nil {
+		return err
+	}
+	time.Sleep(met)
+	w.ring.Replace(key, time.Now())
+	return nil
+}
+
+func (w *world) keyGone() error {
+	key, err := os.ReadFile(w.path("lib/hmac.key"))
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(w.path("lib/hmac.key")); err != nil {
+		return err
+	}
+	time.Sleep(met)
+	return replace(w.path("lib/hmac.key"), key)
+}
+
+func (w *world) hangup() error {
+	for range 20 {
+		if err := w.daemon.Process.Signal(syscall.SIGHUP); err != nil {
+			return err
+		}
+		time.Sleep(met / 20)
+	}
+	return nil
+}
+
+// logReplaced puts an empty directory into the place of that of the log. The daemon has
+// to find it when it is told.
+func (w *world) logReplaced() error {
+	old := w.path("log") + ".old"
+	if err := errors.Join(os.Rename(w.path("log"), old), os.Mkdir(w.path("log"), 0o755)); err != nil {
+		return err
+	}
+	if err := w.daemon.Process.Signal(syscall.SIGHUP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if info, err := os.Stat(w.path("log/conf-daemon.log")); err == nil && info.Size() > 0 {
+			return os.RemoveAll(old)
+		}
+		if time.Now().After(deadline) {
+			return errors.New("the daemon does not log to the new directory")
+		}
+	}
+}
+
+func (w *world) stopped() error {
+	err := w.daemon.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(300 * time.Millisecond)
+	return errors.Join(err, w.daemon.Process.Signal(syscall.SIGCONT))
+}
+
+// flood sends datagrams within a second.
+func (w *world) flood(number int, kinds func(*rand.Rand) [][]byte) error {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(w.addr))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	all := kinds(rand.New(rand.NewPCG(uint64(number), 0)))
+	begin := time.Now()
+	for i := range number {
+		_, _ = conn.Write(all[i%len(all)]) // that nobody takes it is no fault of the daemon
+		time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(number))))
+	}
+	return nil
+}
+
+// forged returns datagrams that are broken, or signed with another key.
+func forged(random *rand.Rand) [][]byte {
+	all := [][]byte{nil, []byte("plj"), []byte("plj0"), []byte("hello"), []byte(wire.Magic + `{"msg":"{\"type\":0}","salt":"1","hmac":"` + strings.Repeat("0", 40) + `"}`)}
+	for range 50 {
+		noise := make([]byte, random.IntN(1_400))
+		for i := range noise {
+			noise[i] = byte(random.Uint32())
+		}
+		all = append(all, append([]byte(wire.Magic), noise...))
+	}
+	return all
+}
+
+// idle opens connections to the status page that say nothing. The probe has to work
+// meanwhile.
+func (w *world) idle() error {
+	for range 70 {
+		conn, err := net.Dial("tcp", w.web)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.web+"/-/healthy", nil)
+	if err != nil {
+		return err
+	}
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return fmt.Errorf("the probe is not answered beside idle connections: %w", err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the probe is answered with %s", resp.Status)
+	}
+	return nil
+}
+
+func (w *world) slowReader() error {
+	conn, err := net.Dial("tcp", w.web)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		return err
+	}
+	time.Sleep(met)
+	return nil
+}

@@ -1,0 +1,118 @@
+package vectors
+
+import (
+	"testing"
+	"time"
+
+	"gntconfd/gen/wire"
+	"gntconfd/internal/answer"
+	"gntconfd/internal/answer/classic"
+	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
+)
+
+var refusals = map[protocol.Refusal]Outcome{
+	protocol.RefusedSize:    DroppedSize,
+	protocol.RefusedMagic:   DroppedMagic,
+	protocol.RefusedJSON:    DroppedJSON,
+	protocol.RefusedHMAC:    DroppedHMAC,
+	protocol.RefusedClock:   DroppedClock,
+	protocol.RefusedRequest: DroppedRequest,
+}
+
+// TestClasses holds the parts of the daemon that need no socket against all
+// vectors. It sees in which class a datagram is dropped, and the clock stands
+// still for it.
+func TestClasses(t *testing.T) {
+	key := readKey(t)
+	now := time.Unix(1700000000, 999999999)
+	for _, file := range load(t) {
+		for _, v := range file.Vectors {
+			key := key
+			if v.Key != nil {
+				key = v.Key
+			}
+			datagram, err := v.Build(key, now)
+			if err != nil {
+				t.Fatalf("%s: %v", v.ID, err)
+			}
+			outcome, reply := respond(file.Dialect, protocol.NewCodec(protocol.NewKeyring(key)), snapshot(t, v.Config), datagram, now)
+			if outcome != v.Outcome {
+				t.Errorf("%s: %s, want %s (%s)", v.ID, outcome, v.Outcome, v.Note)
+				continue
+			}
+			if reply == nil {
+				continue
+			}
+			got, err := ParseReply(reply, key, "config.data")
+			if err != nil {
+				t.Errorf("%s: %v", v.ID, err)
+				continue
+			}
+			if err := Compare(v.Reply, got); err != nil {
+				t.Errorf("%s: %v", v.ID, err)
+			}
+		}
+	}
+}
+
+// snapshots are those of the configurations that were asked for.
+var snapshots = make(map[string]*cluster.Snapshot)
+
+// snapshot returns what a configuration is loaded as, and nil for one that cannot
+// be loaded.
+func snapshot(t *testing.T, config string) *cluster.Snapshot {
+	t.Helper()
+	s, ok := snapshots[config]
+	if !ok {
+		s, _ = cluster.Parse(readConfig(t, config))
+		snapshots[config] = s
+	}
+	return s
+}
+
+// responder answers requests in one dialect.
+type responder interface {
+	Respond(*protocol.Codec, time.Time, *answer.Scratch) (answer.Response, protocol.Refusal)
+	TooLarge() answer.Reply
+}
+
+// prepare makes the responder of a dialect for a snapshot.
+var prepare = map[string]func(*cluster.Snapshot) responder{
+	Dialect:        func(s *cluster.Snapshot) responder { return answer.Prepare(s) },
+	ClassicDialect: func(s *cluster.Snapshot) responder { return classic.Prepare(s) },
+}
+
+// respond does what the daemon does with a datagram, in a dialect. The reply is nil where
+// there is none, or where it would be a text that is made elsewhere: why there is no
+// snapshot.
+func respond(dialect string, codec *protocol.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
+	if snapshot == nil && dialect == ClassicDialect {
+		return DroppedDisabled, nil
+	}
+	if refusal := codec.Authenticate(datagram, now); refusal != protocol.Accepted {
+		return refusals[refusal], nil
+	}
+	if snapshot == nil {
+		if _, refusal := codec.Request(); refusal != protocol.Accepted {
+			return refusals[refusal], nil
+		}
+		return AnsweredError, nil
+	}
+	book := prepare[dialect](snapshot)
+	response, refusal := book.Respond(codec, now, new(answer.Scratch))
+	if refusal != protocol.Accepted {
+		return refusals[refusal], nil
+	}
+	sealed, err := codec.Seal(nil, response.Rsalt, response.Text, response.Escaped)
+	if err != nil {
+		response.Reply = book.TooLarge()
+		if sealed, err = codec.Seal(nil, response.Rsalt, response.Text, response.Escaped); err != nil {
+			return DroppedSize, nil
+		}
+	}
+	if response.Status != wire.StatusOK {
+		return AnsweredError, sealed
+	}
+	return Answered, sealed
+}

@@ -1,0 +1,331 @@
+// Command record asks Ganeti's own ganeti-confd of each release every vector of
+// spec/vectors/3.0 and writes what they answer into the files: run it at the root of the
+// repository after a vector was added or changed.
+//
+//	go run ./internal/testing/vectors/record
+//
+// A vector without a deviation gets the reply as recorded, which must be that of all
+// releases. One with a deviation keeps in "real" what was seen of the releases that differ
+// from it; its own expectation is recorded from its twin, or is the newest daemon's reply in
+// UTF-8 where that one only sent the wrong bytes. Replies that hold {REASON} are kept while
+// they match.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gntconfd/internal/testing/conformance"
+	"gntconfd/internal/testing/interop/judges"
+	"gntconfd/internal/testing/vectors"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+
+func run(args []string, stderr io.Writer) int {
+	flags := flag.NewFlagSet("record", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	dir := flags.String("dir", "spec/vectors", "the folder of the vectors")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := recordAll(ctx, *dir); err != nil {
+		fmt.Fprintf(stderr, "record: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// The errors of a vector whose deviation is not marked, or is none.
+var (
+	errUnmarked    = errors.New("mark a deviation or change the outcome")
+	errNoDeviation = errors.New("the real daemons all do the same: no deviation")
+)
+
+// parallel is how many daemons run at a time, and batch how many vectors are under
+// way against each.
+const (
+	parallel = 8
+	batch    = 100
+)
+
+// wait is how long after the answer to a later ping an answer may come.
+const wait = 300 * time.Millisecond
+
+// keptAnswer is the length, in bytes, up to which an answer that the project does
+// not give is worth keeping.
+const keptAnswer = 16 << 10
+
+// setup is what a daemon is started with.
+type setup struct {
+	config string
+	key    string // all bytes of it
+}
+
+// seen is what came of a message, and from which daemon.
+type seen struct {
+	vectors.Result
+	from vectors.Target
+}
+
+// results holds what came of each message.
+type results map[*vectors.Message]seen
+
+// testimony is what one release's daemon did.
+type testimony struct {
+	release string
+	results
+}
+
+// recordAll asks all vectors and writes the files, or none of them when any vector
+// cannot be recorded.
+func recordAll(ctx context.Context, dir string) error {
+	folder := os.DirFS(dir)
+	files, err := vectors.Load(folder, vectors.Dialect)
+	if err != nil {
+		return err
+	}
+	key, err := fs.ReadFile(folder, "hmac.key")
+	if err != nil {
+		return err
+	}
+	var all []*vectors.Vector
+	probes := make(map[setup][]vectors.Probe)
+	for _, file := range files {
+		for i := range file.Vectors {
+			v := &file.Vectors[i]
+			all = append(all, v)
+			s := setup{v.Config, string(key)}
+			if v.Key != nil {
+				s.key = string(v.Key)
+			}
+			probes[s] = append(probes[s], vectors.Probe{Message: &v.Message, Wanted: v.Deviation == "" && v.Outcome.Visible() != vectors.Silent})
+			if v.Twin != nil {
+				if v.Twin.Config != "" {
+					s.config = v.Twin.Config
+				}
+				probes[s] = append(probes[s], vectors.Probe{Message: &v.Twin.Message, Wanted: true})
+			}
+		}
+	}
+
+	var testimonies []testimony
+	for _, judge := range judges.All() {
+		answers, err := hear(ctx, judge, folder, probes)
+		if err != nil {
+			return fmt.Errorf("release %s: %w", judge.Release, err)
+		}
+		testimonies = append(testimonies, testimony{judge.Release, answers})
+	}
+	var bad []error
+	for _, v := range all {
+		if err := record(v, testimonies); err != nil {
+			bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := file.Format()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, vectors.Dialect, file.Area+".json"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hear asks a judge all that is to be asked.
+func hear(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
+	if err := judge.Check(); err != nil {
+		return nil, err
+	}
+	start, err := conformance.Command(judge.Args("127.0.0.1", "{port}")...)
+	if err != nil {
+		return nil, err
+	}
+	all := make(results)
+	var mu sync.Mutex
+	group, askCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for s, probes := range probes {
+		group.Go(func() error {
+			config, err := vectors.ReadConfig(folder, s.config)
+			if err != nil {
+				return err
+			}
+			answers, err := ask(askCtx, start, conformance.Setup{Dialect: vectors.Dialect, Name: s.config, Config: config, Key: []byte(s.key)}, probes)
+			if err != nil {
+				return fmt.Errorf("configuration %s: %w", s.config, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i, probe := range probes {
+				all[probe.Message] = answers[i]
+			}
+			return nil
+		})
+	}
+	return all, group.Wait()
+}
+
+// ask sends all that one daemon is asked.
+func ask(ctx context.Context, start conformance.Start, s conformance.Setup, probes []vectors.Probe) (all []seen, err error) {
+	server, err := start(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	for some := range slices.Chunk(probes, batch) {
+		results, err := server.Target.Exchange(server.Context, some, wait, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, result := range results {
+			all = append(all, seen{result, server.Target})
+		}
+	}
+	return all, nil
+}
+
+// record brings a vector up to date with what each release did with it and its twin. The
+// newest comes last, and is right where they differ.
+func record(v *vectors.Vector, releases []testimony) error {
+	for _, said := range releases {
+		if got := said.results[&v.Message]; got.Err != nil && got.Outcome != vectors.Garbled {
+			return fmt.Errorf("release %s: %w", said.release, got.Err)
+		}
+	}
+	newest := releases[len(releases)-1].results
+	if v.Deviation == "" {
+		v.Reply = keep(v.Reply, newest[&v.Message].Reply)
+	} else if v.Outcome.Visible() == vectors.Silent {
+		v.Reply = nil
+	} else if err := recordOurs(v, newest); err != nil {
+		return err
+	}
+	former := v.Real
+	v.Real = nil
+	var last seen
+	for _, said := range releases {
+		got := said.results[&v.Message]
+		switch {
+		case v.Outcome.Visible() == got.Outcome && alike(v.Reply, got.Reply):
+			continue
+		case v.Deviation == "":
+			return fmt.Errorf("release %s: %s, expected %s: %w", said.release, got.Outcome, v.Outcome, errUnmarked)
+		case v.Real != nil && last.Outcome == got.Outcome && alike(last.Reply, got.Reply):
+			latest := &v.Real[len(v.Real)-1]
+			latest.Releases = append(latest.Releases, said.release)
+			continue
+		}
+		last = got
+		v.Real = append(v.Real, vectors.Real{Releases: []string{said.release}, Outcome: got.Outcome, Reply: keepReal(former, got.Reply)})
+	}
+	if v.Deviation != "" && v.Real == nil {
+		return errNoDeviation
+	}
+	return nil
+}
+
+// keepReal returns what of a reply that the project does not give is kept: nothing of one
+// that is too long, and the former text when it means the same.
+func keepReal(former []vectors.Real, got *vectors.Reply) *vectors.Reply {
+	if got == nil || len(got.Answer) > keptAnswer {
+		return nil
+	}
+	for _, real := range former {
+		if real.Reply != nil && vectors.Compare(real.Reply, got) == nil {
+			return real.Reply
+		}
+	}
+	return got
+}
+
+// recordOurs finds the reply that the project's daemon must give where a real one gives
+// another or none.
+func recordOurs(v *vectors.Vector, newest results) error {
+	got := newest[&v.Message]
+	var reply *vectors.Reply
+	switch {
+	case v.Twin != nil:
+		twin := newest[&v.Twin.Message]
+		if twin.Outcome != v.Outcome {
+			return fmt.Errorf("twin: %s, expected %s", twin.Outcome, v.Outcome)
+		}
+		reply = twin.Reply
+		var err error
+		if reply.Salt, err = rsalt(&v.Message); err != nil {
+			return err
+		}
+	case got.Outcome == vectors.Garbled:
+		var err error
+		if reply, err = vectors.ParseReply(fromLatin1(got.Datagram), got.from.Key, got.from.Config); err != nil {
+			return fmt.Errorf("not to be read as Latin-1 either, give it a twin: %w", err)
+		}
+	default:
+		if v.Reply == nil {
+			return errors.New("needs a twin, or a reply with {REASON}")
+		}
+		return nil
+	}
+	v.Reply = keep(v.Reply, reply)
+	return nil
+}
+
+// keep returns former when seen is what it asks for.
+func keep(former, seen *vectors.Reply) *vectors.Reply {
+	if former != nil && seen != nil && vectors.Compare(former, seen) == nil {
+		return former
+	}
+	return seen
+}
+
+// alike reports whether two replies, or the lack of them, mean the same.
+func alike(want, got *vectors.Reply) bool {
+	if want == nil || got == nil {
+		return want == got
+	}
+	return vectors.Compare(want, got) == nil
+}
+
+// rsalt is the one that the message asks its reply to be tied with.
+func rsalt(m *vectors.Message) (string, error) {
+	text := m.Request
+	switch {
+	case m.RequestText != nil:
+		text = []byte(*m.RequestText)
+	case m.Datagram != nil:
+		text = []byte(m.Datagram.Inner)
+	}
+	var request struct{ Rsalt string }
+	err := json.Unmarshal(text, &request)
+	return request.Rsalt, err
+}
+
+// fromLatin1 is the UTF-8 of a text that has one byte for each character.
+func fromLatin1(text []byte) []byte {
+	var out []byte
+	for _, b := range text {
+		out = append(out, string(rune(b))...)
+	}
+	return out
+}

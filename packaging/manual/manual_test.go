@@ -1,0 +1,41 @@
+package manual
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// TestValues: options are shown with what their values are, and no defaults that stand
+// for something else.
+func TestValues(t *testing.T) {
+	root := &cobra.Command{Use: "program"}
+	sub := &cobra.Command{Use: "sub", Run: func(*cobra.Command, []string) {}}
+	root.AddCommand(sub)
+	flags := sub.Flags()
+	flags.Uint16P("port", "p", 0, "UDP `port`; 0 is another")
+	flags.StringP("bind", "b", "", "IP `address`")
+	flags.StringSlice("server", nil, "`host` of a daemon")
+	flags.String("syslog", "no", "syslog `mode`")
+	flags.Lookup("syslog").NoOptDefVal = "yes"
+	flags.Duration("timeout", 2*time.Second, "how long to wait")
+	flags.Duration("for", 0, "how long to ask")
+	nameValues(root)
+	var page bytes.Buffer
+	if err := doc.GenMan(sub, nil, &page); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(`\fB`, "", `\fP`, "").Replace(page.String())
+	for _, want := range []string{
+		"-p, --port=port\n\tUDP port; 0 is another\n", "-b, --bind=address\n\tIP address\n", "--server=host\n\thost of a daemon\n",
+		"--syslog[=mode]\n\tsyslog mode (default no)\n", "--timeout=duration\n\thow long to wait (default 2s)\n", "--for=duration\n\thow long to ask\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q:\n%s", want, text)
+		}
+	}
+}
