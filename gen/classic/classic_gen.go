@@ -10,14 +10,14 @@ import (
 	"github.com/ogen-go/ogen/validate"
 )
 
-// Backend parameters, all of them.
+// All backend parameters.
 // Ref: #/definitions/BEParams
 type BEParams struct {
-	// The most memory; since 2.6.
+	// Maximum memory; since 2.6.
 	Maxmem jx.Raw `json:"maxmem"`
 	// Until 2.5: the memory. It becomes minmem and maxmem.
 	Memory jx.Raw `json:"memory"`
-	// The least memory; since 2.6.
+	// Minimum memory; since 2.6.
 	Minmem          jx.Raw `json:"minmem"`
 	AdditionalProps BEParamsAdditional
 }
@@ -73,28 +73,28 @@ func (s *BEParamsAdditional) init() BEParamsAdditional {
 	return m
 }
 
-// What holds for the whole cluster.
+// Settings of the whole cluster.
 // Ref: #/definitions/Cluster
 type Cluster struct {
 	// Sets of backend parameters, by name.
 	Beparams OptNilClusterBeparams `json:"beparams"`
-	// The program that the DRBD kernel module is set up to call; since 2.2. It is /bin/true where it is
-	// missing and DRBD is used.
+	// The program that the DRBD kernel module is configured to call; since 2.2. If it is missing and DRBD
+	// is used, it becomes /bin/true.
 	DrbdUsermodeHelper OptNilString `json:"drbd_usermode_helper"`
-	// The disk templates in use; since 2.8. Until 2.7 these are what disks there are, diskless if an
-	// instance has none, and plain and drbd if LVM is used.
+	// The disk templates in use; since 2.8. Until 2.7 they are derived: the templates of the existing
+	// disks, diskless if an instance has no disks, and plain and drbd if LVM is used.
 	EnabledDiskTemplates OptNilStringArray `json:"enabled_disk_templates"`
 	Ipolicy              OptIPolicy        `json:"ipolicy"`
-	// Prefix length of the master IP's netmask; since 2.6. It is 32, or 128 where the primary IPs are
-	// IPv6.
+	// Prefix length of the master IP's netmask; since 2.6. The default is 32, or 128 if the primary IPs
+	// are IPv6.
 	MasterNetmask OptInt `json:"master_netmask"`
-	// The master: until 2.8 the name of its node, since 2.9 the UUID.
+	// The master node: its name until 2.8, its UUID since 2.9.
 	MasterNode OptNilString `json:"master_node"`
 	// Address family of the primary IPs; since 2.3.
 	PrimaryIPFamily OptInt `json:"primary_ip_family"`
-	// The UUID of the cluster. Derived UUIDs depend on it.
+	// The UUID of the cluster. UUIDs that are derived depend on it.
 	UUID OptString `json:"uuid"`
-	// The LVM volume group of plain and DRBD disks, if LVM is used.
+	// The LVM volume group for plain and DRBD disks, if LVM is used.
 	VolumeGroupName OptNilString `json:"volume_group_name"`
 	AdditionalProps ClusterAdditional
 }
@@ -222,18 +222,17 @@ func (s *ClusterBeparams) init() ClusterBeparams {
 	return m
 }
 
-// The whole of config.data.
+// The whole file config.data.
 // Ref: #/definitions/Config
 type Config struct {
 	Cluster OptCluster `json:"cluster"`
-	// The disks of all instances, by UUID; since 2.12. Until 2.11 each stands in its instance.
+	// The disks of all instances, by UUID; since 2.12. Until 2.11 each disk is inside its instance.
 	Disks OptNilConfigDisks `json:"disks"`
 	// The instances: until 2.8 by name, since 2.9 by UUID.
 	Instances OptNilConfigInstances `json:"instances"`
 	// The networks, by UUID; since 2.7.
 	Networks OptNilConfigNetworks `json:"networks"`
-	// The node groups, by UUID. There are none until 2.2; all nodes are then in one that is called
-	// default.
+	// The node groups, by UUID. Until 2.2 there are none; all nodes are put into one group called default.
 	Nodegroups OptNilConfigNodegroups `json:"nodegroups"`
 	// The nodes: until 2.8 by name, since 2.9 by UUID.
 	Nodes           OptNilConfigNodes `json:"nodes"`
@@ -321,7 +320,7 @@ func (s *ConfigAdditional) init() ConfigAdditional {
 	return m
 }
 
-// The disks of all instances, by UUID; since 2.12. Until 2.11 each stands in its instance.
+// The disks of all instances, by UUID; since 2.12. Until 2.11 each disk is inside its instance.
 type ConfigDisks map[string]Disk
 
 func (s *ConfigDisks) init() ConfigDisks {
@@ -357,8 +356,7 @@ func (s *ConfigNetworks) init() ConfigNetworks {
 	return m
 }
 
-// The node groups, by UUID. There are none until 2.2; all nodes are then in one that is called
-// default.
+// The node groups, by UUID. Until 2.2 there are none; all nodes are put into one group called default.
 type ConfigNodegroups map[string]NodeGroup
 
 func (s *ConfigNodegroups) init() ConfigNodegroups {
@@ -382,31 +380,32 @@ func (s *ConfigNodes) init() ConfigNodes {
 	return m
 }
 
-// A disk of an instance, or a part of one.
+// A disk of an instance, or a child of one.
 // Ref: #/definitions/Disk
 type Disk struct {
-	// The disks it is made of.
+	// The disks that it consists of.
 	Children OptNilDiskArray `json:"children"`
-	// When it was created; since 2.12.
+	// Creation time; since 2.12.
 	Ctime jx.Raw `json:"ctime"`
-	// Kind of disk. Until 2.8 plain is called lvm and drbd is called drbd8, and a disk of the template
-	// sharedfile is a file.
+	// Kind of disk. Until 2.8 plain is called lvm, drbd is called drbd8, and a disk of the template
+	// sharedfile is called file.
 	DevType OptString `json:"dev_type"`
-	// The name the instance knows it by. In an instance's disk with number n it is disk/n, whatever it
-	// was.
+	// Its name within the instance. Disk number n of an instance gets the name disk/n, whatever the file
+	// says.
 	IvName OptNilString `json:"iv_name"`
-	// What identifies it to its storage. The two nodes of a drbd disk are given by name until 2.8, by UUID
+	// What identifies the disk in its storage. The two nodes of a drbd disk are names until 2.8, UUIDs
 	// since 2.9.
 	LogicalID OptNilAnyArray `json:"logical_id"`
-	// When it was last changed; since 2.12.
+	// Time of the last change; since 2.12.
 	Mtime jx.Raw `json:"mtime"`
-	// UUIDs of the nodes it is on; since 2.14. Without it: for drbd, its parts, plain and file the primary
-	// node of the instance and the nodes of all its drbd disks, in ascending order; for others none.
+	// UUIDs of the nodes that hold it; since 2.14. If it is missing: for drbd disks, their children, plain
+	// and file, the primary node of the instance and the nodes of all its drbd disks, in ascending order;
+	// for others none.
 	Nodes OptNilStringArray `json:"nodes"`
-	// Serial number; since 2.12, in parts of disks since 2.14.
+	// Serial number; since 2.12, in child disks since 2.14.
 	SerialNo OptInt `json:"serial_no"`
-	// The UUID of the disk; since 2.8, in parts of disks not always until 2.15. Without one it is derived
-	// from the instance's and the disk's place.
+	// The UUID of the disk; since 2.8, in child disks not always until 2.15. If it is missing, it is
+	// derived from the instance's UUID and the disk's place.
 	UUID            OptString `json:"uuid"`
 	AdditionalProps DiskAdditional
 }
@@ -522,16 +521,16 @@ func (s *DiskAdditional) init() DiskAdditional {
 	return m
 }
 
-// What instances of a group may look like, where it differs from the cluster's; since 2.6.
+// The instance policy of a group: values that override the cluster's; since 2.6.
 // Ref: #/definitions/GroupIPolicy
 type GroupIPolicy struct {
-	// The allowed disk templates. Those that are not enabled are left out.
+	// The allowed disk templates. Those that are not enabled are omitted.
 	Templates OptNilStringArray `json:"disk-templates"`
 	Max       OptISpec          `json:"max"`
 	Min       OptISpec          `json:"min"`
 	// Since 2.8: the ranges of sizes.
 	Minmax []ISpecRange `json:"minmax"`
-	// Until 2.7: the size of an instance that says nothing else. Only the cluster has it now.
+	// Until 2.7: the default size of an instance. Now only the cluster has it.
 	Std             jx.Raw `json:"std"`
 	AdditionalProps GroupIPolicyAdditional
 }
@@ -607,14 +606,14 @@ func (s *GroupIPolicyAdditional) init() GroupIPolicyAdditional {
 	return m
 }
 
-// What instances may look like, all of it; since 2.6.
+// The instance policy, complete; since 2.6.
 // Ref: #/definitions/IPolicy
 type IPolicy struct {
-	// The allowed disk templates. Those that are not enabled are left out.
+	// The allowed disk templates. Those that are not enabled are omitted.
 	Templates OptNilStringArray `json:"disk-templates"`
 	Max       OptISpec          `json:"max"`
 	Min       OptISpec          `json:"min"`
-	// Since 2.8: the ranges of sizes. Until 2.7 there is one, from min to max.
+	// Since 2.8: the ranges of sizes. Until 2.7 there is one range, from min to max.
 	Minmax          []ISpecRange `json:"minmax"`
 	AdditionalProps IPolicyAdditional
 }
@@ -745,24 +744,24 @@ func (s *ISpecRangeAdditional) init() ISpecRangeAdditional {
 // A virtual machine.
 // Ref: #/definitions/Instance
 type Instance struct {
-	// Since 2.6: up, down or offline. It is up or down as admin_up says.
+	// Since 2.6: up, down or offline. If it is missing, admin_up decides between up and down.
 	AdminState OptNilString `json:"admin_state"`
 	// Until 2.5: whether it should run.
 	AdminUp  OptNilBool          `json:"admin_up"`
 	Beparams OptInstanceBEParams `json:"beparams"`
-	// When it was created. Disks in it get this as their time of creation and change.
+	// Creation time. Disks inside the instance get it as their times of creation and change.
 	Ctime jx.Raw `json:"ctime"`
 	// Its disks: until 2.11 the disks themselves, since 2.12 their UUIDs.
 	Disks OptNilInstanceDisksItemArray `json:"disks"`
-	// Whether its disks should be active; since 2.8. Until 2.7 they are if admin_state is up.
+	// Whether its disks should be active; since 2.8. Until 2.7, true if admin_state is up.
 	DisksActive OptNilBool `json:"disks_active"`
 	// The instance's name.
 	Name OptString `json:"name"`
 	// Its network interfaces.
 	Nics OptNilNICArray `json:"nics"`
-	// The node that runs it: until 2.8 its name, since 2.9 its UUID.
+	// The primary node: its name until 2.8, its UUID since 2.9.
 	PrimaryNode OptNilString `json:"primary_node"`
-	// The UUID of the instance. One that has none gets one derived from its name.
+	// The UUID of the instance. If it is missing, it is derived from the instance's name.
 	UUID            OptString `json:"uuid"`
 	AdditionalProps InstanceAdditional
 }
@@ -888,14 +887,14 @@ func (s *InstanceAdditional) init() InstanceAdditional {
 	return m
 }
 
-// Backend parameters of an instance, those that differ from the cluster's.
+// Backend parameters of an instance that override the cluster's.
 // Ref: #/definitions/InstanceBEParams
 type InstanceBEParams struct {
-	// The most memory; since 2.6.
+	// Maximum memory; since 2.6.
 	Maxmem jx.Raw `json:"maxmem"`
 	// Until 2.5: the memory. It becomes minmem and maxmem.
 	Memory jx.Raw `json:"memory"`
-	// The least memory; since 2.6.
+	// Minimum memory; since 2.6.
 	Minmem          jx.Raw `json:"minmem"`
 	AdditionalProps InstanceBEParamsAdditional
 }
@@ -1019,14 +1018,14 @@ func NewDiskInstanceDisksItem(v Disk) InstanceDisksItem {
 // A network interface of an instance.
 // Ref: #/definitions/NIC
 type NIC struct {
-	// Until 2.0, and in 2.1 on interfaces that 2.0 made: what it is connected to. It becomes the link of
-	// nicparams, in bridged mode.
+	// Until 2.0, and in 2.1 for interfaces created by 2.0: what the interface is connected to. It becomes
+	// the link in nicparams, in bridged mode.
 	Bridge OptNilString `json:"bridge"`
 	// Its network, if any; since 2.7. In 2.7 this may be the network's name instead of its UUID.
 	Network OptNilString `json:"network"`
 	// Its parameters; since 2.1.
 	Nicparams OptNilNICNicparams `json:"nicparams"`
-	// The UUID of the interface; since 2.8. Before that one is derived from the instance's.
+	// The UUID of the interface; since 2.8. Before, it is derived from the instance's.
 	UUID            OptString `json:"uuid"`
 	AdditionalProps NICAdditional
 }
@@ -1150,7 +1149,7 @@ type Node struct {
 	Group OptNilString `json:"group"`
 	// The node's name.
 	Name OptString `json:"name"`
-	// The UUID of the node. One that has none gets one derived from its name.
+	// The UUID of the node. If it is missing, it is derived from the node's name.
 	UUID            OptString `json:"uuid"`
 	AdditionalProps NodeAdditional
 }

@@ -21,20 +21,20 @@ var regexMap = map[string]ogenregex.Regexp{
 	"^[01]*$": ogenregex.MustCompile("^[01]*$"),
 }
 
-// Backend parameters of an instance, all of them.
+// All backend parameters of an instance.
 // Ref: #/definitions/BEParams
 type BEParams struct {
-	// The least memory, in mebibytes; the file may have it as text with a unit.
+	// Minimum memory, in mebibytes; the file may have text with a unit instead.
 	Minmem BEParamsMinmem `json:"minmem"`
-	// The most memory, in mebibytes; the file may have it as text with a unit.
+	// Maximum memory, in mebibytes; the file may have text with a unit instead.
 	Maxmem BEParamsMaxmem `json:"maxmem"`
 	// How many virtual CPUs.
 	Vcpus int64 `json:"vcpus"`
-	// Whether it counts when N+1 redundancy is computed.
+	// Whether the instance counts for N+1 redundancy.
 	AutoBalance bool `json:"auto_balance"`
-	// Whether it is never migrated live.
+	// Whether the instance always fails over instead of migrating live.
 	AlwaysFailover bool `json:"always_failover"`
-	// How many spindles it is reckoned to use.
+	// How many spindles the instance is estimated to use.
 	SpindleUse int64 `json:"spindle_use"`
 }
 
@@ -98,7 +98,7 @@ func (s *BEParams) SetSpindleUse(val int64) {
 	s.SpindleUse = val
 }
 
-// The most memory, in mebibytes; the file may have it as text with a unit.
+// Maximum memory, in mebibytes; the file may have text with a unit instead.
 // BEParamsMaxmem represents sum type.
 type BEParamsMaxmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -164,7 +164,7 @@ func NewStringBEParamsMaxmem(v string) BEParamsMaxmem {
 	return s
 }
 
-// The least memory, in mebibytes; the file may have it as text with a unit.
+// Minimum memory, in mebibytes; the file may have text with a unit instead.
 // BEParamsMinmem represents sum type.
 type BEParamsMinmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -230,58 +230,57 @@ func NewStringBEParamsMinmem(v string) BEParamsMinmem {
 	return s
 }
 
-// What holds for the whole cluster.
+// Settings of the whole cluster.
 // Ref: #/definitions/Cluster
 type Cluster struct {
 	// The cluster's public RSA host key, as in an SSH known_hosts file.
 	Rsahostkeypub string `json:"rsahostkeypub"`
-	// The same for DSA; none on clusters without it.
+	// The cluster's public DSA host key; none on clusters without one.
 	Dsahostkeypub OptNilString `json:"dsahostkeypub"`
-	// The highest TCP/UDP port that was ever handed out to an instance or a DRBD disk.
+	// The highest TCP/UDP port ever allocated to an instance or a DRBD disk.
 	HighestUsedPort int64 `json:"highest_used_port"`
-	// Ports that were handed out once and are free again.
+	// Ports that were allocated before and are free again.
 	TcpudpPortPool []int64 `json:"tcpudp_port_pool"`
-	// The first three octets of generated MAC addresses, as "aa:00:00".
+	// The first three octets of generated MAC addresses, for example "aa:00:00".
 	MACPrefix string `json:"mac_prefix"`
-	// The LVM volume group of plain and DRBD disks; none when LVM is not used.
+	// The LVM volume group for plain and DRBD disks; none if LVM is not used.
 	VolumeGroupName OptNilString `json:"volume_group_name"`
-	// Regular expressions of the logical volumes ("group/volume") that Ganeti leaves alone.
+	// Regular expressions for the logical volumes ("group/volume") that Ganeti does not touch.
 	ReservedLvs []string `json:"reserved_lvs"`
-	// The program that the DRBD kernel module is set up to call; none when DRBD is not used.
+	// The program that the DRBD kernel module is configured to call; none if DRBD is not used.
 	DrbdUsermodeHelper OptNilString `json:"drbd_usermode_helper"`
-	// The master: UUID of its node.
+	// UUID of the master node.
 	MasterNode string `json:"master_node"`
-	// The cluster's own IP address, which moves with the master.
+	// The cluster's IP address, which moves with the master.
 	MasterIP string `json:"master_ip"`
-	// The network device that carries the master IP.
+	// The network device for the master IP.
 	MasterNetdev string `json:"master_netdev"`
 	// Prefix length of the master IP's netmask, in bits.
 	MasterNetmask int64 `json:"master_netmask"`
-	// Whether a local script sets the master IP up, instead of Ganeti's own.
+	// Whether a local script sets up the master IP, instead of Ganeti's own.
 	UseExternalMipScript bool `json:"use_external_mip_script"`
 	// The cluster's name, fully qualified.
 	ClusterName string `json:"cluster_name"`
-	// Directory of file based disks; empty when they are disabled.
+	// Directory of file-based disks; empty if they are disabled.
 	FileStorageDir string `json:"file_storage_dir"`
-	// Directory of file based disks on storage shared by all nodes; empty when they are disabled.
+	// Directory of file-based disks on storage shared by all nodes; empty if they are disabled.
 	SharedFileStorageDir string `json:"shared_file_storage_dir"`
-	// Where Gluster volumes are mounted; empty when they are disabled.
+	// Mount point of Gluster volumes; empty if they are disabled.
 	GlusterStorageDir string `json:"gluster_storage_dir"`
 	// The hypervisors in use, the default one first.
 	EnabledHypervisors []Hypervisor `json:"enabled_hypervisors"`
 	// Parameters of the hypervisors, by hypervisor.
 	Hvparams ClusterHvparams `json:"hvparams"`
-	// Parameters of the hypervisors for single operating systems: by operating system, then hypervisor.
+	// Parameters of the hypervisors for certain operating systems: by operating system, then hypervisor.
 	OsHvp ClusterOsHvp `json:"os_hvp"`
-	// Sets of backend parameters, by name. The set "default" holds for instances that do not say
-	// otherwise.
+	// Sets of backend parameters, by name. The set "default" applies to instances unless they override it.
 	Beparams ClusterBeparams `json:"beparams"`
 	// Parameters of the operating systems: by operating system, then parameter.
 	Osparams ClusterOsparams `json:"osparams"`
-	// Such parameters whose values are private. They are in clear in the file and in answers.
+	// Private parameters of the operating systems. They are in clear text in the file and in answers.
 	OsparamsPrivateCluster ClusterOsparamsPrivateCluster `json:"osparams_private_cluster"`
-	// Sets of network interface parameters, by name. The set "default" holds for interfaces that do not
-	// say otherwise.
+	// Sets of network interface parameters, by name. The set "default" applies to interfaces unless they
+	// override it.
 	Nicparams ClusterNicparams `json:"nicparams"`
 	Ndparams  NDParams         `json:"ndparams"`
 	// Parameters of the disks: by disk template, then parameter.
@@ -292,13 +291,13 @@ type Cluster struct {
 	ModifyEtcHosts bool `json:"modify_etc_hosts"`
 	// Whether Ganeti maintains the nodes' SSH keys.
 	ModifySSHSetup bool `json:"modify_ssh_setup"`
-	// Whether nodes shut down instances and DRBD disks that should not be there.
+	// Whether nodes shut down instances and DRBD disks that should not be running.
 	MaintainNodeHealth bool `json:"maintain_node_health"`
-	// The user ids that hypervisor processes may run as, as ranges.
+	// The ranges of user IDs that hypervisor processes may run as.
 	UIDPool []UIDRange `json:"uid_pool"`
-	// The allocator script that places instances when none is named; empty for none.
+	// The default allocator script, which places instances; empty for none.
 	DefaultIallocator string `json:"default_iallocator"`
-	// Parameters of that script.
+	// Parameters of the default allocator script.
 	DefaultIallocatorParams Parameters `json:"default_iallocator_params"`
 	// Operating systems that are not listed by default.
 	HiddenOs []string `json:"hidden_os"`
@@ -309,9 +308,9 @@ type Cluster struct {
 	// Whether new disks are wiped.
 	PreallocWipeDisks bool    `json:"prealloc_wipe_disks"`
 	Ipolicy           IPolicy `json:"ipolicy"`
-	// State of the hypervisors as stated by the operator.
+	// State of the hypervisors, as set by the operator.
 	HvStateStatic OptNilClusterHvStateStatic `json:"hv_state_static"`
-	// State of the storage as stated by the operator.
+	// State of the storage, as set by the operator.
 	DiskStateStatic OptNilClusterDiskStateStatic `json:"disk_state_static"`
 	// The disk templates in use, the default one first.
 	EnabledDiskTemplates []DiskTemplate `json:"enabled_disk_templates"`
@@ -319,28 +318,28 @@ type Cluster struct {
 	CandidateCerts ClusterCandidateCerts `json:"candidate_certs"`
 	// How many jobs may run at the same time.
 	MaxRunningJobs int64 `json:"max_running_jobs"`
-	// How many jobs the queue watches for progress at the same time.
+	// How many jobs the queue monitors at the same time.
 	MaxTrackedJobs int64 `json:"max_tracked_jobs"`
-	// The image that instances are installed from in a helper virtual machine; empty for none.
+	// The image of the helper virtual machine that installs instances; empty for none.
 	InstallImage string `json:"install_image"`
-	// The network between instances and their nodes; empty when there is none.
+	// The network between instances and their nodes; empty for none.
 	InstanceCommunicationNetwork string `json:"instance_communication_network"`
 	// The image of the virtual machine that zeroes disks; empty for none.
 	ZeroingImage string `json:"zeroing_image"`
-	// The programs that may compress instance moves, exports and imports.
+	// The programs allowed to compress instance moves, exports and imports.
 	CompressionTools []string `json:"compression_tools"`
 	// Whether users may shut down their instances from within.
 	EnabledUserShutdown bool `json:"enabled_user_shutdown"`
 	// State of the monitoring data collectors, by name. A collector without an entry is active every 5
 	// seconds.
 	DataCollectors ClusterDataCollectors `json:"data_collectors"`
-	// Type of the SSH keys that Ganeti makes.
+	// Type of the SSH keys that Ganeti generates.
 	SSHKeyType ClusterSSHKeyType `json:"ssh_key_type"`
-	// Size of those keys, in bits.
+	// Size of the SSH keys that Ganeti generates, in bits.
 	SSHKeyBits int64 `json:"ssh_key_bits"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
 	// The UUID of the cluster.
 	UUID string `json:"uuid"`
@@ -919,8 +918,7 @@ func (s *Cluster) SetTags(val OptNilTags) {
 	s.Tags = val
 }
 
-// Sets of backend parameters, by name. The set "default" holds for instances that do not say
-// otherwise.
+// Sets of backend parameters, by name. The set "default" applies to instances unless they override it.
 type ClusterBeparams map[string]BEParams
 
 func (s *ClusterBeparams) init() ClusterBeparams {
@@ -957,7 +955,7 @@ func (s *ClusterDataCollectors) init() ClusterDataCollectors {
 	return m
 }
 
-// State of the storage as stated by the operator.
+// State of the storage, as set by the operator.
 type ClusterDiskStateStatic map[string]jx.Raw
 
 func (s *ClusterDiskStateStatic) init() ClusterDiskStateStatic {
@@ -981,7 +979,7 @@ func (s *ClusterDiskparams) init() ClusterDiskparams {
 	return m
 }
 
-// State of the hypervisors as stated by the operator.
+// State of the hypervisors, as set by the operator.
 type ClusterHvStateStatic map[string]jx.Raw
 
 func (s *ClusterHvStateStatic) init() ClusterHvStateStatic {
@@ -1005,8 +1003,8 @@ func (s *ClusterHvparams) init() ClusterHvparams {
 	return m
 }
 
-// Sets of network interface parameters, by name. The set "default" holds for interfaces that do not
-// say otherwise.
+// Sets of network interface parameters, by name. The set "default" applies to interfaces unless they
+// override it.
 type ClusterNicparams map[string]NICParams
 
 func (s *ClusterNicparams) init() ClusterNicparams {
@@ -1018,7 +1016,7 @@ func (s *ClusterNicparams) init() ClusterNicparams {
 	return m
 }
 
-// Parameters of the hypervisors for single operating systems: by operating system, then hypervisor.
+// Parameters of the hypervisors for certain operating systems: by operating system, then hypervisor.
 type ClusterOsHvp map[string]ClusterOsHvpItem
 
 func (s *ClusterOsHvp) init() ClusterOsHvp {
@@ -1053,7 +1051,7 @@ func (s *ClusterOsparams) init() ClusterOsparams {
 	return m
 }
 
-// Such parameters whose values are private. They are in clear in the file and in answers.
+// Private parameters of the operating systems. They are in clear text in the file and in answers.
 type ClusterOsparamsPrivateCluster map[string]OSParams
 
 func (s *ClusterOsparamsPrivateCluster) init() ClusterOsparamsPrivateCluster {
@@ -1081,7 +1079,7 @@ func (ClusterPrimaryIPFamily) AllValues() []ClusterPrimaryIPFamily {
 	}
 }
 
-// Type of the SSH keys that Ganeti makes.
+// Type of the SSH keys that Ganeti generates.
 type ClusterSSHKeyType string
 
 const (
@@ -1130,11 +1128,11 @@ func (s *ClusterSSHKeyType) UnmarshalText(data []byte) error {
 	}
 }
 
-// The whole of config.data.
+// The whole file config.data.
 // Ref: #/definitions/Config
 type Config struct {
-	// Version of the layout: major * 1000000 + minor * 10000 + revision, 3000000 for Ganeti 3.0. The
-	// answer to a ping.
+	// Version of the layout: major * 1000000 + minor * 10000 + revision, so 3000000 for Ganeti 3.0. It is
+	// the answer to a ping.
 	Version int64   `json:"version"`
 	Cluster Cluster `json:"cluster"`
 	// The nodes, by UUID.
@@ -1149,9 +1147,9 @@ type Config struct {
 	Disks ConfigDisks `json:"disks"`
 	// The filter rules of the job queue, by UUID.
 	Filters ConfigFilters `json:"filters"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
 	// Serial number: counts the writes of the file.
 	SerialNo int64 `json:"serial_no"`
@@ -1342,10 +1340,10 @@ func (s *ConfigNodes) init() ConfigNodes {
 // State of one monitoring data collector.
 // Ref: #/definitions/DataCollector
 type DataCollector struct {
-	// Whether it collects.
+	// Whether the collector is active.
 	Active bool `json:"active"`
-	// Time between two collections, in microseconds. A whole number of any size; one with a fraction is
-	// rounded like every integer.
+	// Time between two collections, in microseconds. A whole number of any size; a fraction is rounded as
+	// for every integer.
 	Interval float64 `json:"interval"`
 }
 
@@ -1369,40 +1367,40 @@ func (s *DataCollector) SetInterval(val float64) {
 	s.Interval = val
 }
 
-// A disk of an instance, or a part of one.
+// A disk of an instance, or a child of one.
 // Ref: #/definitions/Disk
 type Disk struct {
-	// Whether it is still being created: then uuid and serial_no are all that it needs to have. Any value
-	// but true means the same as no such member.
+	// Whether the object is still being created. It then needs only uuid and serial_no. Any value but true
+	// means that it is complete.
 	Forthcoming jx.Raw `json:"forthcoming"`
-	// What identifies it to its storage, by dev_type: a DRBDLogicalID, PlainLogicalID, FileLogicalID,
-	// BlockdevLogicalID or ExternalLogicalID. Present together with dev_type only.
+	// What identifies the disk in its storage, by dev_type: a DRBDLogicalID, PlainLogicalID,
+	// FileLogicalID, BlockdevLogicalID or ExternalLogicalID. Present only together with dev_type.
 	LogicalID OptNilLogicalID `json:"logical_id"`
-	// Kind of disk. Present together with logical_id only.
+	// Kind of disk. Present only together with logical_id.
 	DevType OptNilDiskDevType `json:"dev_type"`
-	// The disks it is made of: data and metadata volume of a drbd disk.
+	// The disks that it consists of: the data and metadata volumes of a drbd disk.
 	Children OptNilDiskArray `json:"children"`
-	// UUIDs of the nodes it is on.
+	// UUIDs of the nodes that hold it.
 	Nodes OptNilStringArray `json:"nodes"`
-	// The name the instance knows it by, as "disk/0".
+	// Its name within the instance, for example "disk/0".
 	IvName OptNilString `json:"iv_name"`
 	// Size, in mebibytes.
 	Size OptNilInt64 `json:"size"`
-	// Access: read-only or read-write.
+	// Access mode: read-only or read-write.
 	Mode OptNilDiskMode `json:"mode"`
 	// The disk's name, if any.
 	Name OptNilString `json:"name"`
-	// How many spindles it takes, where that is counted.
+	// How many spindles it uses, if Ganeti counts them.
 	Spindles OptNilInt64 `json:"spindles"`
 	// Parameters of the disk, where they differ from the cluster's.
 	Params OptNilParameters `json:"params"`
-	// The UUID of the disk; by custom also its key in the map it stands in.
+	// The UUID of the disk, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the disk.
 	SerialNo int64 `json:"serial_no"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
 }
 
@@ -1556,7 +1554,7 @@ func (s *Disk) SetMtime(val OptNilTime) {
 	s.Mtime = val
 }
 
-// Kind of disk. Present together with logical_id only.
+// Kind of disk. Present only together with logical_id.
 type DiskDevType string
 
 const (
@@ -1640,7 +1638,7 @@ func (s *DiskDevType) UnmarshalText(data []byte) error {
 	}
 }
 
-// Access: read-only or read-write.
+// Access mode: read-only or read-write.
 type DiskMode string
 
 const (
@@ -1774,19 +1772,19 @@ func (s *DiskTemplate) UnmarshalText(data []byte) error {
 	}
 }
 
-// A rule of the job queue: what is done with jobs that fit it.
+// A filter rule of the job queue: what happens to jobs that match it.
 // Ref: #/definitions/Filter
 type Filter struct {
-	// The rule holds for jobs with a higher id than this one.
+	// The rule applies to jobs with a higher ID than this one.
 	Watermark FilterWatermark `json:"watermark"`
-	// Rules are tried by ascending priority.
+	// Rules are tried in ascending order of priority.
 	Priority int64 `json:"priority"`
-	// The conditions, all of which a job has to meet.
+	// The conditions. A job must meet all of them.
 	Predicates []FilterPredicate `json:"predicates"`
 	Action     FilterAction      `json:"action"`
-	// Why the rule is there.
+	// Why the rule exists.
 	ReasonTrail []ReasonEntry `json:"reason_trail"`
-	// The UUID of the rule; by custom also its key in the map it stands in.
+	// The UUID of the rule, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 }
 
@@ -1854,7 +1852,7 @@ type FilterAction jx.Raw
 
 type FilterExpression jx.Raw
 
-// A condition: what it looks at (the job's id, an opcode, a reason) and an expression over that one's
+// A condition: what it checks (the job's ID, an opcode or a reason), and an expression over its
 // fields.
 // Ref: #/definitions/FilterPredicate
 type FilterPredicate struct {
@@ -1930,7 +1928,7 @@ func (s *FilterPredicateV0) UnmarshalText(data []byte) error {
 	}
 }
 
-// The rule holds for jobs with a higher id than this one.
+// The rule applies to jobs with a higher ID than this one.
 // FilterWatermark represents sum type.
 type FilterWatermark struct {
 	// Type selects the active sum variant, switch on this field.
@@ -2067,16 +2065,16 @@ func (s *Hypervisor) UnmarshalText(data []byte) error {
 	}
 }
 
-// What instances may look like, all of them.
+// The instance policy, complete: which sizes instances may have.
 // Ref: #/definitions/IPolicy
 type IPolicy struct {
-	// The ranges of sizes; an instance has to fit one of them.
+	// The ranges of sizes; an instance must fit into one of them.
 	Minmax []ISpecRange `json:"minmax"`
-	// The size of an instance that says nothing else.
+	// The default size of an instance.
 	Std ISpec `json:"std"`
-	// How many spindles may be used for each one that there is.
+	// The allowed ratio of used spindles to existing ones.
 	SpindleMinusRatio float64 `json:"spindle-ratio"`
-	// How many virtual CPUs may be used for each one that there is.
+	// The allowed ratio of virtual CPUs to physical ones.
 	VcpuMinusRatio float64 `json:"vcpu-ratio"`
 	// The allowed disk templates.
 	DiskMinusTemplates []DiskTemplate `json:"disk-templates"`
@@ -2132,7 +2130,7 @@ func (s *IPolicy) SetDiskMinusTemplates(val []DiskTemplate) {
 	s.DiskMinusTemplates = val
 }
 
-// The size of an instance, all of them.
+// The size of an instance, complete.
 // Ref: #/definitions/ISpec
 type ISpec struct {
 	// Memory, in mebibytes.
@@ -2239,14 +2237,14 @@ func (s *ISpecRange) SetMax(val ISpec) {
 // A virtual machine.
 // Ref: #/definitions/Instance
 type Instance struct {
-	// Whether it is still being created: then uuid and serial_no are all that it needs to have. Any value
-	// but true means the same as no such member.
+	// Whether the object is still being created. It then needs only uuid and serial_no. Any value but true
+	// means that it is complete.
 	Forthcoming jx.Raw `json:"forthcoming"`
 	// The instance's name, fully qualified.
 	Name OptNilString `json:"name"`
-	// UUID of the node that runs it.
+	// UUID of its primary node, which runs it.
 	PrimaryNode OptNilString `json:"primary_node"`
-	// The operating system it was installed with, as "definition+variant".
+	// The operating system that it was installed with, as "definition+variant".
 	Os OptNilString `json:"os"`
 	// The hypervisor that runs it.
 	Hypervisor OptNilInstanceHypervisor `json:"hypervisor"`
@@ -2256,25 +2254,25 @@ type Instance struct {
 	Beparams OptNilPartialBEParams `json:"beparams"`
 	// Parameters of the operating system, where they differ from the cluster's.
 	Osparams OptNilInstanceOsparams `json:"osparams"`
-	// Such parameters whose values are private. They are in clear in the file and in answers.
+	// Private parameters of the operating systems. They are in clear text in the file and in answers.
 	OsparamsPrivate OptNilInstanceOsparamsPrivate `json:"osparams_private"`
-	// Whether it should run: up; down; or offline, which is down with nothing reserved for it.
+	// Whether it should run: up, down, or offline (down, with no resources reserved).
 	AdminState OptNilInstanceAdminState `json:"admin_state"`
-	// Who wanted that state: an administrator or the instance's user.
+	// Who set that state: an administrator or the instance's user.
 	AdminStateSource OptNilInstanceAdminStateSource `json:"admin_state_source"`
 	// Its network interfaces.
 	Nics OptNilNICArray `json:"nics"`
-	// UUIDs of its disks, in the order the instance sees them.
+	// UUIDs of its disks, in the order in which the instance sees them.
 	Disks OptNilStringArray `json:"disks"`
 	// Whether its disks should be active on their nodes.
 	DisksActive OptNilBool `json:"disks_active"`
 	// TCP port of its console; none for most hypervisors.
 	NetworkPort OptNilInt64 `json:"network_port"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
-	// The UUID of the instance; by custom also its key in the map it stands in.
+	// The UUID of the instance, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the instance.
 	SerialNo int64      `json:"serial_no"`
@@ -2481,7 +2479,7 @@ func (s *Instance) SetTags(val OptNilTags) {
 	s.Tags = val
 }
 
-// Whether it should run: up; down; or offline, which is down with nothing reserved for it.
+// Whether it should run: up, down, or offline (down, with no resources reserved).
 type InstanceAdminState string
 
 const (
@@ -2530,7 +2528,7 @@ func (s *InstanceAdminState) UnmarshalText(data []byte) error {
 	}
 }
 
-// Who wanted that state: an administrator or the instance's user.
+// Who set that state: an administrator or the instance's user.
 type InstanceAdminStateSource string
 
 const (
@@ -2666,7 +2664,7 @@ func (s *InstanceOsparams) init() InstanceOsparams {
 	return m
 }
 
-// Such parameters whose values are private. They are in clear in the file and in answers.
+// Private parameters of the operating systems. They are in clear text in the file and in answers.
 type InstanceOsparamsPrivate map[string]string
 
 func (s *InstanceOsparamsPrivate) init() InstanceOsparamsPrivate {
@@ -2678,8 +2676,8 @@ func (s *InstanceOsparamsPrivate) init() InstanceOsparamsPrivate {
 	return m
 }
 
-// What identifies a disk to its storage. The tuple of a drbd disk in full; of every other dev_type
-// just the first two elements, with the meanings that LogicalIDByType refers to.
+// What identifies a disk in its storage. This is the complete tuple of a drbd disk; for every other
+// dev_type only the first two elements exist, with the meanings that LogicalIDByType refers to.
 // Ref: #/definitions/LogicalID
 type LogicalID struct {
 	First  string
@@ -2750,24 +2748,24 @@ func (s *LogicalID) SetSecret(val string) {
 	s.Secret = val
 }
 
-// Parameters of a node, all of them.
+// All parameters of a node.
 // Ref: #/definitions/NDParams
 type NDParams struct {
 	// The program for out-of-band management (power, health); empty for none.
 	OobProgram string `json:"oob_program"`
-	// How many spindles it has.
+	// How many spindles the node has.
 	SpindleCount int64 `json:"spindle_count"`
-	// Whether every disk has its physical volumes to itself.
+	// Whether each disk has its own physical volumes.
 	ExclusiveStorage bool `json:"exclusive_storage"`
 	// Whether Ganeti sets up an Open vSwitch.
 	Ovs bool `json:"ovs"`
-	// The name of that switch.
+	// The name of the Open vSwitch.
 	OvsName string `json:"ovs_name"`
-	// The network device it is connected to; empty for none.
+	// The network device of the Open vSwitch; empty for none.
 	OvsLink string `json:"ovs_link"`
-	// TCP port of its SSH daemon.
+	// TCP port of the node's SSH daemon.
 	SSHPort int64 `json:"ssh_port"`
-	// Speed of its CPUs, relative to the others'.
+	// Speed of the node's CPUs, relative to other nodes.
 	CPUSpeed float64 `json:"cpu_speed"`
 }
 
@@ -2856,7 +2854,7 @@ func (s *NDParams) SetCPUSpeed(val float64) {
 type NIC struct {
 	// MAC address.
 	MAC string `json:"mac"`
-	// IP address; none when it is not known to Ganeti.
+	// IP address; none if Ganeti does not know it.
 	IP        OptNilString     `json:"ip"`
 	Nicparams PartialNICParams `json:"nicparams"`
 	// UUID of its network, if any.
@@ -2927,14 +2925,14 @@ func (s *NIC) SetUUID(val string) {
 	s.UUID = val
 }
 
-// Parameters of a network interface, all of them.
+// All parameters of a network interface.
 // Ref: #/definitions/NICParams
 type NICParams struct {
-	// How it is connected.
+	// How the interface is connected.
 	Mode NICParamsMode `json:"mode"`
-	// What it is connected to: bridge, switch or routing table.
+	// What the interface is connected to: a bridge, switch or routing table.
 	Link string `json:"link"`
-	// The VLANs it is in, in Open vSwitch mode; empty for none.
+	// The interface's VLANs in Open vSwitch mode; empty for none.
 	Vlan string `json:"vlan"`
 }
 
@@ -2968,7 +2966,7 @@ func (s *NICParams) SetVlan(val string) {
 	s.Vlan = val
 }
 
-// How it is connected.
+// How the interface is connected.
 type NICParamsMode string
 
 const (
@@ -3024,12 +3022,12 @@ func (s *NICParamsMode) UnmarshalText(data []byte) error {
 	}
 }
 
-// A network that gives addresses to instances.
+// A network that instances get addresses from.
 // Ref: #/definitions/Network
 type Network struct {
 	// The network's name.
 	Name string `json:"name"`
-	// The first three octets of its interfaces' MAC addresses; the cluster's when there are none.
+	// The first three octets of its interfaces' MAC addresses; default: the cluster's.
 	MACPrefix OptNilString `json:"mac_prefix"`
 	// Its IPv4 network: address, slash, prefix length.
 	Network string `json:"network"`
@@ -3039,15 +3037,15 @@ type Network struct {
 	Gateway OptNilString `json:"gateway"`
 	// Its IPv6 gateway, if any.
 	Gateway6 OptNilString `json:"gateway6"`
-	// Which of its IPv4 addresses instances use: one 0 or 1 for each address of the network.
+	// Which of its IPv4 addresses are used by instances: one 0 or 1 for each address of the network.
 	Reservations OptNilString `json:"reservations"`
-	// Which of its IPv4 addresses are kept for others, in the same way.
+	// Which of its IPv4 addresses are reserved, in the same format.
 	ExtReservations OptNilString `json:"ext_reservations"`
-	// The UUID of the network; by custom also its key in the map it stands in.
+	// The UUID of the network, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
 	// Serial number: counts the changes of the network.
 	SerialNo int64      `json:"serial_no"`
@@ -3189,34 +3187,34 @@ func (s *Network) SetTags(val OptNilTags) {
 type Node struct {
 	// The node's name, fully qualified.
 	Name string `json:"name"`
-	// The address that nodes are managed by.
+	// The primary IP address, which Ganeti uses to manage the node.
 	PrimaryIP string `json:"primary_ip"`
-	// The address for replication traffic; the primary one on clusters with a single network.
+	// The IP address for replication traffic; equal to the primary one on clusters with a single network.
 	SecondaryIP string `json:"secondary_ip"`
-	// Whether it keeps a copy of the configuration and may become master.
+	// Whether the node is a master candidate: it has a copy of the configuration and may become master.
 	MasterCandidate bool `json:"master_candidate"`
-	// Whether it is out of service.
+	// Whether the node is offline.
 	Offline bool `json:"offline"`
-	// Whether it takes no new instances.
+	// Whether the node is drained: it gets no new instances.
 	Drained bool `json:"drained"`
 	// UUID of its node group.
 	Group string `json:"group"`
-	// Whether it may become a master candidate.
+	// Whether the node may become a master candidate.
 	MasterCapable bool `json:"master_capable"`
-	// Whether it may run instances.
+	// Whether the node may run instances.
 	VMCapable bool            `json:"vm_capable"`
 	Ndparams  PartialNDParams `json:"ndparams"`
-	// Whether it is powered on, as far as Ganeti knows.
+	// Whether the node is powered on, as far as Ganeti knows.
 	Powered bool `json:"powered"`
-	// State of its hypervisors as stated by the operator.
+	// State of the node's hypervisors, as set by the operator.
 	HvStateStatic OptNilNodeHvStateStatic `json:"hv_state_static"`
-	// State of its storage as stated by the operator.
+	// State of the node's storage, as set by the operator.
 	DiskStateStatic OptNilNodeDiskStateStatic `json:"disk_state_static"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
-	// The UUID of the node; by custom also its key in the map it stands in.
+	// The UUID of the node, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the node.
 	SerialNo int64      `json:"serial_no"`
@@ -3403,7 +3401,7 @@ func (s *Node) SetTags(val OptNilTags) {
 	s.Tags = val
 }
 
-// State of its storage as stated by the operator.
+// State of the node's storage, as set by the operator.
 type NodeDiskStateStatic map[string]jx.Raw
 
 func (s *NodeDiskStateStatic) init() NodeDiskStateStatic {
@@ -3415,30 +3413,30 @@ func (s *NodeDiskStateStatic) init() NodeDiskStateStatic {
 	return m
 }
 
-// A group of nodes that instances do not leave by themselves.
+// A group of nodes. Ganeti moves instances only within their group unless told otherwise.
 // Ref: #/definitions/NodeGroup
 type NodeGroup struct {
 	// The group's name.
 	Name string `json:"name"`
-	// UUIDs of its nodes. What counts is the group that each node names.
+	// UUIDs of its nodes. The group named in each node is authoritative.
 	Members  OptNilStringArray `json:"members"`
 	Ndparams PartialNDParams   `json:"ndparams"`
-	// Whether new instances may be placed here: gladly, only when other groups are full, or never.
+	// Whether new instances may be placed in this group: yes, only as a last resort, or never.
 	AllocPolicy NodeGroupAllocPolicy `json:"alloc_policy"`
 	Ipolicy     PartialIPolicy       `json:"ipolicy"`
 	// Parameters of the disks: by disk template, then parameter.
 	Diskparams NodeGroupDiskparams `json:"diskparams"`
-	// The networks the group is connected to and how, by network UUID.
+	// How the group is connected to its networks, by network UUID.
 	Networks NodeGroupNetworks `json:"networks"`
-	// State of the nodes' hypervisors as stated by the operator.
+	// State of the nodes' hypervisors, as set by the operator.
 	HvStateStatic OptNilNodeGroupHvStateStatic `json:"hv_state_static"`
-	// State of the nodes' storage as stated by the operator.
+	// State of the nodes' storage, as set by the operator.
 	DiskStateStatic OptNilNodeGroupDiskStateStatic `json:"disk_state_static"`
-	// When it was created.
+	// Creation time.
 	Ctime OptNilTime `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	Mtime OptNilTime `json:"mtime"`
-	// The UUID of the group; by custom also its key in the map it stands in.
+	// The UUID of the group, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the group.
 	SerialNo int64      `json:"serial_no"`
@@ -3585,7 +3583,7 @@ func (s *NodeGroup) SetTags(val OptNilTags) {
 	s.Tags = val
 }
 
-// Whether new instances may be placed here: gladly, only when other groups are full, or never.
+// Whether new instances may be placed in this group: yes, only as a last resort, or never.
 type NodeGroupAllocPolicy string
 
 const (
@@ -3634,7 +3632,7 @@ func (s *NodeGroupAllocPolicy) UnmarshalText(data []byte) error {
 	}
 }
 
-// State of the nodes' storage as stated by the operator.
+// State of the nodes' storage, as set by the operator.
 type NodeGroupDiskStateStatic map[string]jx.Raw
 
 func (s *NodeGroupDiskStateStatic) init() NodeGroupDiskStateStatic {
@@ -3658,7 +3656,7 @@ func (s *NodeGroupDiskparams) init() NodeGroupDiskparams {
 	return m
 }
 
-// State of the nodes' hypervisors as stated by the operator.
+// State of the nodes' hypervisors, as set by the operator.
 type NodeGroupHvStateStatic map[string]jx.Raw
 
 func (s *NodeGroupHvStateStatic) init() NodeGroupHvStateStatic {
@@ -3670,7 +3668,7 @@ func (s *NodeGroupHvStateStatic) init() NodeGroupHvStateStatic {
 	return m
 }
 
-// The networks the group is connected to and how, by network UUID.
+// How the group is connected to its networks, by network UUID.
 type NodeGroupNetworks map[string]PartialNICParams
 
 func (s *NodeGroupNetworks) init() NodeGroupNetworks {
@@ -3682,7 +3680,7 @@ func (s *NodeGroupNetworks) init() NodeGroupNetworks {
 	return m
 }
 
-// State of its hypervisors as stated by the operator.
+// State of the node's hypervisors, as set by the operator.
 type NodeHvStateStatic map[string]jx.Raw
 
 func (s *NodeHvStateStatic) init() NodeHvStateStatic {
@@ -5839,7 +5837,7 @@ func (o OptPartialBEParamsMinmem) Or(d PartialBEParamsMinmem) PartialBEParamsMin
 	return d
 }
 
-// Parameters, by name; the values are any JSON.
+// Parameters, by name; values can be any JSON.
 // Ref: #/definitions/Parameters
 type Parameters map[string]jx.Raw
 
@@ -5852,20 +5850,20 @@ func (s *Parameters) init() Parameters {
 	return m
 }
 
-// Backend parameters of an instance, those that differ from the level above.
+// Backend parameters of an instance that override the level above.
 // Ref: #/definitions/PartialBEParams
 type PartialBEParams struct {
-	// The least memory, in mebibytes; the file may have it as text with a unit.
+	// Minimum memory, in mebibytes; the file may have text with a unit instead.
 	Minmem OptPartialBEParamsMinmem `json:"minmem"`
-	// The most memory, in mebibytes; the file may have it as text with a unit.
+	// Maximum memory, in mebibytes; the file may have text with a unit instead.
 	Maxmem OptPartialBEParamsMaxmem `json:"maxmem"`
 	// How many virtual CPUs.
 	Vcpus OptNilInt64 `json:"vcpus"`
-	// Whether it counts when N+1 redundancy is computed.
+	// Whether the instance counts for N+1 redundancy.
 	AutoBalance OptNilBool `json:"auto_balance"`
-	// Whether it is never migrated live.
+	// Whether the instance always fails over instead of migrating live.
 	AlwaysFailover OptNilBool `json:"always_failover"`
-	// How many spindles it is reckoned to use.
+	// How many spindles the instance is estimated to use.
 	SpindleUse OptNilInt64 `json:"spindle_use"`
 }
 
@@ -5929,7 +5927,7 @@ func (s *PartialBEParams) SetSpindleUse(val OptNilInt64) {
 	s.SpindleUse = val
 }
 
-// The most memory, in mebibytes; the file may have it as text with a unit.
+// Maximum memory, in mebibytes; the file may have text with a unit instead.
 // PartialBEParamsMaxmem represents sum type.
 type PartialBEParamsMaxmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -6021,7 +6019,7 @@ func NewStringPartialBEParamsMaxmem(v string) PartialBEParamsMaxmem {
 	return s
 }
 
-// The least memory, in mebibytes; the file may have it as text with a unit.
+// Minimum memory, in mebibytes; the file may have text with a unit instead.
 // PartialBEParamsMinmem represents sum type.
 type PartialBEParamsMinmem struct {
 	// Type selects the active sum variant, switch on this field.
@@ -6113,16 +6111,16 @@ func NewStringPartialBEParamsMinmem(v string) PartialBEParamsMinmem {
 	return s
 }
 
-// What instances may look like, those that differ from the level above.
+// The instance policy: values that override the level above.
 // Ref: #/definitions/PartialIPolicy
 type PartialIPolicy struct {
-	// The ranges of sizes; an instance has to fit one of them.
+	// The ranges of sizes; an instance must fit into one of them.
 	Minmax OptNilISpecRangeArray `json:"minmax"`
-	// The size of an instance that says nothing else.
+	// The default size of an instance.
 	Std OptNilPartialISpec `json:"std"`
-	// How many spindles may be used for each one that there is.
+	// The allowed ratio of used spindles to existing ones.
 	SpindleMinusRatio OptNilFloat64 `json:"spindle-ratio"`
-	// How many virtual CPUs may be used for each one that there is.
+	// The allowed ratio of virtual CPUs to physical ones.
 	VcpuMinusRatio OptNilFloat64 `json:"vcpu-ratio"`
 	// The allowed disk templates.
 	DiskMinusTemplates OptNilDiskTemplateArray `json:"disk-templates"`
@@ -6178,7 +6176,7 @@ func (s *PartialIPolicy) SetDiskMinusTemplates(val OptNilDiskTemplateArray) {
 	s.DiskMinusTemplates = val
 }
 
-// The size of an instance, those that differ from the level above.
+// The size of an instance: values that override the level above.
 // Ref: #/definitions/PartialISpec
 type PartialISpec struct {
 	// Memory, in mebibytes.
@@ -6255,24 +6253,24 @@ func (s *PartialISpec) SetSpindleMinusUse(val OptNilInt64) {
 	s.SpindleMinusUse = val
 }
 
-// Parameters of a node, those that differ from the level above.
+// Parameters of a node that override the level above.
 // Ref: #/definitions/PartialNDParams
 type PartialNDParams struct {
 	// The program for out-of-band management (power, health); empty for none.
 	OobProgram OptNilString `json:"oob_program"`
-	// How many spindles it has.
+	// How many spindles the node has.
 	SpindleCount OptNilInt64 `json:"spindle_count"`
-	// Whether every disk has its physical volumes to itself.
+	// Whether each disk has its own physical volumes.
 	ExclusiveStorage OptNilBool `json:"exclusive_storage"`
 	// Whether Ganeti sets up an Open vSwitch.
 	Ovs OptNilBool `json:"ovs"`
-	// The name of that switch.
+	// The name of the Open vSwitch.
 	OvsName OptNilString `json:"ovs_name"`
-	// The network device it is connected to; empty for none.
+	// The network device of the Open vSwitch; empty for none.
 	OvsLink OptNilString `json:"ovs_link"`
-	// TCP port of its SSH daemon.
+	// TCP port of the node's SSH daemon.
 	SSHPort OptNilInt64 `json:"ssh_port"`
-	// Speed of its CPUs, relative to the others'.
+	// Speed of the node's CPUs, relative to other nodes.
 	CPUSpeed OptNilFloat64 `json:"cpu_speed"`
 }
 
@@ -6356,14 +6354,14 @@ func (s *PartialNDParams) SetCPUSpeed(val OptNilFloat64) {
 	s.CPUSpeed = val
 }
 
-// Parameters of a network interface, those that differ from the level above.
+// Parameters of a network interface that override the level above.
 // Ref: #/definitions/PartialNICParams
 type PartialNICParams struct {
-	// How it is connected.
+	// How the interface is connected.
 	Mode OptNilPartialNICParamsMode `json:"mode"`
-	// What it is connected to: bridge, switch or routing table.
+	// What the interface is connected to: a bridge, switch or routing table.
 	Link OptNilString `json:"link"`
-	// The VLANs it is in, in Open vSwitch mode; empty for none.
+	// The interface's VLANs in Open vSwitch mode; empty for none.
 	Vlan OptNilString `json:"vlan"`
 }
 
@@ -6397,7 +6395,7 @@ func (s *PartialNICParams) SetVlan(val OptNilString) {
 	s.Vlan = val
 }
 
-// How it is connected.
+// How the interface is connected.
 type PartialNICParamsMode string
 
 const (
@@ -6453,7 +6451,7 @@ func (s *PartialNICParamsMode) UnmarshalText(data []byte) error {
 	}
 }
 
-// One step of why something was done: who, why, when (nanoseconds since 1970).
+// One step of the reason for an action: who, why, and when (nanoseconds since 1970).
 // Ref: #/definitions/ReasonEntry
 type ReasonEntry struct {
 	V0 string
@@ -6495,7 +6493,7 @@ type Tags []string
 
 type Time float64
 
-// A range of user ids: the first, the last.
+// A range of user IDs: the first and the last.
 // Ref: #/definitions/UIDRange
 type UIDRange struct {
 	V0 int64

@@ -12,7 +12,7 @@ import (
 	"github.com/ogen-go/ogen/validate"
 )
 
-// What holds for the whole cluster.
+// Settings of the whole cluster.
 // Ref: #/definitions/Cluster
 type Cluster struct {
 	// State of the monitoring data collectors, by name. A collector without an entry is active every 5
@@ -20,12 +20,12 @@ type Cluster struct {
 	DataCollectors OptClusterDataCollectors `json:"data_collectors"`
 	// The hypervisors in use, the default one first.
 	EnabledHypervisors []Hypervisor `json:"enabled_hypervisors"`
-	// The cluster's own IP address, which moves with the master.
+	// The cluster's IP address, which moves with the master.
 	MasterIP string `json:"master_ip"`
-	// The master: UUID of its node.
+	// UUID of the master node.
 	MasterNode string `json:"master_node"`
-	// Sets of network interface parameters, by name. The set "default" holds for interfaces that do not
-	// say otherwise.
+	// Sets of network interface parameters, by name. The set "default" applies to interfaces unless they
+	// override it.
 	Nicparams OptClusterNicparams `json:"nicparams"`
 	// Serial number: counts the changes of the cluster.
 	SerialNo int64 `json:"serial_no"`
@@ -104,8 +104,8 @@ func (s *ClusterDataCollectors) init() ClusterDataCollectors {
 	return m
 }
 
-// Sets of network interface parameters, by name. The set "default" holds for interfaces that do not
-// say otherwise.
+// Sets of network interface parameters, by name. The set "default" applies to interfaces unless they
+// override it.
 type ClusterNicparams map[string]NICParams
 
 func (s *ClusterNicparams) init() ClusterNicparams {
@@ -117,7 +117,7 @@ func (s *ClusterNicparams) init() ClusterNicparams {
 	return m
 }
 
-// The whole of config.data.
+// The whole file config.data.
 // Ref: #/definitions/Config
 type Config struct {
 	Cluster Cluster `json:"cluster"`
@@ -127,8 +127,8 @@ type Config struct {
 	Instances OptConfigInstances `json:"instances"`
 	// The nodes, by UUID.
 	Nodes OptConfigNodes `json:"nodes"`
-	// Version of the layout: major * 1000000 + minor * 10000 + revision, 3000000 for Ganeti 3.0. The
-	// answer to a ping.
+	// Version of the layout: major * 1000000 + minor * 10000 + revision, so 3000000 for Ganeti 3.0. It is
+	// the answer to a ping.
 	Version int64 `json:"version"`
 }
 
@@ -221,10 +221,10 @@ func (s *ConfigNodes) init() ConfigNodes {
 // State of one monitoring data collector.
 // Ref: #/definitions/DataCollector
 type DataCollector struct {
-	// Whether it collects.
+	// Whether the collector is active.
 	Active bool `json:"active"`
-	// Time between two collections, in microseconds. A whole number of any size; one with a fraction is
-	// rounded like every integer.
+	// Time between two collections, in microseconds. A whole number of any size; a fraction is rounded as
+	// for every integer.
 	Interval float64 `json:"interval"`
 }
 
@@ -248,15 +248,15 @@ func (s *DataCollector) SetInterval(val float64) {
 	s.Interval = val
 }
 
-// A disk of an instance, or a part of one.
+// A disk of an instance, or a child of one.
 // Ref: #/definitions/Disk
 type Disk struct {
-	// The disks it is made of: data and metadata volume of a drbd disk.
+	// The disks that it consists of: the data and metadata volumes of a drbd disk.
 	Children OptNilDiskArray `json:"children"`
-	// Kind of disk. Present together with logical_id only.
+	// Kind of disk. Present only together with logical_id.
 	DevType OptNilDiskDevType `json:"dev_type"`
-	// What identifies it to its storage, by dev_type: a DRBDLogicalID, PlainLogicalID, FileLogicalID,
-	// BlockdevLogicalID or ExternalLogicalID. Present together with dev_type only.
+	// What identifies the disk in its storage, by dev_type: a DRBDLogicalID, PlainLogicalID,
+	// FileLogicalID, BlockdevLogicalID or ExternalLogicalID. Present only together with dev_type.
 	LogicalID OptNilLogicalID `json:"logical_id"`
 }
 
@@ -290,7 +290,7 @@ func (s *Disk) SetLogicalID(val OptNilLogicalID) {
 	s.LogicalID = val
 }
 
-// Kind of disk. Present together with logical_id only.
+// Kind of disk. Present only together with logical_id.
 type DiskDevType string
 
 const (
@@ -448,17 +448,17 @@ func (s *Hypervisor) UnmarshalText(data []byte) error {
 // A virtual machine.
 // Ref: #/definitions/Instance
 type Instance struct {
-	// UUIDs of its disks, in the order the instance sees them.
+	// UUIDs of its disks, in the order in which the instance sees them.
 	Disks OptNilStringArray `json:"disks"`
 	// The instance's name, fully qualified.
 	Name OptNilString `json:"name"`
 	// Its network interfaces.
 	Nics OptNilNICArray `json:"nics"`
-	// UUID of the node that runs it.
+	// UUID of its primary node, which runs it.
 	PrimaryNode OptNilString `json:"primary_node"`
 	// Serial number: counts the changes of the instance.
 	SerialNo int64 `json:"serial_no"`
-	// The UUID of the instance; by custom also its key in the map it stands in.
+	// The UUID of the instance, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 }
 
@@ -522,8 +522,8 @@ func (s *Instance) SetUUID(val string) {
 	s.UUID = val
 }
 
-// What identifies a disk to its storage. The tuple of a drbd disk in full; of every other dev_type
-// just the first two elements, with the meanings that LogicalIDByType refers to.
+// What identifies a disk in its storage. This is the complete tuple of a drbd disk; for every other
+// dev_type only the first two elements exist, with the meanings that LogicalIDByType refers to.
 // Ref: #/definitions/LogicalID
 type LogicalID struct {
 	First  string
@@ -597,7 +597,7 @@ func (s *LogicalID) SetSecret(val string) {
 // A network interface of an instance.
 // Ref: #/definitions/NIC
 type NIC struct {
-	// IP address; none when it is not known to Ganeti.
+	// IP address; none if Ganeti does not know it.
 	IP        OptNilString     `json:"ip"`
 	Nicparams PartialNICParams `json:"nicparams"`
 }
@@ -622,10 +622,10 @@ func (s *NIC) SetNicparams(val PartialNICParams) {
 	s.Nicparams = val
 }
 
-// Parameters of a network interface, all of them.
+// All parameters of a network interface.
 // Ref: #/definitions/NICParams
 type NICParams struct {
-	// What it is connected to: bridge, switch or routing table.
+	// What the interface is connected to: a bridge, switch or routing table.
 	Link string `json:"link"`
 }
 
@@ -642,19 +642,19 @@ func (s *NICParams) SetLink(val string) {
 // A machine of the cluster.
 // Ref: #/definitions/Node
 type Node struct {
-	// Whether it takes no new instances.
+	// Whether the node is drained: it gets no new instances.
 	Drained bool `json:"drained"`
-	// Whether it keeps a copy of the configuration and may become master.
+	// Whether the node is a master candidate: it has a copy of the configuration and may become master.
 	MasterCandidate bool `json:"master_candidate"`
 	// The node's name, fully qualified.
 	Name string `json:"name"`
-	// Whether it is out of service.
+	// Whether the node is offline.
 	Offline bool `json:"offline"`
-	// The address that nodes are managed by.
+	// The primary IP address, which Ganeti uses to manage the node.
 	PrimaryIP string `json:"primary_ip"`
 	// Serial number: counts the changes of the node.
 	SerialNo int64 `json:"serial_no"`
-	// The UUID of the node; by custom also its key in the map it stands in.
+	// The UUID of the node, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 }
 
@@ -1366,10 +1366,10 @@ func (o OptNilStringArray) Or(d []string) []string {
 	return d
 }
 
-// Parameters of a network interface, those that differ from the level above.
+// Parameters of a network interface that override the level above.
 // Ref: #/definitions/PartialNICParams
 type PartialNICParams struct {
-	// What it is connected to: bridge, switch or routing table.
+	// What the interface is connected to: a bridge, switch or routing table.
 	Link OptNilString `json:"link"`
 }
 

@@ -18,14 +18,14 @@ import (
 
 // Instance is a virtual machine.
 type Instance struct {
-	// Whether it is still being created: then uuid and serial_no are all that it needs to have.
-	// Any value but true means the same as no such member.
+	// Whether the object is still being created. It then needs only uuid and serial_no. Any
+	// value but true means that it is complete.
 	Forthcoming bool `json:"forthcoming,omitzero"`
 	// The instance's name, fully qualified.
 	Name string `json:"name"`
-	// UUID of the node that runs it.
+	// UUID of its primary node, which runs it.
 	PrimaryNode string `json:"primary_node"`
-	// The operating system it was installed with, as "definition+variant".
+	// The operating system that it was installed with, as "definition+variant".
 	OS string `json:"os"`
 	// The hypervisor that runs it.
 	Hypervisor Hypervisor `json:"hypervisor,omitzero"`
@@ -35,29 +35,30 @@ type Instance struct {
 	BEParams PartialBEParams `json:"beparams"`
 	// Parameters of the operating system, where they differ from the cluster's.
 	OSParams map[string]string `json:"osparams"`
-	// Such parameters whose values are private. They are in clear in the file and in answers.
+	// Private parameters of the operating systems. They are in clear text in the file and in
+	// answers.
 	OSParamsPrivate map[string]string `json:"osparams_private"`
-	// Whether it should run: up; down; or offline, which is down with nothing reserved for it.
+	// Whether it should run: up, down, or offline (down, with no resources reserved).
 	AdminState AdminState `json:"admin_state,omitzero"`
-	// Who wanted that state: an administrator or the instance's user.
+	// Who set that state: an administrator or the instance's user.
 	AdminStateSource AdminStateSource `json:"admin_state_source,omitzero"`
 	// Its network interfaces.
 	NICs []NIC `json:"nics"`
-	// UUIDs of its disks, in the order the instance sees them.
+	// UUIDs of its disks, in the order in which the instance sees them.
 	Disks []string `json:"disks"`
 	// Whether its disks should be active on their nodes.
 	DisksActive bool `json:"disks_active"`
 	// TCP port of its console; none for most hypervisors.
 	NetworkPort *int64 `json:"network_port,omitzero"`
-	// When it was created.
+	// Creation time.
 	CTime Time `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	MTime Time `json:"mtime"`
-	// The UUID of the instance; by custom also its key in the map it stands in.
+	// The UUID of the instance, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the instance.
 	SerialNo int64 `json:"serial_no"`
-	// Its tags. A set: order and repetition mean nothing.
+	// Its tags. A set: order and duplicates do not matter.
 	Tags []string `json:"tags"`
 }
 
@@ -74,20 +75,19 @@ const (
 	HypervisorFake   Hypervisor = "fake"
 )
 
-// PartialBEParams are backend parameters of an instance, those that differ from the level
-// above.
+// PartialBEParams are backend parameters of an instance that override the level above.
 type PartialBEParams struct {
-	// The least memory, in mebibytes; the file may have it as text with a unit.
+	// Minimum memory, in mebibytes; the file may have text with a unit instead.
 	MinMem *int64 `json:"minmem,omitzero"`
-	// The most memory, in mebibytes; the file may have it as text with a unit.
+	// Maximum memory, in mebibytes; the file may have text with a unit instead.
 	MaxMem *int64 `json:"maxmem,omitzero"`
 	// How many virtual CPUs.
 	VCPUs *int64 `json:"vcpus,omitzero"`
-	// Whether it counts when N+1 redundancy is computed.
+	// Whether the instance counts for N+1 redundancy.
 	AutoBalance *bool `json:"auto_balance,omitzero"`
-	// Whether it is never migrated live.
+	// Whether the instance always fails over instead of migrating live.
 	AlwaysFailover *bool `json:"always_failover,omitzero"`
-	// How many spindles it is reckoned to use.
+	// How many spindles the instance is estimated to use.
 	SpindleUse *int64 `json:"spindle_use,omitzero"`
 }
 
@@ -114,9 +114,9 @@ const (
 type NIC struct {
 	// MAC address.
 	MAC string `json:"mac"`
-	// IP address; none when it is not known to Ganeti.
+	// IP address; none if Ganeti does not know it.
 	IP string `json:"ip,omitzero"`
-	// Parameters of a network interface, those that differ from the level above.
+	// Parameters of a network interface that override the level above.
 	NICParams PartialNICParams `json:"nicparams"`
 	// UUID of its network, if any.
 	Network string `json:"network,omitzero"`
@@ -126,14 +126,13 @@ type NIC struct {
 	UUID string `json:"uuid"`
 }
 
-// PartialNICParams are parameters of a network interface, those that differ from the level
-// above.
+// PartialNICParams are parameters of a network interface that override the level above.
 type PartialNICParams struct {
-	// How it is connected.
+	// How the interface is connected.
 	Mode NICMode `json:"mode,omitzero"`
-	// What it is connected to: bridge, switch or routing table.
+	// What the interface is connected to: a bridge, switch or routing table.
 	Link *string `json:"link,omitzero"`
-	// The VLANs it is in, in Open vSwitch mode; empty for none.
+	// The interface's VLANs in Open vSwitch mode; empty for none.
 	VLAN *string `json:"vlan,omitzero"`
 }
 
@@ -155,40 +154,40 @@ type Time float64
 // the times of this century.
 func (t Time) Time() time.Time { return time.UnixMicro(int64(math.Round(float64(t) * 1e6))) }
 
-// Disk is a disk of an instance, or a part of one.
+// Disk is a disk of an instance, or a child of one.
 type Disk struct {
-	// Whether it is still being created: then uuid and serial_no are all that it needs to have.
-	// Any value but true means the same as no such member.
+	// Whether the object is still being created. It then needs only uuid and serial_no. Any
+	// value but true means that it is complete.
 	Forthcoming bool `json:"forthcoming,omitzero"`
-	// What identifies it to its storage, by dev_type: a DRBDLogicalID, PlainLogicalID,
-	// FileLogicalID, BlockdevLogicalID or ExternalLogicalID. Present together with dev_type
-	// only.
+	// What identifies the disk in its storage, by dev_type: a DRBDLogicalID, PlainLogicalID,
+	// FileLogicalID, BlockdevLogicalID or ExternalLogicalID. Present only together with
+	// dev_type.
 	LogicalID json.RawMessage `json:"logical_id,omitzero"`
-	// Kind of disk. Present together with logical_id only.
+	// Kind of disk. Present only together with logical_id.
 	DevType DiskTemplate `json:"dev_type,omitzero"`
-	// The disks it is made of: data and metadata volume of a drbd disk.
+	// The disks that it consists of: the data and metadata volumes of a drbd disk.
 	Children []Disk `json:"children"`
-	// UUIDs of the nodes it is on.
+	// UUIDs of the nodes that hold it.
 	Nodes []string `json:"nodes"`
-	// The name the instance knows it by, as "disk/0".
+	// Its name within the instance, for example "disk/0".
 	IVName string `json:"iv_name"`
 	// Size, in mebibytes.
 	Size int64 `json:"size"`
-	// Access: read-only or read-write.
+	// Access mode: read-only or read-write.
 	Mode DiskMode `json:"mode"`
 	// The disk's name, if any.
 	Name string `json:"name,omitzero"`
-	// How many spindles it takes, where that is counted.
+	// How many spindles it uses, if Ganeti counts them.
 	Spindles *int64 `json:"spindles,omitzero"`
 	// Parameters of the disk, where they differ from the cluster's.
 	Params map[string]any `json:"params,omitzero"`
-	// The UUID of the disk; by custom also its key in the map it stands in.
+	// The UUID of the disk, normally also its key in the map that contains it.
 	UUID string `json:"uuid"`
 	// Serial number: counts the changes of the disk.
 	SerialNo int64 `json:"serial_no"`
-	// When it was created.
+	// Creation time.
 	CTime Time `json:"ctime"`
-	// When it was last changed.
+	// Time of the last change.
 	MTime Time `json:"mtime"`
 }
 
@@ -216,7 +215,7 @@ const (
 	DiskModeReadWrite DiskMode = "rw"
 )
 
-// DRBDLogicalID is the logical_id of a disk with dev_type drbd, which two nodes mirror.
+// DRBDLogicalID is the logical_id of a disk with dev_type drbd, mirrored on two nodes.
 type DRBDLogicalID struct {
 	// UUID of node A.
 	NodeA string
@@ -276,7 +275,7 @@ func (t *PlainLogicalID) UnmarshalJSON(data []byte) error {
 
 // FileLogicalID is the logical_id of a disk with dev_type file, sharedfile or gluster.
 type FileLogicalID struct {
-	// How a file based disk is made a device.
+	// The driver that turns a file-based disk into a device.
 	Driver FileDriver
 	// Path of the file.
 	Path string
@@ -299,7 +298,7 @@ func (t *FileLogicalID) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// FileDriver is how a file based disk is made a device.
+// FileDriver is the driver that turns a file-based disk into a device.
 type FileDriver string
 
 // The values of FileDriver.
@@ -309,8 +308,7 @@ const (
 	FileDriverBlktap2 FileDriver = "blktap2"
 )
 
-// BlockdevLogicalID is the logical_id of a disk with dev_type blockdev, a device that was
-// there before.
+// BlockdevLogicalID is the logical_id of a disk with dev_type blockdev, an existing device.
 type BlockdevLogicalID struct {
 	// Always "manual".
 	Driver string
@@ -339,7 +337,7 @@ func (t *BlockdevLogicalID) UnmarshalJSON(data []byte) error {
 type ExternalLogicalID struct {
 	// "rbd", or the provider of external storage.
 	Provider string
-	// The image, or the disk's name with the provider.
+	// The image, or the disk's name at the provider.
 	Name string
 }
 

@@ -4,59 +4,59 @@ package wire
 
 // Datagrams.
 const (
-	// Magic: The four bytes in front of every datagram's envelope.
+	// Magic: The four bytes before the envelope of every datagram.
 	// Ganeti calls it CONFD_MAGIC_FOURCC.
 	Magic = "plj0"
 	// ProtocolVersion: The value of protocol in requests and replies.
 	// Ganeti calls it CONFD_PROTOCOL_VERSION.
 	ProtocolVersion = 1
-	// DefaultPort: The UDP port when neither an option nor the services database names one.
+	// DefaultPort: The UDP port, unless an option or the services database sets one.
 	// Ganeti calls it DEFAULT_CONFD_PORT.
 	DefaultPort = 1814
-	// ServiceName: The daemon's name in the services database, on the process list and in the log.
+	// ServiceName: The daemon's name in the services database, in the process list and in the log.
 	// Ganeti calls it CONFD.
 	ServiceName = "ganeti-confd"
-	// MaxDatagramSize: The largest datagram, in bytes and with the magic, that clients and daemon read and write.
+	// MaxDatagramSize: The largest datagram that clients and daemon read and write, in bytes, including the magic.
 	// Ganeti calls it MAX_UDP_DATA_SIZE.
 	MaxDatagramSize = 61440
-	// MaxListElements: How many elements the lists in a request have together, at most: more addresses than fit into a datagram, and more fields than a reply has room for. The first eight members of objects are free, each one more counts as four elements. A request with more is met with silence.
+	// MaxListElements: How many elements the lists in a request may have together: more addresses than fit into a datagram, and more fields than fit into a reply. The first eight members of objects are free, each further one counts as four elements. A request with more gets no reply.
 	MaxListElements = 4000
-	// ClockSkew: How far a request's timestamp may be from the daemon's clock, in seconds, either way and inclusive.
+	// ClockSkew: How far a request's timestamp may be before or after the daemon's clock, in seconds, inclusive.
 	// Ganeti calls it CONFD_MAX_CLOCK_SKEW.
 	ClockSkew = 300
 )
 
 // Clients.
 const (
-	// DefaultCoverage: How many master candidates a client asks when not told otherwise.
+	// DefaultCoverage: How many master candidates a client asks by default.
 	// Ganeti calls it CONFD_DEFAULT_REQ_COVERAGE.
 	DefaultCoverage = 6
-	// ExpireTimeout: How long a client waits for replies to a request, in seconds.
+	// ExpireTimeout: How long a client waits for replies to a request by default, in seconds.
 	// Ganeti calls it CONFD_CLIENT_EXPIRE_TIMEOUT.
 	ExpireTimeout = 10
 )
 
 // Configuration file.
 const (
-	// ModernVersion: The first version of the configuration's layout that is answered in the dialect of Ganeti 3.0; earlier ones are answered in the dialect of Ganeti 2.6.
+	// ModernVersion: The first layout version of a configuration that is answered in the dialect of Ganeti 3.0; older ones are answered in the dialect of Ganeti 2.6.
 	ModernVersion = 2070000
-	// ConfigLevels: How many levels of objects and arrays a configuration has at most, the root being the first. Ganeti's have ten. A file with more is refused.
+	// ConfigLevels: How deeply objects and arrays may be nested in a configuration; the root is level one. Ganeti's files have ten levels. A deeper file is refused.
 	ConfigLevels = 24
-	// ConfigShares: How many times as many disks and DRBD devices all instances may have together as there are. In a cluster each belongs to one instance, once. A file with more is refused.
+	// ConfigShares: How many times the number of disks and DRBD devices in the file all instances together may have. In a cluster each belongs to one instance, once. A file with more is refused.
 	ConfigShares = 3
-	// ConfigObjects: How many objects a configuration may have, whatever its size.
+	// ConfigObjects: How many objects any configuration may have, whatever its size.
 	ConfigObjects = 4096
-	// ConfigObjectSize: How many bytes of the file there are for each object beyond those, at least, counted up to that object. Ganeti's have 140 or more on average. A file with more objects is refused.
+	// ConfigObjectSize: One more object is allowed for each this many bytes of the file before it. Ganeti's files have 140 or more on average. A file with more objects is refused.
 	ConfigObjectSize = 32
-	// ConfigElements: How many commas a configuration may have, whatever its size: one follows each member and element but the last.
+	// ConfigElements: How many commas any configuration may have, whatever its size: one follows each member and element except the last.
 	ConfigElements = 65536
-	// ConfigElementSize: How many bytes of the file there are for each comma beyond those, at least, counted up to there. Ganeti's have 27 or more on average. A file with more is refused.
+	// ConfigElementSize: One more comma is allowed for each this many bytes of the file before it. Ganeti's files have 27 or more on average. A file with more commas is refused.
 	ConfigElementSize = 8
-	// ConfigGrowth: How many times its size a text may take in another form: a file of Ganeti before 2.16 in the present layout, where texts are repeated, beside 256 kB that are free, and in canonical form an object of 4 kB or more. What takes more is refused.
+	// ConfigGrowth: How many times a text may grow by conversion: a file of Ganeti before 2.16 in the present layout, which repeats texts (256 kB of growth are always allowed), and an object of 4 kB or more in canonical form. Larger results are refused.
 	ConfigGrowth = 4
-	// ReloadInterval: The longest pause after a load of the configuration file, unless it has kept changing for a while, in seconds. After a load that costs little the pause is shorter.
+	// ReloadInterval: The longest pause after loading the configuration file, in seconds, unless it has kept changing for a while. After a quick load the pause is shorter.
 	ReloadInterval = 1
-	// PollInterval: How often the configuration file is looked at without having been told of a change, in seconds; Ganeti's own daemon takes 17.
+	// PollInterval: How often the configuration file is checked without notice of a change, in seconds; for Ganeti's own daemon it is 17.
 	// Ganeti calls it CONFD_CONFIG_RELOAD_TIMEOUT.
 	PollInterval = 1
 )
@@ -72,7 +72,7 @@ const (
 	// RequestNodePIPByInstanceIP: The primary IP of the node that runs the instance with an address.
 	// Ganeti calls it CONFD_REQ_NODE_PIP_BY_INSTANCE_IP.
 	RequestNodePIPByInstanceIP RequestType = 2
-	// RequestClusterMaster: The cluster's master: its node name, or the fields asked for.
+	// RequestClusterMaster: The cluster's master: its node name, or the requested fields.
 	// Ganeti calls it CONFD_REQ_CLUSTER_MASTER.
 	RequestClusterMaster RequestType = 3
 	// RequestNodePIPList: The primary IPs of all nodes.
@@ -119,7 +119,7 @@ var RequestWords = [...]string{
 
 // Reply statuses.
 const (
-	// StatusOK: The answer is what was asked for.
+	// StatusOK: The answer is valid.
 	// Ganeti calls it CONFD_REPL_STATUS_OK.
 	StatusOK Status = 0
 	// StatusError: The answer is an error text or an error code.
@@ -138,7 +138,7 @@ const (
 	// NodeRoleCandidate: A master candidate.
 	// Ganeti calls it CONFD_NODE_ROLE_CANDIDATE.
 	NodeRoleCandidate = 1
-	// NodeRoleOffline: A node marked offline. A watcher that reads it as its own role stops every instance.
+	// NodeRoleOffline: A node marked offline. A watcher that gets this as its own node's role stops every instance.
 	// Ganeti calls it CONFD_NODE_ROLE_OFFLINE.
 	NodeRoleOffline = 2
 	// NodeRoleDrained: A node that is being emptied.
@@ -154,7 +154,7 @@ const (
 	// ErrorUnknownEntry: No instance has the address asked for.
 	// Ganeti calls it CONFD_ERROR_UNKNOWN_ENTRY.
 	ErrorUnknownEntry = 0
-	// ErrorInternal: The daemon could not make an answer. Ganeti 3.0 never sends it.
+	// ErrorInternal: The daemon could not build an answer. Ganeti 3.0 never sends it.
 	// Ganeti calls it CONFD_ERROR_INTERNAL.
 	ErrorInternal = 1
 	// ErrorArgument: The query has the wrong form for its request type, or its pointer leads nowhere.
@@ -164,10 +164,10 @@ const (
 
 // Error codes of Ganeti 2.6.
 const (
-	// ClassicErrorUnknownEntry: No node has the name, or no instance the address, that was asked for.
+	// ClassicErrorUnknownEntry: No node has the requested name, or no instance the requested address.
 	// Ganeti calls it CONFD_ERROR_UNKNOWN_ENTRY.
 	ClassicErrorUnknownEntry = 1
-	// ClassicErrorInternal: The instance's node or the address of that is not known.
+	// ClassicErrorInternal: The instance's node, or that node's address, is unknown.
 	// Ganeti calls it CONFD_ERROR_INTERNAL.
 	ClassicErrorInternal = 2
 	// ClassicErrorArgument: The query has the wrong form for its request type.
@@ -183,10 +183,10 @@ const (
 	// ParameterIP: One instance address.
 	// Ganeti calls it CONFD_REQQ_IP.
 	ParameterIP = "1"
-	// ParameterIPList: Several instance addresses.
+	// ParameterIPList: A list of instance addresses.
 	// Ganeti calls it CONFD_REQQ_IPLIST.
 	ParameterIPList = "2"
-	// ParameterFields: The wanted fields of the cluster master.
+	// ParameterFields: The requested fields of the cluster master.
 	// Ganeti calls it CONFD_REQQ_FIELDS.
 	ParameterFields = "3"
 )

@@ -111,9 +111,9 @@ type ClassicReply struct {
 	// The protocol version, 1.
 	Protocol int64  `json:"protocol"`
 	Status   Status `json:"status"`
-	// What was asked for, or what was wrong. No such member means null.
+	// The answer, or an error. Absent means null.
 	Answer jx.Raw `json:"answer"`
-	// The serial number of the configuration: how often the file was written. No such member means null.
+	// The serial number of the configuration: how often the file was written. Absent means null.
 	Serial OptInt64 `json:"serial"`
 }
 
@@ -157,15 +157,15 @@ func (s *ClassicReply) SetSerial(val OptInt64) {
 	s.Serial = val
 }
 
-// A question in the dialect of Ganeti 2.6. No members beside these are allowed.
+// A request in the dialect of Ganeti 2.6. No other members are allowed.
 // Ref: #/definitions/ClassicRequest
 type ClassicRequest struct {
 	// The protocol version.
 	Protocol ClassicRequestProtocol `json:"protocol"`
 	Type     RequestType            `json:"type"`
-	// As in a Request, but in ASCII and not empty.
+	// As in a Request, but ASCII and not empty.
 	Rsalt string `json:"rsalt"`
-	// What the question is about: any JSON. Which kinds a request type takes is in README.md.
+	// What the request is about: any JSON. README.md says which kinds each request type accepts.
 	Query jx.Raw `json:"query"`
 }
 
@@ -226,7 +226,7 @@ func (ClassicRequestProtocol) AllValues() []ClassicRequestProtocol {
 // The state of one monitoring data collector.
 // Ref: #/definitions/DataCollector
 type DataCollector struct {
-	// Whether it collects.
+	// Whether the collector is active.
 	Active bool `json:"active"`
 	// Time between two collections, in microseconds.
 	Interval int64 `json:"interval"`
@@ -265,17 +265,17 @@ func (s *DataCollectors) init() DataCollectors {
 	return m
 }
 
-// The signed outer object of every datagram, in both directions. Members may come in any order;
-// members beside these three are ignored.
+// The signed outer object of every datagram, in both directions. Members may come in any order; other
+// members are ignored.
 // Ref: #/definitions/Envelope
 type Envelope struct {
 	// The JSON text of a Request or a Reply.
 	Msg string `json:"msg"`
-	// In a request the sender's clock: seconds since 1970 as a decimal integer. In a reply the rsalt of
-	// the request it answers.
+	// In a request: the sender's clock, in seconds since 1970, as a decimal integer. In a reply: the rsalt
+	// of the request.
 	Salt string `json:"salt"`
-	// HMAC-SHA1, keyed with all bytes of the cluster's hmac.key, over the UTF-8 text of salt followed by
-	// msg: 40 hexadecimal digits in either case.
+	// HMAC-SHA1, keyed with all bytes of the cluster's hmac.key, of the UTF-8 text of salt followed by
+	// msg: 40 hexadecimal digits, upper or lower case.
 	Hmac string `json:"hmac"`
 }
 
@@ -309,8 +309,8 @@ func (s *Envelope) SetHmac(val string) {
 	s.Hmac = val
 }
 
-// A field of the cluster master, as the integer of Ganeti 2.10 and later or the text of the releases
-// before.
+// A field of the cluster master: an integer as in Ganeti 2.10 and later, or text as in earlier
+// releases.
 // Ref: #/definitions/MasterField
 // MasterField represents sum type.
 type MasterField struct {
@@ -396,7 +396,7 @@ func (MasterFieldCode) AllValues() []MasterFieldCode {
 	}
 }
 
-// A field of the cluster master as text, with the digits of the integer codes.
+// A field of the cluster master as text: the digits of the integer code.
 // Ref: #/definitions/MasterFieldText
 type MasterFieldText string
 
@@ -446,9 +446,9 @@ func (s *MasterFieldText) UnmarshalText(data []byte) error {
 	}
 }
 
-// The messages of the confd protocol. A datagram is the four magic bytes followed by one Envelope; the
-// Envelope's msg is the JSON text of a Request (to the daemon) or of a Reply (from it). Sizes, timers
-// and codes are in constants.json, the shape of each request type's answer is in answers.json.
+// The messages of the confd protocol. A datagram is the four magic bytes followed by one Envelope; its
+// msg is the JSON text of a Request (to the daemon) or a Reply (from it). constants.json has sizes,
+// times and codes; answers.json has the shape of the answer to each request type.
 type Messages struct {
 	Envelope            OptEnvelope            `json:"envelope"`
 	Request             OptRequest             `json:"request"`
@@ -562,7 +562,7 @@ func (s *Messages) SetDataCollectors(val OptDataCollectors) {
 	s.DataCollectors = val
 }
 
-// Whether the node of a DRBD minor is its instance's primary node.
+// Whether the node of a DRBD minor is its instance's primary or secondary node.
 // Ref: #/definitions/MinorRole
 type MinorRole string
 
@@ -709,8 +709,8 @@ func NewInt64NodeIPAnswerAnswer(v int64) NodeIPAnswerAnswer {
 	return s
 }
 
-// The instances of a node (request type 8): those it is primary for, then those it is the DRBD
-// secondary of; whole instance objects of config.json.
+// The instances of a node (request type 8): those it is primary for, then those it is DRBD secondary
+// for; complete instance objects of config.json.
 // Ref: #/definitions/NodeInstances
 type NodeInstances struct {
 	Primary   []jx.Raw
@@ -1565,8 +1565,8 @@ func (o OptRequest) Or(d Request) Request {
 	return d
 }
 
-// What the question is about: nothing (null, or no such member), a name, address, link or pointer as
-// text, or several parameters in an object. Which of them a request type takes is in README.md.
+// What the request is about: nothing (null or absent), a name, address, link or pointer as text, or
+// several parameters in an object. README.md says which of them each request type accepts.
 // Ref: #/definitions/Query
 // Query represents sum type.
 type Query struct {
@@ -1659,18 +1659,18 @@ func NewQueryParametersQuery(v QueryParameters) Query {
 	return s
 }
 
-// The parameters of a query in its object form. No members beside these are allowed.
+// The parameters of a query in object form. No other members are allowed.
 // Ref: #/definitions/QueryParameters
 type QueryParameters struct {
-	// The link (bridge or routing table) that the addresses belong to; the cluster's default link when
-	// absent or null.
+	// The link (bridge or routing table) of the addresses; default, if absent or null: the cluster's
+	// default link.
 	Link OptNilString `json:"0"`
-	// One instance address. It goes before the list.
+	// One instance address. If present, the list is ignored.
 	IP OptNilString `json:"1"`
-	// Several instance addresses; absent or null is an empty list.
+	// A list of instance addresses; absent or null means an empty list.
 	IPList OptNilStringArray `json:"2"`
-	// The wanted fields of the cluster master, in the order of the answer; absent or null is an empty
-	// list.
+	// The requested fields of the cluster master, in the order of the answer; absent or null means an
+	// empty list.
 	Fields OptNilMasterFieldArray `json:"3"`
 }
 
@@ -1720,11 +1720,10 @@ type Reply struct {
 	// The protocol version, 1.
 	Protocol int64  `json:"protocol"`
 	Status   Status `json:"status"`
-	// What was asked for, or what was wrong: an error text or an error code. answers.json has the shape
-	// for each request type.
+	// The answer, or an error text or error code. answers.json has the shape for each request type.
 	Answer jx.Raw `json:"answer"`
-	// The serial number of what was asked about (the cluster, a node or an instance). Of two differing
-	// answers the one with the higher serial is the newer. 0 in a ping's and in every error's reply.
+	// The serial number of the object asked about (the cluster, a node or an instance). If two answers
+	// differ, the one with the higher serial number is newer. 0 in the reply to a ping and in every error.
 	Serial int64 `json:"serial"`
 }
 
@@ -1768,14 +1767,14 @@ func (s *Reply) SetSerial(val int64) {
 	s.Serial = val
 }
 
-// A question. No members beside these are allowed.
+// A request. No other members are allowed.
 // Ref: #/definitions/Request
 type Request struct {
 	// The protocol version, 1. The daemon of Ganeti 3.0 does not compare it.
 	Protocol int64       `json:"protocol"`
 	Type     RequestType `json:"type"`
-	// Text chosen by the client, a random UUID by custom. It comes back as the salt of the reply, which
-	// ties the reply to this request.
+	// Text chosen by the client, usually a random UUID. It comes back as the salt of the reply, which ties
+	// the reply to this request.
 	Rsalt string   `json:"rsalt"`
 	Query OptQuery `json:"query"`
 }
@@ -1820,7 +1819,7 @@ func (s *Request) SetQuery(val OptQuery) {
 	s.Query = val
 }
 
-// What is asked for; constants.json names the values.
+// The type of a request; constants.json names the values.
 // Ref: #/definitions/RequestType
 type RequestType int32
 
@@ -1857,7 +1856,7 @@ func (RequestType) AllValues() []RequestType {
 	}
 }
 
-// How a request went; constants.json names the values.
+// The result of a request; constants.json names the values.
 // Ref: #/definitions/Status
 type Status int32
 
