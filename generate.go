@@ -9,8 +9,6 @@ package gntconfd
 //go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go spec/wire.json
 //go:generate go run ./internal/specgen tuples -target gen/wire/messages_gen.go spec/wire.json
 //go:generate go run ./internal/specgen buffer -package wire -type Envelope -target gen/wire/envelope_gen.go spec/wire.json
-//go:generate go tool jschemagen -loglevel error -package config -typename Config -target gen/config/config_gen.go spec/config.json
-//go:generate go run ./internal/specgen tuples -target gen/config/config_gen.go spec/config.json
 //go:generate go run ./internal/specgen index -target gen/index/index.schema.json spec/config.json
 //go:generate go tool jschemagen -loglevel error -package index -typename Config -target gen/index/index_gen.go gen/index/index.schema.json
 //go:generate go run ./internal/specgen tuples -target gen/index/index_gen.go spec/config.json
@@ -19,6 +17,5 @@ package gntconfd
 //go:generate go run ./internal/specgen forms -target gen/form/form_gen.go spec/config.json spec/classic.json
 //go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json
 //go:generate go run ./internal/specgen doc -package wire -target gen/wire/doc_gen.go "has the messages of the confd protocol and its constants: codecs made from spec/wire.json, constants from spec/constants.json."
-//go:generate go run ./internal/specgen doc -package config -target gen/config/doc_gen.go "has codecs of the whole configuration file, made from spec/config.json."
 //go:generate go run ./internal/specgen doc -package index -target gen/index/doc_gen.go "has codecs of those members of the configuration file that the daemon indexes, made from spec/config.json. They skip all others."
 //go:generate go run ./internal/specgen doc -package classic -target gen/classic/doc_gen.go "has codecs of what older releases wrote differently into the configuration file, made from spec/classic.json. They keep all other members as they are."

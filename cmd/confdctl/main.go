@@ -20,6 +20,7 @@ import (
 	"gntconfd/cmd/confdctl/demonstrate"
 	"gntconfd/cmd/confdctl/measure"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/cmd/confdctl/validate"
 	"gntconfd/internal/terminal"
 )
 
@@ -57,6 +58,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	report(stderr, err)
 	switch {
 	case ask.IsStatus(err), errors.As(err, new(show.Missing)):
+		return exitStatus
+	case errors.Is(err, validate.ErrRefused):
 		return exitStatus
 	case errors.Is(err, client.ErrNoReply):
 		return exitNoReply
@@ -142,7 +145,7 @@ different answers, or with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency()} {
+	for _, command := range []*cobra.Command{ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), validate.New()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}

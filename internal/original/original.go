@@ -1,0 +1,88 @@
+// Package original tells whether Ganeti's own daemon would load a configuration: it does
+// not if a single member is missing, unknown or of another type, and then answers nothing.
+// What it takes is in spec/config.json.
+package original
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"gntconfd/spec"
+)
+
+// Releases are those of which Check tells. They take the same files.
+const Releases = "3.0 and 3.1"
+
+// schemaFile is the schema of the configuration, in spec.
+const schemaFile = "config.json"
+
+// Check returns what keeps Ganeti's own daemon from loading a configuration: a line for each
+// place, which begins with a JSON pointer, in ascending order. There are none if it loads it.
+//
+// The daemon takes an empty list for a text, which Ganeti never writes; Check does not. The
+// error is that text is no JSON. It takes about a second for 20 MB.
+func Check(text []byte) ([]string, error) {
+	config, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	schema, err := compile()
+	if err != nil {
+		return nil, err
+	}
+	err = schema.Validate(config)
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return nil, err
+	}
+	var problems []string
+	collect(invalid, func(p string) { problems = append(problems, p) })
+	slices.Sort(problems)
+	return slices.Compact(problems), nil
+}
+
+func compile() (*jsonschema.Schema, error) {
+	text, err := spec.Files.ReadFile(schemaFile)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource(schemaFile, schema); err != nil {
+		return nil, err
+	}
+	return compiler.Compile(schemaFile)
+}
+
+var english = message.NewPrinter(language.English)
+
+// escape makes a token of a JSON pointer of a name.
+var escape = strings.NewReplacer("~", "~0", "/", "~1")
+
+// collect hands on the innermost errors: those around them only tell that there are some.
+func collect(e *jsonschema.ValidationError, add func(string)) {
+	if len(e.Causes) > 0 {
+		for _, cause := range e.Causes {
+			collect(cause, add)
+		}
+		return
+	}
+	var place strings.Builder
+	for _, token := range e.InstanceLocation {
+		place.WriteString("/" + escape.Replace(token))
+	}
+	if place.Len() == 0 {
+		place.WriteString("the file")
+	}
+	add(place.String() + ": " + e.ErrorKind.LocalizedString(english))
+}
