@@ -153,6 +153,9 @@ func (q question) ask(ctx context.Context, c *client.Client, wait time.Duration)
 // atOnce is how many questions are under way at a time.
 const atOnce = 8
 
+// mostFound bounds how many differences are looked for.
+const mostFound = 5
+
 // differences asks both daemons the questions, and says where they differ.
 func differences(t *testing.T, genuine, ours *client.Client, questions []question) (found []string) {
 	t.Helper()
@@ -161,31 +164,42 @@ func differences(t *testing.T, genuine, ours *client.Client, questions []questio
 	group.SetLimit(atOnce)
 	for _, q := range questions {
 		group.Go(func() error {
-			var say [2]said
-			// On a busy machine silence may be lateness, when one of them has answered.
-			for _, wait := range []time.Duration{time.Second, patience} {
-				for i, c := range []*client.Client{genuine, ours} {
-					var err error
-					if say[i], err = q.ask(ctx, c, wait); err != nil {
-						return fmt.Errorf("type %d, query %s: %w", q.requestType, q.query, err)
-					}
-				}
-				if say[0].Silent == say[1].Silent {
-					break
-				}
+			diff, err := q.difference(ctx, genuine, ours)
+			if err != nil || diff == "" {
+				return err
 			}
-			if diff := cmp.Diff(say[0], say[1], cmp.Comparer(sameNumber)); diff != "" {
-				mu.Lock()
-				defer mu.Unlock()
-				found = append(found, fmt.Sprintf("type %d, query %s (-Ganeti's +ours):\n%s", q.requestType, q.query, diff))
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, fmt.Sprintf("type %d, query %s (-Ganeti's +ours):\n%s", q.requestType, q.query, diff))
+			if len(found) == mostFound {
+				return errEnough
 			}
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
+	if err := group.Wait(); err != nil && !errors.Is(err, errEnough) {
 		t.Fatal(err)
 	}
 	return found
+}
+
+var errEnough = errors.New("enough differences found")
+
+func (q question) difference(ctx context.Context, genuine, ours *client.Client) (string, error) {
+	var say [2]said
+	// On a busy machine silence may be lateness, when one of them has answered.
+	for _, wait := range []time.Duration{time.Second, patience} {
+		for i, c := range []*client.Client{genuine, ours} {
+			var err error
+			if say[i], err = q.ask(ctx, c, wait); err != nil {
+				return "", fmt.Errorf("type %d, query %s: %w", q.requestType, q.query, err)
+			}
+		}
+		if say[0].Silent == say[1].Silent {
+			break
+		}
+	}
+	return cmp.Diff(say[0], say[1], cmp.Comparer(sameNumber)), nil
 }
 
 func sameNumber(a, b json.Number) bool {

@@ -16,7 +16,7 @@ import (
 const worldVar = "REALCLUSTER_WORLD"
 
 // patience is how long the test waits for what must happen; it is only ever used up by a failure.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // noWorld says why there are no namespaces here.
 var noWorld error
