@@ -84,7 +84,7 @@ func (c *cluster) do(t *testing.T, what string, happen func()) {
 	t.Logf("%5.1f s, and %.1f s to compare: %s", happened.Seconds(), (time.Since(began) - happened).Seconds(), what)
 }
 
-// look says what is wrong on a node, once it has all that the master has.
+// look says what is wrong on a node, once it has all that the master has, or, where it is no candidate, nothing.
 func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 	t.Helper()
 	if fault := n.rightDaemon(t); fault != "" {
@@ -95,9 +95,12 @@ func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 		return nil
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		_, newest := c.master.config(t)
+		all, newest := c.master.config(t)
 		config, serial := n.config(t)
-		ours, genuine := serialAt(t, p.ours), serialAt(t, p.genuine)
+		if config == nil { // it is no candidate
+			config, newest = all, 0
+		}
+		ours, genuine := serialAt(t.Context(), p.ours), serialAt(t.Context(), p.genuine)
 		if serial == newest && ours == serial && genuine == serial {
 			asked := questions(t, config)
 			faults = differences(t, p.genuine, p.ours, asked)
@@ -115,8 +118,8 @@ func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 }
 
 // serialAt is the serial number of the file that a daemon answers from; 0 when it does not.
-func serialAt(t *testing.T, c *client.Client) int64 {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+func serialAt(ctx context.Context, c *client.Client) int64 {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	result, err := client.Query(ctx, c, client.ConfigValue[int64]("/serial_no"))
 	if err != nil {
