@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"fuzz/costliest":             {"gen/wire", "internal/wire"},
 	"packaging":                  {},
 
+	"internal/interop/realcluster":             {},
 	"internal/conformance/clientside":          {"internal/conformance", "internal/vectors"},
 	"internal/conformance/clientside/goclient": {"client"},
 	"packaging/build":                          {},
