@@ -15,8 +15,11 @@ import (
 // process of the namespaces that all nodes are in.
 const worldVar = "REALCLUSTER_WORLD"
 
-// patience is how long the test waits for what must happen; it is only ever used up by a failure.
-const patience = time.Minute
+// How long the test waits for what must happen; it is only ever used up by a failure.
+const (
+	patience  = time.Minute  // with daemons
+	endurance = 8 * patience // with Ganeti's tools, which take their time on a busy machine
+)
 
 // noWorld says why there are no namespaces here.
 var noWorld error

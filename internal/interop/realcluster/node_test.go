@@ -213,7 +213,7 @@ func (n *node) command(ctx context.Context, command ...string) *exec.Cmd {
 // run runs a program on the node to its end, and returns what it prints.
 func (n *node) run(t *testing.T, command ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), endurance)
 	defer cancel()
 	var out bytes.Buffer
 	cmd := n.command(ctx, command...)
