@@ -255,14 +255,16 @@ func (c *Client) SetPeers(names ...string) error {
 
 // follow keeps the peers in step with the master candidates.
 func (c *Client) follow() {
+	failed := false // the last time
 	for pause(c.closed, c.options.Follow) {
 		names, err := c.candidates()
 		if err == nil {
 			err = c.SetPeers(names...)
 		}
-		if err != nil && c.closed.Err() == nil {
+		if err != nil && !failed && c.closed.Err() == nil {
 			c.options.Logger.Warn("cannot learn who the master candidates are, asking the former ones", "err", err)
 		}
+		failed = err != nil
 	}
 }
 

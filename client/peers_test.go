@@ -230,6 +230,14 @@ func TestFollowFile(t *testing.T) {
 		if !has("192.0.2.2:1814", "[2001:db8::3]:1814")() {
 			t.Errorf("with the list %q: %v", bad, c.Peers())
 		}
+		time.Sleep(20 * time.Millisecond) // as long as it lasts, nothing more is said
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+			t.Errorf("with the list %q: %d warnings", bad, n)
+		}
+		replace(t, list, "192.0.2.5\n")
+		wait(t, "the peer of a good list", has("192.0.2.5:1814"))
+		replace(t, list, "192.0.2.2\n2001:db8::3\n")
+		wait(t, "two other peers", has("192.0.2.2:1814", "[2001:db8::3]:1814"))
 	}
 	replace(t, list, "192.0.2.4")
 	wait(t, "the last peer", has("192.0.2.4:1814"))

@@ -1,0 +1,188 @@
+package realcluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gntconfd/client"
+)
+
+// A cluster is its nodes, and what has been seen of them.
+type cluster struct {
+	master    *node
+	members   []*node         // those that have a daemon
+	both      map[*node]*pair // of those with ours in place of Ganeti's
+	compared  int             // questions
+	steps     int             // lived
+	ours      []*freshness
+	genuine   []*freshness
+	following context.Context
+}
+
+// A pair is our daemon and Ganeti's on one node.
+type pair struct {
+	ours, genuine *client.Client
+	stop          func()       // ends Ganeti's
+	starts        atomic.Int64 // of Ganeti's
+}
+
+// join takes a node among those that have a daemon. Beside ours it starts Ganeti's, and follows both.
+func (c *cluster) join(t *testing.T, n *node) {
+	t.Helper()
+	n.run(t, "ganeti-watcher") // starts what does not run yet, as cron would
+	c.members = append(c.members, n)
+	if !n.ours {
+		return
+	}
+	p := &pair{ours: n.dial(t, ourPort), genuine: n.dial(t, genuinePort)}
+	c.both[n] = p
+	c.beside(t, n)
+	ours := &freshness{client: p.ours, run: n.daemon}
+	genuine := &freshness{client: p.genuine, run: func() string { return fmt.Sprint(p.starts.Load()) }}
+	c.ours, c.genuine = append(c.ours, ours), append(c.genuine, genuine)
+	n.watchWrites(c.following, t, ours.follow(c.following), genuine.follow(c.following))
+}
+
+// beside starts Ganeti's daemon, which takes a key at its start only, beside ours.
+func (c *cluster) beside(t *testing.T, n *node) {
+	t.Helper()
+	p := c.both[n]
+	if p.stop != nil {
+		p.stop()
+	}
+	p.stop = n.startGenuine(t)
+	p.starts.Add(1)
+}
+
+// step runs a program on the master and then looks at all daemons.
+func (c *cluster) step(t *testing.T, command ...string) {
+	t.Helper()
+	c.do(t, strings.Join(command, " "), func() { c.master.run(t, command...) })
+}
+
+// do has something happen to the cluster and then looks at all daemons.
+func (c *cluster) do(t *testing.T, what string, happen func()) {
+	t.Helper()
+	began := time.Now()
+	happen()
+	happened := time.Since(began)
+	c.steps++
+	for _, n := range c.members {
+		for _, fault := range c.look(t, n) {
+			t.Errorf("%s after %s: %s", n.name, what, fault)
+		}
+	}
+	if t.Failed() {
+		t.FailNow() // or all that follows would fail for the same reason
+	}
+	t.Logf("%5.1f s, and %.1f s to compare: %s", happened.Seconds(), (time.Since(began) - happened).Seconds(), what)
+}
+
+// look says what is wrong on a node, once it has all that the master has, or, where it is no candidate, nothing.
+func (c *cluster) look(t *testing.T, n *node) (faults []string) {
+	t.Helper()
+	if fault := n.rightDaemon(t); fault != "" {
+		return []string{fault}
+	}
+	p := c.both[n]
+	if p == nil {
+		return nil
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		all, newest := c.master.config(t)
+		config, serial := n.config(t)
+		if config == nil { // it is no candidate
+			config, newest = all, 0
+		}
+		ours, genuine := serialAt(t.Context(), p.ours), serialAt(t.Context(), p.genuine)
+		if serial == newest && ours == serial && genuine == serial {
+			asked := questions(t, config)
+			faults = differences(t, p.genuine, p.ours, asked)
+			if _, now := n.config(t); now != serial {
+				continue // it has changed meanwhile
+			}
+			c.compared += len(asked)
+			return faults
+		}
+		if time.Now().After(deadline) {
+			return []string{fmt.Sprintf("the master's file has serial number %d and the node's %d; ours answers from %d, Ganeti's from %d",
+				newest, serial, ours, genuine)}
+		}
+	}
+}
+
+// serialAt is the serial number of the file that a daemon answers from; 0 when it does not.
+func serialAt(ctx context.Context, c *client.Client) int64 {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	result, err := client.Query(ctx, c, client.ConfigValue[int64]("/serial_no"))
+	if err != nil {
+		return 0
+	}
+	return result.Answer
+}
+
+// rightDaemon says what is wrong with the daemon that Ganeti's tools know of.
+func (n *node) rightDaemon(t *testing.T) (fault string) {
+	t.Helper()
+	pid := n.daemon()
+	if pid == "" {
+		return "no daemon runs"
+	}
+	if err := n.command(t.Context(), "test", "/proc/"+pid+"/exe", "-ef", "/usr/sbin/ganeti-confd").Run(); err != nil {
+		return "process " + pid + ", which the pid file names, is not the daemon that is installed"
+	}
+	return ""
+}
+
+// leave takes a node off those that have a daemon: ours has to have ended.
+func (c *cluster) leave(t *testing.T, n *node) {
+	t.Helper()
+	if p := c.both[n]; p != nil {
+		p.stop()
+		delete(c.both, n)
+	}
+	for i, m := range c.members {
+		if m == n {
+			c.members = append(c.members[:i], c.members[i+1:]...)
+			break
+		}
+	}
+}
+
+// gone sees to it that nothing is left of a daemon.
+func (n *node) gone(t *testing.T) {
+	t.Helper()
+	if pid := n.daemon(); pid != "" {
+		t.Errorf("%s is no node any more, but its daemon has a pid file, with %s", n.name, pid)
+	}
+	if out, err := n.command(t.Context(), "pgrep", "-x", "ganeti-confd").Output(); err == nil {
+		t.Errorf("%s is no node any more, but its daemon runs: %s", n.name, out)
+	}
+}
+
+// A listener keeps what a program prints, and finds it.
+type listener struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *listener) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// lines returns the whole lines so far.
+func (l *listener) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := strings.Split(l.text.String(), "\n")
+	return lines[:len(lines)-1]
+}

@@ -1,0 +1,186 @@
+package realcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"gntconfd/client"
+)
+
+const (
+	promised = 100 * time.Millisecond // from the rename of a configuration to the first answer from it
+	// On a slow or busy machine all takes longer. What counts there is how many older answers come
+	// until then: more than a daemon can be expected to give before it loads a file.
+	inVain = 100
+	pause  = 2 * time.Millisecond // between two questions
+)
+
+// A write is a configuration that has come to a node; without a serial number it is that there is none any more.
+type write struct {
+	serial int64
+	at     time.Time // of the rename, by the file system's clock
+}
+
+// freshness is how soon a daemon answers from what is written.
+type freshness struct {
+	client *client.Client
+	run    func() string // tells one run of the daemon from the next
+
+	mu       sync.Mutex
+	writes   int
+	restarts int           // of these, those that it was started anew after, which are not timed
+	over     []string      // those that took longer than promised
+	late     int           // how many of these were asked for in vain too often as well
+	slowest  time.Duration // of all that are timed
+}
+
+// awaited is a write that is not answered from yet.
+type awaited struct {
+	write
+	run  string // of the daemon that it came to
+	vain int    // how many answers were older
+}
+
+// follow times the writes that are sent to the channel, until ctx ends.
+func (f *freshness) follow(ctx context.Context) chan<- write {
+	writes := make(chan write, 1000)
+	go func() {
+		var open []awaited
+		for {
+			var more <-chan time.Time
+			if len(open) > 0 {
+				more = time.After(pause)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case w := <-writes:
+				open = append(open, awaited{write: w, run: f.run()})
+				if w.serial == 0 {
+					open = nil
+				}
+			case <-more:
+				if serial := serialAt(ctx, f.client); serial > 0 {
+					open = f.answered(open, serial, time.Now())
+				}
+			}
+		}
+	}()
+	return writes
+}
+
+// answered takes in that the daemon has a serial number, and returns the writes that are newer.
+func (f *freshness) answered(open []awaited, serial int64, now time.Time) (newer []awaited) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range open {
+		if a.serial > serial {
+			a.vain++
+			newer = append(newer, a)
+			continue
+		}
+		f.writes++
+		if a.run != f.run() {
+			f.restarts++
+			continue
+		}
+		took := now.Sub(a.at)
+		f.slowest = max(f.slowest, took)
+		if took > promised {
+			f.over = append(f.over, fmt.Sprintf("serial number %d after %v and %d older answers", a.serial, took, a.vain))
+			if a.vain > inVain {
+				f.late++
+			}
+		}
+	}
+	return newer
+}
+
+func (f *freshness) String() string {
+	return fmt.Sprintf("%d writes, slowest fresh answer after %.1f ms, %d after more than %v; not timed across restarts: %d",
+		f.writes, f.slowest.Seconds()*1000, len(f.over), promised, f.restarts)
+}
+
+// sum is the freshness of several daemons of a kind.
+func sum(daemons []*freshness) *freshness {
+	all := new(freshness)
+	for _, f := range daemons {
+		f.mu.Lock()
+		all.writes += f.writes
+		all.restarts += f.restarts
+		all.over = append(all.over, f.over...)
+		all.late += f.late
+		all.slowest = max(all.slowest, f.slowest)
+		f.mu.Unlock()
+	}
+	return all
+}
+
+// watchWrites sends every configuration that comes to the node to all channels, until ctx ends.
+func (n *node) watchWrites(ctx context.Context, t *testing.T, channels ...chan<- write) {
+	t.Helper()
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watcher.Add(n.path("/var/lib/ganeti")); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer watcher.Close()
+		var last write
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case err := <-watcher.Errors:
+				t.Errorf("%s: %v", n.name, err)
+			case event := <-watcher.Events:
+				if filepath.Base(event.Name) != "config.data" || !event.Has(fsnotify.Create|fsnotify.Remove) {
+					continue
+				}
+				w, err := readWrite(event.Name)
+				switch {
+				case errors.Is(err, io.EOF): // Ganeti makes it empty where there was none, and then renames another over it
+				case err != nil && !errors.Is(err, fs.ErrNotExist):
+					t.Errorf("%s: %v", n.name, err)
+				case w != last:
+					last = w
+					for _, c := range channels {
+						c <- w
+					}
+				}
+			}
+		}
+	}()
+}
+
+// readWrite reads what is at a path: a renamed file has the time of that for its ctime.
+func readWrite(path string) (write, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return write{}, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return write{}, err
+	}
+	var config struct {
+		Serial int64 `json:"serial_no"`
+	}
+	err = json.NewDecoder(file).Decode(&config)
+	return write{config.Serial, time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix())}, err
+}
