@@ -5,14 +5,12 @@ package original
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"gntconfd/spec"
 )
@@ -42,10 +40,20 @@ func Check(text []byte) ([]string, error) {
 	if !errors.As(err, &invalid) {
 		return nil, err
 	}
-	var problems []string
-	collect(invalid, func(p string) { problems = append(problems, p) })
+	problems := innermost(nil, invalid.DetailedOutput())
 	slices.Sort(problems)
 	return slices.Compact(problems), nil
+}
+
+// innermost appends the errors in unit that no others are the cause of.
+func innermost(problems []string, unit *jsonschema.OutputUnit) []string {
+	for i := range unit.Errors {
+		problems = innermost(problems, &unit.Errors[i])
+	}
+	if len(unit.Errors) == 0 && unit.Error != nil {
+		problems = append(problems, cmp.Or(unit.InstanceLocation, "the file")+": "+unit.Error.String())
+	}
+	return problems
 }
 
 func compile() (*jsonschema.Schema, error) {
@@ -62,27 +70,4 @@ func compile() (*jsonschema.Schema, error) {
 		return nil, err
 	}
 	return compiler.Compile(schemaFile)
-}
-
-var english = message.NewPrinter(language.English)
-
-// escape makes a token of a JSON pointer of a name.
-var escape = strings.NewReplacer("~", "~0", "/", "~1")
-
-// collect hands on the innermost errors: those around them only tell that there are some.
-func collect(e *jsonschema.ValidationError, add func(string)) {
-	if len(e.Causes) > 0 {
-		for _, cause := range e.Causes {
-			collect(cause, add)
-		}
-		return
-	}
-	var place strings.Builder
-	for _, token := range e.InstanceLocation {
-		place.WriteString("/" + escape.Replace(token))
-	}
-	if place.Len() == 0 {
-		place.WriteString("the file")
-	}
-	add(place.String() + ": " + e.ErrorKind.LocalizedString(english))
 }
