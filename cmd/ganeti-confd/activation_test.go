@@ -156,7 +156,7 @@ func TestServiceManager(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(m.root, "var/lib/ganeti/config.data"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.await("STATUS=serving serial 73 (file 412), as the file is broken")
+	m.await("STATUS=serving old serial 73 (file 412): the file is broken")
 	m.says("<3>the configuration file cannot be loaded") // once it has lasted
 	m.daemon.Process.Signal(syscall.SIGHUP)
 	m.await("RELOADING=1\nMONOTONIC_USEC=")

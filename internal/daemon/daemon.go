@@ -134,7 +134,7 @@ func statusLine(state reload.State) string {
 	case state.Snapshot == nil:
 		return "no configuration: " + state.Err.Error()
 	case state.Err != nil:
-		return fmt.Sprintf("serving serial %d (file %d), as the file is broken: %v",
+		return fmt.Sprintf("serving old serial %d (file %d): the file is broken: %v",
 			state.Snapshot.Serial, state.Snapshot.ConfigSerial, state.Err)
 	}
 	return fmt.Sprintf("serving serial %d (file %d)", state.Snapshot.Serial, state.Snapshot.ConfigSerial)

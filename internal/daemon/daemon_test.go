@@ -323,7 +323,7 @@ func TestStatus(t *testing.T) {
 	n.replace(t, n.config(), sample.Config)
 	expect("serving serial 73 (file 412)")
 	n.replace(t, n.config(), []byte("[]"))
-	expect("serving serial 73 (file 412), as the file is broken: ")
+	expect("serving old serial 73 (file 412): the file is broken: ")
 	if err := os.Remove(n.config()); err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func TestMetricsAddUp(t *testing.T) {
 # TYPE ganeti_confd_datagrams_received_total counter
 ganeti_confd_datagrams_received_total{family="ipv4"} 8
 ganeti_confd_datagrams_received_total{family="ipv6"} 0
-# HELP ganeti_confd_datagrams_total Datagrams by how they ended.
+# HELP ganeti_confd_datagrams_total Datagrams by outcome.
 # TYPE ganeti_confd_datagrams_total counter
 ganeti_confd_datagrams_total{disposition="answered"} 3
 ganeti_confd_datagrams_total{disposition="answered_error"} 1

@@ -86,16 +86,16 @@ type bar struct {
 
 // meanings says of each disposition what became of the datagrams.
 var meanings = [...]string{
-	server.Answered:        "replied to with an answer",
-	server.AnsweredError:   "replied to with an error",
+	server.Answered:        "got an answer",
+	server.AnsweredError:   "got an error",
 	server.DroppedSize:     "too short or too long",
-	server.DroppedMagic:    "not of this protocol",
+	server.DroppedMagic:    "not a confd datagram",
 	server.DroppedJSON:     "no readable envelope",
 	server.DroppedHMAC:     "not signed with the cluster’s key",
-	server.DroppedClock:    "sent by a clock too far from ours, or long ago",
-	server.DroppedRequest:  "signed, but no valid request",
-	server.DroppedDisabled: "nothing yet to answer from",
-	server.WriteError:      "reply could not be sent",
+	server.DroppedClock:    "timestamp more than 5 minutes off",
+	server.DroppedRequest:  "signed, but not a valid request",
+	server.DroppedDisabled: "no configuration yet",
+	server.WriteError:      "the reply could not be sent",
 }
 
 //go:embed page.html

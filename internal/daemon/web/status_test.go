@@ -62,9 +62,9 @@ func TestStatusPage(t *testing.T) {
 	_, html := f.get(t, "/")
 	text := wellFormed(t, html)
 	for _, want := range []string{
-		"Ready", "cluster.example.org", "node1.example.org", "192.0.2.10", "Serial number 73 of the file 412; layout of", "42.1 kB",
-		"loaded in 3 ms", "none: the file as it is now is in service", "0 ping 1 0", "1 node-role 0 1",
-		"answered_error replied to with an error 1", "Listening on " + f.server.Addr().String(), "Stop refreshing",
+		"Ready", "cluster.example.org", "node1.example.org", "192.0.2.10", "Serial number 73 file 412; layout of", "42.1 kB",
+		"loaded in 3 ms", "Last error: none", "0 ping 1 0", "1 node-role 0 1",
+		"answered_error got an error 1", "Listening on " + f.server.Addr().String(), "Stop refreshing",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -109,7 +109,7 @@ func TestStatusPageWithoutConfiguration(t *testing.T) {
 	f.state.Store(&reload.State{Err: errors.New("broken"), Failures: 3})
 	_, html := f.get(t, "/")
 	text := wellFormed(t, html)
-	for _, want := range []string{"Not ready no configuration: broken", "0 were loaded and 3 refused", "Nobody was answered yet"} {
+	for _, want := range []string{"Not ready no configuration: broken", "Loads so far: 0, failed: 3.", "No replies yet"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
