@@ -16,7 +16,7 @@ import (
 	"gntconfd/internal/testing/conformance"
 )
 
-// Exit codes. They are part of the help text below.
+// Exit codes. The help text below lists them.
 const (
 	exitOK     = 0
 	exitFailed = 1

@@ -31,8 +31,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// names returns the metrics of an exposition, with their types and labels, but
-// without those of the Go runtime and the process.
+// names returns the metrics of an exposition with their types and labels, without those of
+// the Go runtime and the process.
 func names(exposition string) []string {
 	types, labels := map[string]string{}, map[string][]string{}
 	label := regexp.MustCompile(`(\w+)="`)
@@ -64,7 +64,7 @@ func names(exposition string) []string {
 	return list
 }
 
-// Dashboards and alerts of others rest on these names.
+// Other people's dashboards and alerts depend on these names.
 func TestNames(t *testing.T) {
 	f := start(t, Options{})
 	_, exposition := f.get(t, "/metrics")

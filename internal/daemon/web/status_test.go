@@ -20,8 +20,7 @@ import (
 	"gntconfd/internal/server"
 )
 
-// wellFormed checks that every element that was opened is closed, and returns
-// the text of the page.
+// wellFormed checks that every opened element is closed, and returns the text of the page.
 func wellFormed(t *testing.T, html string) string {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(html))
@@ -83,7 +82,7 @@ func TestStatusPage(t *testing.T) {
 	}
 }
 
-// What stands in the configuration and in errors is text, whatever it looks like.
+// Text from the configuration and from errors stays text, whatever it looks like.
 func TestStatusPageEscapes(t *testing.T) {
 	f := start(t, Options{})
 	const evil = `\"><script>alert(1)</script>`
@@ -225,7 +224,7 @@ func contrast(t *testing.T, a, b string) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// Text can be read and lines can be seen, by day and by night.
+// Text is readable and lines are visible in light and dark mode.
 func TestContrast(t *testing.T) {
 	day, night, found := strings.Cut(string(style), "prefers-color-scheme: dark")
 	if !found {
