@@ -6,8 +6,8 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// BenchmarkQuery is a question of one peer on the same host, which answers at once:
-// what it costs client and server together. The server allocates a dozen times.
+// BenchmarkQuery measures a query to one peer on the same host that answers at once: the
+// cost of client and server together. The server allocates a dozen times.
 func BenchmarkQuery(b *testing.B) {
 	codec, text := protocol.NewCodec(protocol.NewKeyring(key)), []byte(replyText(0, `"node1.example.com"`, 7))
 	var buffer []byte

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// firstPause is how long a reply is waited for before the request is sent again.
-	// Each pause is twice as long as the one before, up to longestPause.
+	// firstPause is how long to wait for a reply before the first retry. Each pause is
+	// twice as long as the one before, up to longestPause.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 3200 * time.Millisecond
-	// tries is how many sendings a peer may leave unanswered before it counts as
-	// silent: with the pauses between them, for 1.5 seconds.
+	// tries is how many unanswered attempts make a peer silent: with the pauses between
+	// them, 1.5 seconds.
 	tries = 4
-	// hopeless is how many sendings in a row must get nowhere before a peer is out of
-	// reach: with the pauses between them they take 0.3 seconds.
+	// hopeless is how many failed attempts in a row make a peer unreachable: with the
+	// pauses between them, 0.3 seconds.
 	hopeless = 3
-	// roomy is a size that most requests fit into, in bytes.
+	// roomy is a size in bytes that most requests fit into.
 	roomy = 384
 )
 
@@ -36,53 +36,53 @@ type opinion struct {
 	status    wire.Status
 	json      json.RawMessage
 	serial    int64
-	classic   bool // from a daemon of Ganeti 2.6
+	classic   bool // whether it comes from a daemon of Ganeti 2.6
 	roundTrip time.Duration
 
-	value any   // the answer, of the type of the question
-	err   error // in its place: StatusError, or ErrAnswer
+	value any   // the answer, of the question's type
+	err   error // instead of the value: a StatusError, or ErrAnswer
 }
 
-// call is one question on its way.
+// call is one question in progress.
 type call struct {
 	client   *Client
 	question *question
 	salt     string
 	datagram []byte
 	start    time.Time
-	thorough bool          // whether the others are asked as well when they do not
-	wake     chan struct{} // has an element when something below has changed
+	thorough bool          // whether to ask the other peers even if these disagree
+	wake     chan struct{} // gets an element when something below changes
 
-	// What run knows of the peers' opinions.
+	// What run knows about the peers' opinions.
 	answers, failures int
 
 	mu       sync.Mutex
 	coverage int       // how many peers are asked at once
 	targets  []*target // in the order in which they are asked
-	asked    int       // how many of them are
+	asked    int       // how many of targets are asked
 	arrived  []*opinion
-	newest   int64 // the highest serial of an answer
-	counted  bool  // whether there is any
+	newest   int64 // the highest serial number of an answer
+	counted  bool  // whether there is any answer
 }
 
-// target is a peer that is asked, or may yet be.
+// target is a peer that is asked, or may be asked later.
 type target struct {
 	peer      *peer
 	addrs     []netip.AddrPort // nil until they are known
-	resolving bool             // whether they are being looked up
+	resolving bool             // whether a lookup is running
 	sends     int
-	nowhere   bool      // whether the last of them is known not to have got there
-	streak    int       // how many in a row have not
-	first     time.Time // of the sendings
+	nowhere   bool      // whether the last attempt is known to have failed
+	streak    int       // how many attempts in a row have failed
+	first     time.Time // number of attempts
 	replied   bool
 	roundTrip time.Duration
-	err       error // the last trouble with it
+	err       error // the last error
 }
 
-// needed returns how many of n peers must agree, as Ganeti's own client has it.
+// needed returns how many of n peers must agree: a majority, as in Ganeti's own client.
 func needed(n int) int { return n/2 + 1 }
 
-// begin makes a call of a question. It must be ended.
+// begin makes a call for a question. The caller must end it.
 func (c *Client) begin(q *question) (*call, error) {
 	switch {
 	case q.decode == nil:
@@ -100,11 +100,11 @@ func (c *Client) begin(q *question) (*call, error) {
 	peers := slices.Clone(*c.peers.Load())
 	doubles := doubles(peers)
 	peers = slices.DeleteFunc(peers, func(p *peer) bool {
-		_, fresh := p.known() // else it may be another by now
+		_, fresh := p.known() // by then it may have been changed
 		return doubles[p] && fresh
 	})
 	mathrand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
-	// Those that were silent come last.
+	// Silent peers come last.
 	slices.SortStableFunc(peers, func(a, b *peer) int { return rank(a) - rank(b) })
 	for _, p := range peers {
 		k.targets = append(k.targets, &target{peer: p})
@@ -128,7 +128,7 @@ func (c *Client) begin(q *question) (*call, error) {
 	return k, nil
 }
 
-// needed returns how many of the peers that are asked at once must agree.
+// needed returns how many of the peers asked at once must agree.
 func (k *call) needed() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -142,18 +142,17 @@ func rank(p *peer) int {
 	return 0
 }
 
-// end lets what comes now count as late.
+// end makes replies from now on count as late.
 func (k *call) end() {
 	k.client.mu.Lock()
 	defer k.client.mu.Unlock()
 	delete(k.client.calls, k.salt)
 }
 
-// run sends the request and hands out what the peers say, until each returns false,
-// all have spoken, or ctx ends, which is an error. A thorough call goes on to those
-// that were not asked at first, and so does one that has got no answer yet. Once
-// there is something to tell, peers that are known to be silent are not waited for
-// any longer than they would need.
+// run sends the request and passes on the peers' opinions, until each returns false, all
+// peers have replied, or ctx ends, which is an error. It goes on to peers that were not
+// asked at first if the call is thorough or has no answer yet. Once there is an opinion,
+// run does not wait for silent peers longer than they would need.
 func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 	defer k.end()
 	ctx, cancel := context.WithCancel(ctx)
@@ -206,8 +205,8 @@ func (k *call) run(ctx context.Context, each func(*opinion) bool) error {
 	}
 }
 
-// widen sends the request to as many more peers as were asked at first, and returns
-// whether there are any.
+// widen sends the request to as many more peers as were asked at first. It returns false if
+// there are none.
 func (k *call) widen(ctx context.Context) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -219,7 +218,7 @@ func (k *call) widen(ctx context.Context) bool {
 	return len(more) > 0
 }
 
-// again sends the request to those that have not replied, and to as many others.
+// again resends the request to peers that have not replied, and sends it to as many others.
 func (k *call) again(ctx context.Context) {
 	k.mu.Lock()
 	for _, t := range k.targets[:k.asked] {
@@ -231,8 +230,8 @@ func (k *call) again(ctx context.Context) {
 	k.widen(ctx)
 }
 
-// send sends the request to a target: to one of its addresses after the other, where
-// it has several. The call is locked.
+// send sends the request to a target; if the target has several addresses, to one after the
+// other. The caller holds the lock.
 func (k *call) send(ctx context.Context, t *target) {
 	before := t.sends
 	t.sends++
@@ -267,7 +266,7 @@ func (k *call) send(ctx context.Context, t *target) {
 	k.client.observe(Event{Kind: kind, Peer: addr})
 }
 
-// resolve looks the addresses of a target up, and sends it the request.
+// resolve looks up the addresses of a target, and sends it the request.
 func (k *call) resolve(ctx context.Context, t *target) {
 	err := t.peer.resolve(ctx)
 	k.mu.Lock()
@@ -287,7 +286,7 @@ func (k *call) resolve(ctx context.Context, t *target) {
 	}
 }
 
-// failed notes that the last sending to a target got nowhere. The call is locked.
+// failed notes that the last attempt for a target failed. The caller holds the lock.
 func (k *call) failed(t *target, err error) {
 	t.err = err
 	if !t.nowhere {
@@ -297,7 +296,8 @@ func (k *call) failed(t *target, err error) {
 	k.stir()
 }
 
-// double reports whether a target is another one by another name. The call is locked.
+// double reports whether a target is the same daemon as another one. The caller holds the
+// lock.
 func (k *call) double(t *target) bool {
 	var peers []*peer
 	for _, other := range k.targets {
@@ -306,8 +306,8 @@ func (k *call) double(t *target) bool {
 	return doubles(peers)[t.peer]
 }
 
-// drop takes a target that is asked off the list, and asks another in its place. The
-// call is locked.
+// drop removes a target from the list and asks another in its place. The caller holds the
+// lock.
 func (k *call) drop(ctx context.Context, t *target) {
 	k.targets = slices.DeleteFunc(k.targets, func(other *target) bool { return other == t })
 	k.asked--
@@ -319,7 +319,7 @@ func (k *call) drop(ctx context.Context, t *target) {
 	k.stir()
 }
 
-// hopeless reports whether all peers are out of reach.
+// hopeless reports whether all peers are unreachable.
 func (k *call) hopeless() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -328,7 +328,7 @@ func (k *call) hopeless() bool {
 	})
 }
 
-// receive takes a reply in and says what it is.
+// receive handles a reply and returns its kind.
 func (k *call) receive(reply *wire.ClassicReply, from netip.AddrPort) (EventKind, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -350,7 +350,7 @@ func (k *call) receive(reply *wire.ClassicReply, from netip.AddrPort) (EventKind
 	if o.json == nil {
 		o.json = json.RawMessage("null")
 	}
-	// Only Ganeti 2.6 and before leave members out, and give errors a serial.
+	// Only Ganeti 2.6 and before omit members and send a serial number with errors.
 	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != wire.StatusOK && o.serial != 0
 	k.arrived = append(k.arrived, o)
 	k.stir()
@@ -364,7 +364,7 @@ func (k *call) receive(reply *wire.ClassicReply, from netip.AddrPort) (EventKind
 	return Accepted, o.roundTrip
 }
 
-// unreachable notes that what was sent to an address did not get there.
+// unreachable notes that a datagram to an address was not delivered.
 func (k *call) unreachable(addr netip.AddrPort, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -383,7 +383,7 @@ func (k *call) asks(addr netip.AddrPort) bool {
 	return slices.ContainsFunc(k.targets[:k.asked], func(t *target) bool { return slices.Contains(t.addrs, addr) })
 }
 
-// ignored notes that something came from a peer that was no reply.
+// ignored notes that a peer sent something that is not a reply.
 func (k *call) ignored(from netip.AddrPort, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -394,7 +394,7 @@ func (k *call) ignored(from netip.AddrPort, err error) {
 	}
 }
 
-// stir wakes run. The call is locked.
+// stir wakes run. The caller holds the lock.
 func (k *call) stir() {
 	select {
 	case k.wake <- struct{}{}:
@@ -402,7 +402,7 @@ func (k *call) stir() {
 	}
 }
 
-// next returns the next opinion that has arrived, or nil.
+// next returns the next opinion, or nil.
 func (k *call) next() *opinion {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -414,14 +414,14 @@ func (k *call) next() *opinion {
 	return o
 }
 
-// outstanding tells whether replies are waited for, whether any of them has come
-// since or may come of peers that are not known to be silent, and how long the
-// slowest took.
+// outstanding reports whether there are peers to wait for, whether any reply has arrived
+// meanwhile or may come from peers that are not silent, and how long the slowest reply
+// took.
 func (k *call) outstanding() (waiting, awake bool, slowest time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	replied := 0
-	awake = len(k.arrived) > 0 // which must not be passed over
+	awake = len(k.arrived) > 0 // a reply that has arrived must be read
 	for _, t := range k.targets[:k.asked] {
 		if t.replied {
 			replied++
@@ -433,7 +433,7 @@ func (k *call) outstanding() (waiting, awake bool, slowest time.Duration) {
 	return replied < k.asked, awake, slowest
 }
 
-// giveUp marks the peers that have been asked often enough as silent.
+// giveUp marks peers as silent that have been asked often enough.
 func (k *call) giveUp() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -444,8 +444,7 @@ func (k *call) giveUp() {
 	}
 }
 
-// silence lists those that were asked and have not replied, or so late that it made
-// no difference.
+// silence lists the peers that were asked and did not reply in time.
 func (k *call) silence() []Silence {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -458,12 +457,12 @@ func (k *call) silence() []Silence {
 	return silence
 }
 
-// jitter returns a time of about d, so that clients do not fall into step.
+// jitter returns a duration of about d, so that clients do not synchronize.
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*mathrand.Float64()))
 }
 
-// pause waits for about d, and returns whether ctx lasts.
+// pause waits for about d. It returns false if ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(jitter(d))
 	defer timer.Stop()

@@ -1,9 +1,8 @@
-// Package client asks a cluster's ganeti-confd questions about the cluster's
-// configuration. It works with this project's daemon and with Ganeti's own, 2.6 to
-// 3.1.
+// Package client queries a cluster's ganeti-confd for the cluster's configuration. It works
+// with this project's daemon and with Ganeti's own, 2.6 to 3.1.
 //
-// The daemon runs on every master candidate. A Client knows these, its peers, and
-// asks several of them at once: on a node of the cluster, with nothing to be told,
+// The daemon runs on every master candidate. These are the peers of a Client, which asks
+// several of them at once. On a node of the cluster it needs no options:
 //
 //	c, err := client.New(client.Options{})
 //	if err != nil {
@@ -12,33 +11,32 @@
 //	defer c.Close()
 //	master, err := client.Query(ctx, c, client.Master())
 //
-// The questions are functions of this package, one or more for each of the twelve
-// request types, and the type of a question is that of its answer. They are asked in
-// one of three ways:
+// The questions are functions of this package, one or more for each of the twelve request
+// types. The type of a question includes the type of its answer. There are three ways to
+// ask one:
 //
-//   - [Query] waits until enough peers agree, and returns the best answer: of those
-//     without an error the one with the highest serial number, which is the newest;
-//   - [Replies] is a sequence of what each peer says, as it comes; [Fresh] leaves out
-//     what is doubled or older than what came before;
-//   - [Watch] asks again and again, and is a sequence of the changes.
+//   - [Query] waits until a majority agrees, and returns the best answer: of those without
+//     an error, the one with the highest serial number, which is the newest;
+//   - [Replies] yields each peer's reply as it arrives; [Fresh] leaves out duplicates and
+//     older ones;
+//   - [Watch] repeats the question and yields the changes.
 //
-// # What reaches the caller
+// # Which replies count
 //
-// A reply counts when it comes from the address that was asked, is signed with the
-// cluster's key and belongs to the question. Whatever else arrives is ignored, and
-// counted in [Stats]. Requests that get no reply are repeated, first after 100
-// milliseconds and then less and less often, and go to peers that have not been
-// asked yet as well, as long as the context lasts; without a deadline it lasts for
-// 10 seconds.
+// A reply counts if it comes from an address that was asked, is signed with the cluster's
+// key and belongs to the question. Everything else is ignored, and counted in [Stats].
+// Unanswered requests are resent, first after 100 milliseconds and then less and less
+// often, and also sent to peers that have not been asked yet, until the context ends;
+// without a deadline, for 10 seconds.
 //
-// # What it takes
+// # Cost
 //
-// A Client has one UDP socket, for IPv4 and IPv6 alike, and one goroutine that reads
-// from it. The package's own interface is made of the standard library's types
-// alone; below it are the generated codecs of the protocol, which add 1.8 MB to a
-// program, or 0.7 MB to one that has net/http.
+// A Client has one UDP socket, for IPv4 and IPv6, and one goroutine that reads from it.
+// Except for instances and disks, the API uses only types of the standard library and of
+// this package. The generated codecs of the protocol add 1.8 MB to a program, or 0.7 MB if
+// it already uses net/http.
 //
-// What can be asked, and the JSON that comes back, is described in spec/README.md.
+// spec/README.md describes the queries and the JSON of the answers.
 package client
 
 import (
@@ -64,59 +62,59 @@ import (
 // All is the Coverage of a client that asks all of its peers at once.
 const All = -1
 
-// Options say whom a Client asks, and how. The zero value is right for programs on
-// a node of the cluster.
+// Options configure a Client. The zero value is right for programs on a node of the
+// cluster.
 type Options struct {
-	// Peers are the daemons, each host or host:port. An IPv6 address goes into
-	// brackets when a port follows. By default they are the master candidates, as
-	// the file ssconf_master_candidates_ips of this node lists them. Peers that share
-	// an address are one, asked once: by its address if that is among them, else by the
-	// name that was looked up first.
+	// Peers are the daemons, each host or host:port. An IPv6 address with a port needs
+	// brackets. The default are the master candidates in this node's file
+	// ssconf_master_candidates_ips. Peers that share an address are one daemon, asked once:
+	// by its address if you gave that, otherwise by the name that was looked up first.
 	Peers []string
 
-	// Port is that of peers named without one. By default it is the one that the
-	// services database has for ganeti-confd, or 1814.
+	// Port is the port of peers without one. The default is the port of ganeti-confd in the
+	// services database, or 1814.
 	Port uint16
 
 	// Key signs requests and verifies replies: all bytes of the cluster's hmac.key,
-	// its trailing newline included. Without it, KeyFile is read.
+	// including its trailing newline. If it is nil, KeyFile is read.
 	Key []byte
 
-	// KeyFile is read again when it changes. By default it is
-	// /var/lib/ganeti/hmac.key. The directory that the environment variable
-	// GANETI_ROOTDIR names, if any, goes in front of this default and that of Peers.
+	// KeyFile is read again when it changes. The default is /var/lib/ganeti/hmac.key. The
+	// environment variable GANETI_ROOTDIR, if set, is prepended to this default and to that
+	// of Peers.
 	KeyFile string
 
-	// Coverage is how many peers a question goes to at once: 6 by default, or All.
-	// When there are fewer, it goes to all of them.
+	// Coverage is how many peers get a question at once: 6 by default, or All. If there are
+	// fewer peers, all get it.
 	Coverage int
 
-	// GiveUp ends a question early when no peer can be reached three times in a row,
-	// in 0.3 seconds: their hosts refuse the datagrams, say, or their names cannot be
-	// looked up. Without it the question goes on, as daemons may be restarting.
+	// GiveUp ends a question early when no peer could be reached three times in a row,
+	// which takes 0.3 seconds: for example, their hosts refuse the datagrams, or their
+	// names cannot be looked up. Without it the question goes on, because daemons may be
+	// restarting.
 	GiveUp bool
 
-	// Follow is how often the peers are brought in step with the cluster's master
-	// candidates; 0 is never. Peers that came from ssconf_master_candidates_ips
-	// follow that file; others are asked who the candidates are, which are then
-	// reached at Port.
+	// Follow is how often to update the peers to the cluster's master candidates; 0 means
+	// never. Peers from ssconf_master_candidates_ips follow that file; others are asked for
+	// the candidates, which are then reached at Port.
 	Follow time.Duration
 
-	// Logger is told of what an operator may want to know and no error says, as
-	// warnings: inconsistent answers, once a peer has contradicted the majority in the
-	// same way for 2 seconds; a list of candidates or a key that cannot be read; datagrams that are ignored, for debugging. Nothing is logged without one.
+	// Logger gets warnings that no error reports: inconsistent answers, once a peer has
+	// contradicted the majority in the same way for 2 seconds; and a list of candidates or
+	// a key that cannot be read. It also gets debug messages about ignored datagrams. If it
+	// is nil, nothing is logged.
 	Logger *slog.Logger
 
-	// Observe, if any, is called for every datagram that is sent or received, from
-	// several goroutines at once. It must return quickly, and must not call Close.
+	// Observe, if not nil, is called for every datagram sent or received, from several
+	// goroutines at once. It must return quickly, and must not call Close.
 	Observe func(Event)
 }
 
-// Errors of New, SetPeers and of questions.
+// Errors of New, SetPeers and questions.
 var (
 	// ErrNoKey: the key is empty.
 	ErrNoKey = errors.New("no key")
-	// ErrNoPeers: there is nobody to ask.
+	// ErrNoPeers: there are no peers to ask.
 	ErrNoPeers = errors.New("no peers to ask")
 	// ErrClosed: the Client is closed.
 	ErrClosed = errors.New("client is closed")
@@ -133,15 +131,15 @@ type Client struct {
 
 	mu      sync.Mutex
 	codec   *protocol.Codec  // seals requests
-	calls   map[string]*call // the questions under way, by the salt of their replies
+	calls   map[string]*call // the questions in progress, by the salt of their replies
 	closed  context.Context
 	close   context.CancelFunc
 	running sync.WaitGroup
 }
 
-// New returns a Client, which must be closed when it is no longer needed. The errors
-// are those of reading the key and the list of candidates, ErrNoKey, ErrNoPeers,
-// those of a peer or coverage that makes no sense, and those of the network.
+// New returns a Client; call Close when you no longer need it. The errors are those of
+// reading the key and the list of candidates, ErrNoKey, ErrNoPeers, an invalid peer or
+// coverage, and those of the network.
 func New(options Options) (*Client, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -169,7 +167,7 @@ func New(options Options) (*Client, error) {
 	if err := c.SetPeers(names...); err != nil {
 		return nil, err
 	}
-	// One socket serves both families where the host has both.
+	// One socket serves both families if the host has both.
 	if c.conn, err = net.ListenUDP("udp", nil); err != nil {
 		return nil, err
 	}
@@ -185,8 +183,8 @@ func New(options Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the questions under way with ErrClosed, and releases the socket. The
-// error is that of the socket.
+// Close ends the questions in progress with ErrClosed and closes the socket. The error is
+// the socket's.
 func (c *Client) Close() error {
 	c.close()
 	err := c.conn.Close()
@@ -197,8 +195,8 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Peers returns the peers, each host:port. Of those that share an address it returns
-// one, as far as their names have been looked up.
+// Peers returns the peers, each host:port. Of peers that share an address it returns one,
+// as far as their names have been looked up.
 func (c *Client) Peers() []string {
 	peers := *c.peers.Load()
 	doubles := doubles(peers)
@@ -211,21 +209,21 @@ func (c *Client) Peers() []string {
 	return names
 }
 
-// Resolve looks up the names of the peers, which questions otherwise do when they are
-// asked. It returns when all are known or cannot be, or ctx ends.
+// Resolve looks up the names of the peers; otherwise that happens with the first question.
+// It returns when all lookups have succeeded or failed, or ctx ends.
 func (c *Client) Resolve(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, p := range *c.peers.Load() {
 		if _, fresh := p.known(); !fresh {
-			running.Go(func() { _ = p.resolve(ctx) }) // a question tells the error
+			running.Go(func() { _ = p.resolve(ctx) }) // a question reports the error
 		}
 	}
 	running.Wait()
 }
 
-// SetPeers replaces the peers, for the questions that follow; those under way keep
-// theirs. Peers are written as in Options. The errors are ErrNoPeers and that of a
-// peer that cannot be one; the former peers stay then.
+// SetPeers replaces the peers for new questions; questions in progress keep theirs. Peers
+// are written as in Options. The errors are ErrNoPeers and that of an invalid peer; the old
+// peers then stay.
 func (c *Client) SetPeers(names ...string) error {
 	former := make(map[string]*peer)
 	if peers := c.peers.Load(); peers != nil {
@@ -240,7 +238,7 @@ func (c *Client) SetPeers(names ...string) error {
 			return err
 		}
 		if known := former[p.name]; known != nil {
-			p = known // and what is known of it
+			p = known // with what is known about it
 		}
 		if !slices.ContainsFunc(peers, func(other *peer) bool { return other.name == p.name }) {
 			peers = append(peers, p)
@@ -253,7 +251,7 @@ func (c *Client) SetPeers(names ...string) error {
 	return nil
 }
 
-// follow keeps the peers in step with the master candidates.
+// follow updates the peers to the master candidates until ctx ends.
 func (c *Client) follow() {
 	failed := false // the last time
 	for pause(c.closed, c.options.Follow) {
@@ -281,8 +279,8 @@ func (c *Client) candidates() ([]string, error) {
 		}
 	}
 	if !result.Agreed {
-		// The best answer may be an old one. Those who may know better stay, or
-		// they would be forgotten for a list without them.
+		// The best answer may be outdated. Peers that may have a newer one stay, or a list
+		// without them would remove them.
 		for _, silence := range result.Silent {
 			names = append(names, silence.Peer)
 		}
@@ -290,8 +288,7 @@ func (c *Client) candidates() ([]string, error) {
 	return names, err
 }
 
-// readCandidates returns the addresses of the master candidates that this node
-// knows of.
+// readCandidates returns the addresses of the master candidates in this node's file.
 func readCandidates() ([]string, error) {
 	paths := ganeti.NodePaths()
 	names, err := paths.ReadCandidates()
@@ -306,8 +303,8 @@ type peer struct {
 	name string // host:port
 	host string
 	port uint16
-	// silent is set when the peer has been given up on, or was found out of reach,
-	// until it replies: questions are asked of it last, and do not wait for it alone.
+	// silent is set when the peer has been given up on or is unreachable, until it replies:
+	// it is asked last, and questions do not wait for it alone.
 	silent atomic.Bool
 
 	mu       sync.Mutex
@@ -316,7 +313,7 @@ type peer struct {
 	expires  time.Time
 }
 
-// resolveInterval is how long the addresses of a name are believed.
+// resolveInterval is how long the addresses of a name stay valid.
 const resolveInterval = time.Minute
 
 func newPeer(name string, port uint16) (*peer, error) {
@@ -345,22 +342,22 @@ func newPeer(name string, port uint16) (*peer, error) {
 	return p, nil
 }
 
-// known returns the peer's addresses, and whether they need not be looked up.
+// known returns the peer's addresses, and whether they are still valid.
 func (p *peer) known() ([]netip.AddrPort, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.resolved, time.Now().Before(p.expires)
 }
 
-// lookedUp returns since when the peer's addresses are known, or zero if it was given by
-// its address, or they are not known.
+// lookedUp returns when the peer's addresses were looked up, or zero if it was given by its
+// address or they are unknown.
 func (p *peer) lookedUp() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.since
 }
 
-// resolve looks the addresses of the peer's name up.
+// resolve looks up the addresses of the peer's name.
 func (p *peer) resolve(ctx context.Context) error {
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.host)
 	if err != nil {
@@ -374,7 +371,7 @@ func (p *peer) resolve(ctx context.Context) error {
 	return nil
 }
 
-// learn takes in the addresses of the peer's name.
+// learn stores the addresses of the peer's name.
 func (p *peer) learn(addrs []netip.AddrPort, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -387,9 +384,9 @@ func (p *peer) learn(addrs []netip.AddrPort, now time.Time) {
 	p.resolved, p.expires = addrs, now.Add(resolveInterval)
 }
 
-// doubles returns those of the peers that are others by another name: they share an
-// address with one that was known before them. Peers given by their addresses, which
-// come first, are none of each other, as SetPeers sees to.
+// doubles returns the peers that duplicate another peer: they share an address with one
+// that was known before. Peers given by address come first and never duplicate each other,
+// because SetPeers removes duplicates.
 func doubles(peers []*peer) map[*peer]bool {
 	if !slices.ContainsFunc(peers, func(p *peer) bool { return !p.lookedUp().IsZero() }) {
 		return nil
@@ -416,19 +413,19 @@ func doubles(peers []*peer) map[*peer]bool {
 	return doubles
 }
 
-// keys holds the cluster's key, in step with its file.
+// keys holds the cluster's key and follows its file.
 type keys struct {
 	ring   *protocol.Keyring
-	path   string // empty when the key does not come from a file
+	path   string // empty if the key does not come from a file
 	logger *slog.Logger
 
 	mu      sync.Mutex
 	info    fs.FileInfo // of the file when it was read
 	checked time.Time
-	failed  bool // whether that is known, and was logged
+	failed  bool // whether the file is known to be unreadable; that was logged
 }
 
-// keyInterval is how often the key's file is looked at, at most.
+// keyInterval is the minimum time between two checks of the key file.
 const keyInterval = time.Second
 
 func newKeys(key []byte, path string, logger *slog.Logger) (*keys, error) {
@@ -469,7 +466,7 @@ func (k *keys) read() ([]byte, error) {
 	return key, nil
 }
 
-// refresh reads the file again when it has changed.
+// refresh reads the file again if it has changed.
 func (k *keys) refresh() {
 	if k.path == "" {
 		return

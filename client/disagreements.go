@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	// distribution is how long Ganeti may take to copy a changed configuration to all
-	// candidates. Until then they answer differently, and all is well.
+	// distribution is how long Ganeti may need to copy a changed configuration to all
+	// candidates. Until then different answers are normal.
 	distribution = 2 * time.Second
-	// mostDisputed is how many disputed questions are known at once.
+	// mostDisputed is how many disputed questions are remembered.
 	mostDisputed = 1000
 )
 
-// disagreements are the questions that most peers answer alike, and others differently with
-// the same serial number. It is safe for concurrent use.
+// disagreements are the questions that most peers answer in one way and others in another,
+// with the same serial number. It is safe for concurrent use.
 type disagreements struct {
-	patience time.Duration // how long a peer may contradict others without a warning
+	patience time.Duration // how long a peer may contradict others before a warning
 	seed     maphash.Seed
 
 	mu       sync.Mutex
 	disputed map[uint64]map[string]dissent // by question and peer
 }
 
-// dissent is what a peer says while others say something else.
+// dissent is a peer's answer that contradicts the others'.
 type dissent struct {
 	answer uint64
 	since  time.Time
@@ -35,14 +35,14 @@ func newDisagreements() disagreements {
 	return disagreements{patience: distribution, seed: maphash.MakeSeed(), disputed: make(map[uint64]map[string]dissent)}
 }
 
-// last takes in what peers say, of which enough agree, and returns true once when one of
-// the others has contradicted them in the same way for longer than patience. What a peer
-// said stands until it is heard again: a Query does not wait for all of them.
+// last records the opinions of peers, of which a majority agrees. It returns true once if
+// one of the others has contradicted them in the same way for longer than patience. A
+// peer's answer is remembered until its next one: a Query does not wait for all peers.
 func (d *disagreements) last(v *votes, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if v.consistent && len(d.disputed) == 0 {
-		return false // and most questions need no key
+		return false // most questions need no key
 	}
 	key := d.key(v.question)
 	dissents := d.disputed[key]
@@ -83,7 +83,7 @@ func (d *disagreements) last(v *votes, now time.Time) bool {
 	return lasting
 }
 
-// key returns what tells a question from others.
+// key returns a text that identifies a question.
 func (d *disagreements) key(q *question) uint64 {
 	var hash maphash.Hash
 	hash.SetSeed(d.seed)

@@ -11,50 +11,49 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// What questions fail with, beside the errors of New and those of a context.
+// Errors of questions, in addition to those of New and of a context.
 var (
-	// ErrNoReply: no peer has replied in time. They never say why: a daemon may not
-	// run, packets may be lost, or it refuses the request because the key is
-	// another or the clocks differ by more than 300 seconds. The error is a
-	// *NoReplyError.
+	// ErrNoReply: no peer has replied in time. Peers never say why: a daemon may not be
+	// running, packets may be lost, or it may drop the request because the keys or the
+	// clocks differ, clocks by more than 300 seconds. The error is a *NoReplyError.
 	ErrNoReply = errors.New("no reply")
-	// ErrInconsistent: peers give different answers with the same serial number,
-	// and too few agree with the best of them.
+	// ErrInconsistent: peers give different answers with the same serial number, and no
+	// majority agrees with the best one.
 	ErrInconsistent = errors.New("inconsistent answers")
-	// ErrAnswer: an answer is not what its request type promises.
+	// ErrAnswer: the answer does not have the form that its request type promises.
 	ErrAnswer = errors.New("unexpected answer")
 	// ErrTooLarge: the request does not fit into a datagram of 61440 bytes.
 	ErrTooLarge = protocol.ErrTooLarge
-	// ErrQuery: a query is none that the protocol has.
+	// ErrQuery: the protocol does not allow this query.
 	ErrQuery = errors.New("no query")
 
 	errNoQuestion = fmt.Errorf("%w: the zero Question asks nothing; functions such as Master make questions", ErrQuery)
 )
 
-// What a StatusError may be, for errors.Is.
+// What a StatusError wraps, for errors.Is.
 var (
-	// ErrUnknownEntry: no instance has the address asked for; of a daemon of Ganeti
-	// 2.6, also that no node has the name.
+	// ErrUnknownEntry: no instance has the requested address. A daemon of Ganeti 2.6 also
+	// sends it if no node has the requested name.
 	ErrUnknownEntry = errors.New("unknown entry")
-	// ErrInternal: the daemon could not make an answer. Only one of Ganeti 2.6 says so.
+	// ErrInternal: the daemon could not build an answer. Only Ganeti 2.6 sends it.
 	ErrInternal = errors.New("internal error")
 	// ErrArgument: the query has the wrong form, or its pointer leads nowhere.
 	ErrArgument = errors.New("argument error")
-	// ErrNotImplemented: the daemon does not know the type of the request.
+	// ErrNotImplemented: the daemon does not know the request type.
 	ErrNotImplemented = errors.New("not implemented")
 )
 
-// StatusError is a reply that says why there is no answer.
+// StatusError is a reply with an error instead of an answer.
 type StatusError struct {
-	Peer   string          // who says so, as host:port; empty for one address of LocateAll
+	Peer   string          // the peer, as host:port; empty for one address of LocateAll
 	Status int             // of the reply: 1, or 2 for ErrNotImplemented
-	Code   error           // ErrUnknownEntry, ErrInternal, ErrArgument, ErrNotImplemented, or nil when there is Text
-	Text   string          // the peer's words; empty when there is a Code
-	Serial int64           // as Reply.Serial; 0 of a daemon that is not of Ganeti 2.6
-	JSON   json.RawMessage // the answer as it came
+	Code   error           // ErrUnknownEntry, ErrInternal, ErrArgument, ErrNotImplemented, or nil if there is a Text
+	Text   string          // the peer's error text; empty if there is a Code
+	Serial int64           // like Reply.Serial; 0 unless from a daemon of Ganeti 2.6
+	JSON   json.RawMessage // the answer as received
 }
 
-// Error returns the peer and what it says.
+// Error returns the peer and its error.
 func (e *StatusError) Error() string {
 	text := e.Text
 	if e.Code != nil {
@@ -66,10 +65,10 @@ func (e *StatusError) Error() string {
 	return e.Peer + ": " + text
 }
 
-// Unwrap returns the Code.
+// Unwrap returns Code.
 func (e *StatusError) Unwrap() error { return e.Code }
 
-// Codes of errors by the generation of the daemon.
+// Error codes, by the generation of the daemon.
 var (
 	modernCodes = map[int64]error{
 		wire.ErrorUnknownEntry: ErrUnknownEntry,
@@ -83,7 +82,7 @@ var (
 	}
 )
 
-// statusError returns what a reply with a status other than 0 says.
+// statusError returns the error of a reply with a status other than 0.
 func statusError(o *opinion) *StatusError {
 	e := &StatusError{Peer: o.peer.name, Status: int(o.status), Serial: o.serial, JSON: o.json}
 	var code int64
@@ -99,7 +98,7 @@ func statusError(o *opinion) *StatusError {
 	return e
 }
 
-// codeError returns what an error code means, or nil.
+// codeError returns the error for an error code, or nil.
 func codeError(code int64, classic bool) error {
 	if classic {
 		return classicCodes[code]
@@ -110,17 +109,17 @@ func codeError(code int64, classic bool) error {
 // Silence is a peer that has not replied.
 type Silence struct {
 	Peer string // host:port
-	Err  error  // why, as far as the network or what was received instead tells; often nil
+	Err  error  // why, as far as the network or other datagrams from it tell; often nil
 }
 
-// NoReplyError tells who was asked in vain. It is ErrNoReply.
+// NoReplyError says which peers did not reply. It is ErrNoReply.
 type NoReplyError struct {
 	Asked  []Silence
 	Waited time.Duration
-	cause  error // the end of the context, if that came first
+	cause  error // how the context ended, if that came first
 }
 
-// Error tells who was asked, and what is known of each.
+// Error says which peers were asked, and what is known about each.
 func (e *NoReplyError) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "no reply within %v", e.Waited.Round(time.Millisecond))
@@ -133,7 +132,7 @@ func (e *NoReplyError) Error() string {
 	return text.String()
 }
 
-// Unwrap returns ErrNoReply, the end of the context, and what is known of the peers.
+// Unwrap returns ErrNoReply, how the context ended, and what is known about the peers.
 func (e *NoReplyError) Unwrap() []error {
 	errs := []error{ErrNoReply}
 	if e.cause != nil {

@@ -6,30 +6,31 @@ import (
 	"time"
 )
 
-// EventKind is what became of a datagram.
+// EventKind is what happened to a datagram.
 type EventKind int
 
 const (
-	// Sent: a request left, for the first time.
+	// Sent: a request was sent for the first time.
 	Sent EventKind = iota
-	// Resent: a request left again, as no reply came.
+	// Resent: a request was sent again, because no reply came.
 	Resent
-	// Accepted: the reply of a peer came.
+	// Accepted: a peer's reply arrived.
 	Accepted
-	// Stale: the reply of a peer came, with a lower serial number than another's.
+	// Stale: a peer's reply arrived, with a lower serial number than another's.
 	Stale
-	// Late: a signed reply came to a question that has ended.
+	// Late: a signed reply arrived for a question that had ended.
 	Late
-	// Duplicate: a peer replied once more to the same question.
+	// Duplicate: a peer replied again to the same question.
 	Duplicate
-	// Forged: the signature of what came does not verify with the key.
+	// Forged: a datagram arrived whose signature is not valid.
 	Forged
-	// Garbled: what came is no reply.
+	// Garbled: a datagram arrived that is not a reply.
 	Garbled
-	// Stranger: something came from an address that was not asked. Nobody looked at it.
+	// Stranger: a datagram arrived from an address that was not asked. It was not
+	// processed.
 	Stranger
-	// Unreachable: the network says that nobody is at the peer's address, or that
-	// there is no way to it.
+	// Unreachable: the network reported that nobody listens at the peer's address, or that
+	// there is no route to it.
 	Unreachable
 
 	kinds = int(Unreachable) + 1
@@ -37,7 +38,7 @@ const (
 
 var kindNames = [kinds]string{"sent", "resent", "accepted", "stale", "late", "duplicate", "forged", "garbled", "stranger", "unreachable"}
 
-// String returns the kind in one word of lower case.
+// String returns the kind as one lower case word.
 func (k EventKind) String() string {
 	if k < 0 || int(k) >= kinds {
 		return fmt.Sprintf("kind %d", int(k))
@@ -48,21 +49,21 @@ func (k EventKind) String() string {
 // Event is a datagram that a Client has sent or received.
 type Event struct {
 	Kind EventKind
-	Peer netip.AddrPort // where it went to, or came from
-	// RoundTrip is the time from the first sending of the request to the reply,
-	// when the Kind is Accepted or Stale.
+	Peer netip.AddrPort // the destination or the source
+	// RoundTrip is the time from the first attempt to the reply, if Kind is Accepted or
+	// Stale.
 	RoundTrip time.Duration
-	// Err is what was wrong when the Kind is Forged, Garbled or Unreachable.
+	// Err is what was wrong if Kind is Forged, Garbled or Unreachable.
 	Err error
 }
 
-// Stats are how many datagrams have become what since a Client was made.
+// Stats counts events by kind since a Client was made.
 type Stats [kinds]uint64
 
-// Of returns how many there are of a kind.
+// Of returns the count of a kind.
 func (s Stats) Of(kind EventKind) uint64 { return s[kind] }
 
-// Ignored returns how many datagrams came that were no reply to a question under way.
+// Ignored returns how many received datagrams were not a reply to a question in progress.
 func (s Stats) Ignored() uint64 {
 	return s[Late] + s[Duplicate] + s[Forged] + s[Garbled] + s[Stranger]
 }
@@ -76,7 +77,7 @@ func (c *Client) Stats() Stats {
 	return stats
 }
 
-// observe counts an event, and tells who wants to know.
+// observe counts an event and passes it to Options.Observe.
 func (c *Client) observe(e Event) {
 	c.stats[e.Kind].Add(1)
 	if e.Kind >= Late {

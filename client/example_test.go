@@ -18,9 +18,9 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// The whole of a program that asks where instances run.
+// A complete program that asks where instances run.
 func Example() {
-	c, cluster := sampleCluster() // client.New(client.Options{}) on a node of a real one
+	c, cluster := sampleCluster() // on a real node: client.New(client.Options{})
 	defer cluster.stop()
 
 	ctx := context.Background()
@@ -44,8 +44,8 @@ func Example() {
 	// 2001:db8:2::40 is on 192.0.2.16
 }
 
-// Away from the cluster's nodes, a client must be told some master candidates and the
-// key. It finds out by itself who the candidates are later on.
+// Outside the cluster, give the client some master candidates and the key. It keeps track
+// of the candidates by itself.
 func ExampleNew() {
 	key := []byte("the 41 bytes of the cluster's hmac.key.\n")
 
@@ -68,7 +68,7 @@ func ExampleNew() {
 	// [2001:db8::13]:1814
 }
 
-// A program that knows better who can be asked, says so.
+// A program can set the peers itself.
 func ExampleClient_SetPeers() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -109,8 +109,7 @@ func ExampleQuery() {
 	// as of serial number 73
 }
 
-// Each peer speaks for itself: here, to find candidates that have not got the latest
-// configuration.
+// The reply of each peer, here to find candidates without the latest configuration.
 func ExampleReplies() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -131,8 +130,8 @@ func ExampleReplies() {
 	// 127.0.0.13 has configuration 412
 }
 
-// The first reply is there at once, and one that knows better is not missed: here
-// there is none, as all candidates say the same.
+// The first reply comes at once, and a better one follows. Here there is none, because all
+// candidates agree.
 func ExampleFresh() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -167,7 +166,7 @@ func ExampleWatch() {
 	// the master is node2.example.org
 }
 
-// Some of the addresses may have nobody.
+// Some addresses may belong to no instance.
 func ExampleLocateAll() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -217,8 +216,8 @@ func ExampleInstances() {
 	// db1.example.org can be moved here
 }
 
-// The type of the answer is whatever encoding/json can make of that part of the
-// configuration.
+// The type of the answer can be anything that encoding/json can decode this part of the
+// configuration into.
 func ExampleConfigValue() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -236,7 +235,7 @@ func ExampleConfigValue() {
 	// {Name:cluster.example.org Hypervisors:[kvm]}
 }
 
-// Request type 3 with parameter 3 is what MasterDetails asks.
+// MasterDetails sends request type 3 with parameter 3, like this.
 func ExampleRaw() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -250,8 +249,7 @@ func ExampleRaw() {
 	// ["node1.example.org","192.0.2.10","192.0.2.11"]
 }
 
-// An error in reply is for errors.Is where a code says what it is about, and has the
-// peer's words where it does not.
+// Use errors.Is for an error reply with a code; one without a code has the peer's text.
 func ExampleStatusError() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
@@ -271,11 +269,11 @@ func ExampleStatusError() {
 	// Node name node9.example.org not found
 }
 
-// Peers that are silent never say why.
+// Peers never say why they do not reply.
 func ExampleNoReplyError() {
 	c, cluster := sampleCluster()
 	defer cluster.stop()
-	if err := c.SetPeers("127.0.0.1:9"); err != nil { // where nobody is
+	if err := c.SetPeers("127.0.0.1:9"); err != nil { // an address where nobody listens
 		log.Fatal(err)
 	}
 

@@ -15,8 +15,8 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// waiting is a client without a socket, with one question that waits for the replies
-// of two peers under the salt "rs".
+// waiting is a client without a socket. One question waits for the replies of two peers,
+// with the salt "rs".
 func waiting() (*Client, *call) {
 	ring := protocol.NewKeyring(key)
 	c := &Client{options: Options{Logger: slog.New(slog.DiscardHandler)}, keys: &keys{ring: ring}, calls: make(map[string]*call)}
@@ -30,17 +30,17 @@ func waiting() (*Client, *call) {
 	return c, k
 }
 
-// everyQuestion has one of each kind.
+// everyQuestion has one question of each kind.
 var everyQuestion = []question{
 	Ping().question, NodeRole("a").question, Locate("", ip("192.0.2.9")).question, LocateAll("", ip("192.0.2.9"), ip("2001:db8::9")).question,
 	Master().question, MasterDetails().question, NodeIPs().question, CandidateIPs().question, InstanceIPs("").question,
 	Minors("a").question, Instances("a").question, Disks("a").question, Config("").question, ConfigValue[[]string]("").question, Collectors().question, Raw(3, nil).question,
 }
 
-// FuzzReceive: the text of an envelope, in which @HMAC@ stands for the right
-// signature of whatever the rest of it says, and a reply, which comes signed. What is
-// not signed for the question never becomes an opinion, and what is becomes the
-// opinion that it says.
+// FuzzReceive takes the text of an envelope, in which @HMAC@ stands for the right signature
+// of the rest, and a reply, which is then signed. A datagram that is not signed for the
+// question never becomes an opinion; one that is becomes exactly the opinion that it
+// contains.
 func FuzzReceive(f *testing.F) {
 	ok := `{\"protocol\":1,\"status\":0,\"answer\":\"a\",\"serial\":7}`
 	for _, envelope := range []string{
@@ -101,7 +101,7 @@ func FuzzReceive(f *testing.F) {
 			k.judge(t, o)
 		}
 
-		// The same, from a peer and as a reply that is known to be signed.
+		// The same, from a peer and as a signed reply.
 		second, err := codec.Seal(nil, "rs", []byte(reply), nil)
 		if err != nil {
 			return
@@ -140,7 +140,7 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
-// judge makes of an opinion what each question makes of it.
+// judge interprets an opinion for each question.
 func (k *call) judge(t *testing.T, o *opinion) {
 	t.Helper()
 	for _, q := range everyQuestion {

@@ -90,8 +90,8 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestSetPeers: bad lists change nothing, doubled peers are one, and what is known of
-// a peer stays.
+// TestSetPeers: invalid lists change nothing, duplicate peers are one, and what is known
+// about a peer is kept.
 func TestSetPeers(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Options{Peers: []string{"192.0.2.1", "192.0.2.1:1814", "192.0.2.2"}, Port: 1814})
@@ -158,7 +158,7 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
-// node makes the files of a node of the cluster, and has them found.
+// node creates the files of a cluster node, and makes the client find them.
 func node(t *testing.T, key, candidates string) (folder string) {
 	t.Helper()
 	root := t.TempDir()
@@ -172,7 +172,7 @@ func node(t *testing.T, key, candidates string) (folder string) {
 	return folder
 }
 
-// replace replaces a file in one step, as Ganeti does.
+// replace replaces a file atomically, as Ganeti does.
 func replace(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
@@ -183,7 +183,7 @@ func replace(t *testing.T, path, text string) {
 	}
 }
 
-// TestOnNode: with nothing to be told, on a node of the cluster.
+// TestOnNode: on a node of the cluster no options are needed.
 func TestOnNode(t *testing.T) {
 	s := serve(t, "127.0.0.1", says(`"a"`, 7))
 	node(t, string(key), "127.0.0.1\n127.0.0.1\n")
@@ -243,13 +243,13 @@ func TestFollowFile(t *testing.T) {
 	wait(t, "the last peer", has("192.0.2.4:1814"))
 }
 
-// TestFollowAsking: where the peers were named, they are asked who the candidates are.
+// TestFollowAsking: named peers are asked for the candidates.
 func TestFollowAsking(t *testing.T) {
 	t.Parallel()
 	first := serve(t, "127.0.0.3", says(`["127.0.0.4","",null]`, 7))
 	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.4"), first.addr.Port()).String())
 	if err != nil {
-		t.Skip(err) // somebody else has the same port at the other address
+		t.Skip(err) // another process may have the same port at the other address
 	}
 	second := &server{t: t, conn: conn.(*net.UDPConn), addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), handle: fails(`"lost"`)}
 	var running sync.WaitGroup
@@ -267,8 +267,7 @@ func TestFollowAsking(t *testing.T) {
 	}
 }
 
-// TestKeyFile: a new key is used when it is there, and the former one as long as
-// it is not.
+// TestKeyFile: a new key is used once it is there, and the old one until then.
 func TestKeyFile(t *testing.T) {
 	path := filepath.Join(node(t, "another key", "192.0.2.1"), "hmac.key")
 	var log lockedBuffer
@@ -303,7 +302,7 @@ func TestKeyFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		warnings++
-		for range 2 { // the second time is no news
+		for range 2 { // the second failure is not logged
 			if err := ask(); err != nil {
 				t.Errorf("%s: %v", trouble.name, err)
 			}
@@ -318,7 +317,7 @@ func TestKeyFile(t *testing.T) {
 			t.Errorf("%s no more: %v", trouble.name, err)
 		}
 	}
-	// In place, with the same size.
+	// Written in place, with the same size.
 	if err := os.WriteFile(path, bytes.Repeat([]byte("x"), len(key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +336,7 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
-// TestKeyInterval: the file is not looked at for every question.
+// TestKeyInterval: the file is not checked for every question.
 func TestKeyInterval(t *testing.T) {
 	path := filepath.Join(node(t, string(key), "192.0.2.1"), "hmac.key")
 	c := newClient(t, Options{KeyFile: path, Peers: []string{"192.0.2.1"}})
@@ -348,11 +347,10 @@ func TestKeyInterval(t *testing.T) {
 	}
 }
 
-// TestName: peers can be named, and are asked at one of their addresses after the
-// other.
+// TestName: peers can be names, and are asked at one of their addresses after the other.
 func TestName(t *testing.T) {
 	t.Parallel()
-	s := serve(t, "127.0.0.1", says(`"a"`, 7)) // and nobody at ::1
+	s := serve(t, "127.0.0.1", says(`"a"`, 7)) // and nobody listens at ::1
 	c := newClient(t, Options{Peers: []string{"localhost"}, Port: s.addr.Port()})
 	for range 2 {
 		result, err := Query(patient(t), c, Master())
@@ -365,7 +363,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-// TestAddresses: of a peer with several addresses the first may be the wrong one.
+// TestAddresses: the first of a peer's addresses may be the wrong one.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	deaf, good := serve(t, "127.0.0.1", silent), serve(t, "127.0.0.2", says(`"a"`, 7))
@@ -435,11 +433,11 @@ func TestDoubles(t *testing.T) {
 }
 
 // TestAskedOnce: a daemon with several names is asked once, has one vote, and is not
-// told silent; another one is asked in place of its second name.
+// reported as silent; another peer is asked in place of its second name.
 func TestAskedOnce(t *testing.T) {
 	t.Parallel()
 	for _, peers := range [][]string{{"localhost", "127.0.0.1"}, {"localhost", "LOCALHOST"}, {"LOCALHOST", "127.0.0.1", "localhost"}} {
-		for range 5 { // the order in which names become known is that of chance
+		for range 5 { // the order in which lookups finish is random
 			s := serve(t, "127.0.0.1", says(`"a"`, 7))
 			c := newClient(t, Options{Peers: peers, Port: s.addr.Port(), Coverage: All})
 			for asked := range 2 {
@@ -464,7 +462,7 @@ func TestAskedOnce(t *testing.T) {
 	}
 }
 
-// TestResolve: the doubles among the peers are known before the first question.
+// TestResolve: duplicate peers are known before the first question.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Options{Peers: []string{"127.0.0.1", "localhost", "no-such-node.invalid"}, Port: 1814})
@@ -477,7 +475,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestExpiredDouble: a name is looked up again, as it may lead elsewhere by now.
+// TestExpiredDouble: a name is looked up again, because its address may have changed.
 func TestExpiredDouble(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "127.0.0.1", says(`"a"`, 7))
@@ -493,8 +491,8 @@ func TestExpiredDouble(t *testing.T) {
 	}
 }
 
-// TestDisagreements: there is one warning of a peer that contradicts others for long,
-// whether or not each question shows it.
+// TestDisagreements: there is one warning about a peer that contradicts others for long,
+// even if not every question shows it.
 func TestDisagreements(t *testing.T) {
 	t.Parallel()
 	d := newDisagreements()
@@ -503,7 +501,7 @@ func TestDisagreements(t *testing.T) {
 	ask := func(q *question, replies string) bool {
 		v := votes{question: q}
 		for i, answer := range replies {
-			if answer != '-' { // which has not come
+			if answer != '-' { // which has not replied
 				v.add(&opinion{peer: &peer{name: fmt.Sprint(i)}, json: []byte{byte(answer)}, serial: 7})
 			}
 		}
@@ -516,9 +514,9 @@ func TestDisagreements(t *testing.T) {
 		want     bool
 	}{
 		{&one, `11111`, 0, false},
-		{&one, `22211`, 0, false}, // is changing
+		{&one, `22211`, 0, false}, // keeps changing
 		{&one, `22211`, distribution - 1, false},
-		{&two, `22211`, time.Second, false}, // is another question
+		{&two, `22211`, time.Second, false}, // another question
 		{&one, `22222`, time.Second, false}, // has changed
 		{&one, `12222`, time.Hour, false},
 		{&one, `11222`, 0, false},
@@ -529,7 +527,7 @@ func TestDisagreements(t *testing.T) {
 		{&one, `333-2`, 1, true},
 		{&one, `33312`, 0, false},
 		{&one, `33312`, distribution, true},
-		{&one, `33312`, time.Hour, false}, // as is known
+		{&one, `33312`, time.Hour, false}, // as before
 		{&one, `33322`, 0, false},
 		{&one, `33333`, 0, false},
 		{&one, `33332`, 0, false},
@@ -550,7 +548,7 @@ func TestDisagreements(t *testing.T) {
 	}
 }
 
-// TestNoName: a name that nobody knows is what is wrong.
+// TestNoName: the error says that the name is unknown.
 func TestNoName(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "127.0.0.1", says(`"a"`, 7))
@@ -571,8 +569,8 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// TestSlowName: a peer whose name is being looked up is not waited for much longer than
-// one that does not reply.
+// TestSlowName: the client does not wait much longer for a slow lookup than for a peer that
+// does not reply.
 func TestSlowName(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Options{Peers: []string{"slow.invalid"}, Port: 1})
@@ -591,7 +589,7 @@ func TestSlowName(t *testing.T) {
 	}
 }
 
-// TestIPv6: both families, with one client.
+// TestIPv6: one client can use both families.
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	conn, err := net.ListenPacket("udp6", "[::1]:0")
@@ -615,7 +613,7 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
-// TestLog: what an operator may want to know.
+// TestLog: the log has what an operator may want to know.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -629,11 +627,11 @@ func TestLog(t *testing.T) {
 	}}, func(r *request) {
 		r.write([]byte("plj0 garbage"))
 		says(`"a"`, 7)(r)
-	}, says(`"b"`, 7), func(r *request) { // is the last to reply, so that the first two are heard
+	}, says(`"b"`, 7), func(r *request) { // replies last, so that the first two are heard
 		if asked[r.Rsalt] {
 			return
 		}
-		for range min(2+len(asked), 3) { // of them its own to the former question
+		for range min(2+len(asked), 3) { // one of them for the previous question
 			<-accepted
 		}
 		asked[r.Rsalt] = true

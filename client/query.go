@@ -12,35 +12,34 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// Result is what several peers make of a question.
+// Result is the combined answer of several peers.
 type Result[A any] struct {
 	Answer A
-	JSON   json.RawMessage // the answer as it came
-	// Serial is the serial number of what was asked about: the cluster, a node or an
-	// instance; of a daemon of Ganeti 2.6, that of the configuration. Of two answers
-	// the one with the higher serial is the newer.
+	JSON   json.RawMessage // the answer as received
+	// Serial is the serial number of the object asked about: the cluster, a node or an
+	// instance; from a daemon of Ganeti 2.6, that of the configuration. Of two answers the
+	// one with the higher serial number is newer.
 	Serial int64
 	// RoundTrip is the time from the question to the last reply that was needed.
 	RoundTrip time.Duration
-	// Agreed says whether as many peers as are needed gave this answer: 1, 2, 2, 3,
-	// 3, 4, 4, 5, 5 of 1 to 9 that were asked. When it is false, others were silent
-	// or behind.
+	// Agreed reports whether a majority gave this answer: 1, 2, 2, 3, 3, 4, 4, 5, 5 of 1 to
+	// 9 peers asked. If it is false, others were silent or behind.
 	Agreed bool
-	// Consistent says that no peer gave another answer with the same serial.
+	// Consistent reports that no peer gave a different answer with the same serial number.
 	Consistent bool
-	Replies    []Reply[A] // who answered, and what, in the order of their arrival
-	Silent     []Silence  // who was asked and did not answer before the result was there
+	Replies    []Reply[A] // the peers' replies, in the order of their arrival
+	Silent     []Silence  // the peers that were asked and had not answered by then
 }
 
-// Reply is what one peer makes of a question.
+// Reply is one peer's answer.
 type Reply[A any] struct {
 	Peer      string         // as host:port
-	Addr      netip.AddrPort // where the reply came from
+	Addr      netip.AddrPort // the address that the reply came from
 	Answer    A
-	JSON      json.RawMessage // as it came: the answer, or what is in its place
+	JSON      json.RawMessage // as received: the answer, or the error instead of it
 	Serial    int64
 	Err       error         // why there is no Answer: a *StatusError, or ErrAnswer
-	RoundTrip time.Duration // from the first request to this peer
+	RoundTrip time.Duration // since the first request to this peer
 }
 
 func replyOf[A any](o *opinion) Reply[A] {
@@ -50,7 +49,7 @@ func replyOf[A any](o *opinion) Reply[A] {
 	}
 }
 
-// withDeadline gives a context without a deadline the protocol's.
+// withDeadline adds the protocol's deadline to a context without one.
 func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
@@ -58,22 +57,22 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, wire.ExpireTimeout*time.Second)
 }
 
-// Query asks several peers and returns the best answer: of those without an error
-// the one with the highest serial number. It returns as soon as enough peers agree
-// with it, all have replied, or ctx ends; peers beyond the Coverage are asked as soon as
-// those within it do not agree. Peers that were silent before are asked, but not waited
-// for when all others have replied.
+// Query asks several peers and returns the best answer: of those without an error, the one
+// with the highest serial number. It returns once a majority agrees with it, all peers have
+// replied, or ctx ends. Peers beyond the Coverage are asked as soon as those within it
+// disagree. Peers that were silent before are asked too, but Query does not wait for them
+// once all others have replied.
 //
-// When ctx ends and there is an answer, it is returned without an error, and
-// Result.Agreed is false. The errors are ErrNoReply; a *StatusError when there are
-// errors only; ErrInconsistent, where the result is filled in all the same; ErrAnswer,
-// ErrTooLarge, ErrQuery, ErrClosed, and that of a cancelled ctx.
+// If ctx ends and there is an answer, Query returns it without an error, with Result.Agreed
+// false. The errors are ErrNoReply; a *StatusError if there are only errors;
+// ErrInconsistent, with the result filled in all the same; ErrAnswer, ErrTooLarge,
+// ErrQuery, ErrClosed, and that of a cancelled ctx.
 func Query[A any](ctx context.Context, c *Client, q Question[A]) (Result[A], error) {
 	return query(ctx, c, q, math.MinInt64)
 }
 
-// query is Query, where an answer below the serial number expected is not good enough,
-// however many agree with it, as long as another peer may have a newer one.
+// query is Query, except that an answer with a lower serial number than expected is not
+// enough, even if a majority agrees, as long as another peer may have a newer one.
 func query[A any](ctx context.Context, c *Client, q Question[A], expected int64) (Result[A], error) {
 	var result Result[A]
 	ctx, cancel := withDeadline(ctx)
@@ -116,11 +115,11 @@ type votes struct {
 	question   *question
 	all        []*opinion
 	best       *opinion
-	agreeing   int  // how many say the same as the best
-	consistent bool // whether none gives another one with the same serial
+	agreeing   int  // how many give the same answer as the best
+	consistent bool // whether nobody gives a different one with the same serial number
 }
 
-// add takes an opinion in.
+// add adds an opinion.
 func (v *votes) add(o *opinion) {
 	v.all = append(v.all, o)
 	v.best, v.agreeing, v.consistent = nil, 0, true
@@ -142,13 +141,13 @@ func (v *votes) add(o *opinion) {
 	}
 }
 
-// better reports whether an opinion is newer than another, whatever they are.
+// better reports whether an opinion beats another, ignoring votes.
 func better(a, b *opinion) bool {
 	if (a.err == nil) != (b.err == nil) {
 		return a.err == nil
 	}
 	var left, right *StatusError
-	if a.err != nil { // what a peer says is worth more than what cannot be read
+	if a.err != nil { // a valid answer beats an unreadable one
 		return errors.As(a.err, &left) && !errors.As(b.err, &right)
 	}
 	return a.serial > b.serial

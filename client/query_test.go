@@ -21,7 +21,7 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// TestBest: what is made of several replies, in whatever order they come.
+// TestBest: the best of several replies, in whatever order they arrive.
 func TestBest(t *testing.T) {
 	t.Parallel()
 	type want struct {
@@ -64,10 +64,10 @@ func TestBest(t *testing.T) {
 					continue
 				}
 				got := want{string(result.JSON), result.Serial, result.Agreed, result.Consistent, test.want.err}
-				if name == "two and two" { // either is as good
+				if name == "two and two" { // both are equally good
 					got.json = ""
 				}
-				if name == "majority" { // whether the third was waited for
+				if name == "majority" { // whether the client waited for the third
 					got.consistent = true
 				}
 				if got != test.want {
@@ -84,7 +84,7 @@ func TestBest(t *testing.T) {
 	}
 }
 
-// TestAgreement: Query returns when as many agree as are needed, and not before.
+// TestAgreement: Query returns once a majority agrees, and not before.
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	for n, enough := range []int{1, 2, 2, 3, 3, 4, 4, 5, 5} {
@@ -132,7 +132,7 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// TestReplyFields: what a result has of each reply.
+// TestReplyFields: what a result contains of each reply.
 func TestReplyFields(t *testing.T) {
 	t.Parallel()
 	c, servers := start(t, Options{}, says(`"a"`, 7))
@@ -150,7 +150,7 @@ func TestReplyFields(t *testing.T) {
 	}
 }
 
-// TestDeadline: when ctx ends, what there is counts.
+// TestDeadline: when ctx ends, the replies so far count.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	ctx, observe := until(t, Accepted)
@@ -206,8 +206,8 @@ func TestWithDeadline(t *testing.T) {
 	}
 }
 
-// TestRefused: peers that the network knows nobody at are not waited for once others
-// have answered, and are asked last from then on.
+// TestRefused: peers that refuse datagrams are not waited for once others have answered,
+// and are asked last from then on.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	var seen events
@@ -242,7 +242,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedButOne: an error is all there is to learn when nobody else is there.
+// TestRefusedButOne: if only one peer can be reached and gives an error, that is the
+// result.
 func TestRefusedButOne(t *testing.T) {
 	t.Parallel()
 	one := serve(t, "127.0.0.1", fails(`"none"`))
@@ -253,8 +254,8 @@ func TestRefusedButOne(t *testing.T) {
 	}
 }
 
-// TestRefusedBesides: what the network says of the dead does not keep a request from
-// the living. It took many a try to see that it did.
+// TestRefusedBesides: refused datagrams do not prevent sending to peers that are alive. It
+// took many tries to see this fail.
 func TestRefusedBesides(t *testing.T) {
 	t.Parallel()
 	good := serve(t, "127.0.0.1", silent)
@@ -275,7 +276,7 @@ func TestRefusedBesides(t *testing.T) {
 	}
 }
 
-// TestRefusedAlone: the error says that nobody was there.
+// TestRefusedAlone: the error says that nobody listened.
 func TestRefusedAlone(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "::1"} {
@@ -298,7 +299,7 @@ func TestRefusedAlone(t *testing.T) {
 	}
 }
 
-// TestRefusedByAll: when nobody can be reached that is said at once to who wants it.
+// TestRefusedByAll: with GiveUp, the error comes quickly when nobody can be reached.
 func TestRefusedByAll(t *testing.T) {
 	t.Parallel()
 	var seen events
@@ -320,8 +321,8 @@ func TestRefusedByAll(t *testing.T) {
 	}
 }
 
-// TestUnreachableName: a name that cannot be looked up is tried no longer than a peer
-// that cannot be reached.
+// TestUnreachableName: a name that cannot be looked up is tried no longer than an
+// unreachable peer.
 func TestUnreachableName(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Options{Peers: []string{"no-such-node.invalid"}, GiveUp: true})
@@ -331,8 +332,8 @@ func TestUnreachableName(t *testing.T) {
 	}
 }
 
-// TestHopeless: a peer is out of reach when several sendings in a row got nowhere, however
-// often the network says so of one of them.
+// TestHopeless: a peer is unreachable after several failed attempts in a row, however often
+// the network reports one of them.
 func TestHopeless(t *testing.T) {
 	t.Parallel()
 	c, servers := start(t, Options{}, silent)
@@ -359,8 +360,7 @@ func TestHopeless(t *testing.T) {
 	}
 }
 
-// TestSilentBefore: who was silent is asked last, and not waited for, until it
-// replies.
+// TestSilentBefore: a silent peer is asked last, and not waited for, until it replies.
 func TestSilentBefore(t *testing.T) {
 	t.Parallel()
 	var deaf atomic.Bool
@@ -389,7 +389,7 @@ func TestSilentBefore(t *testing.T) {
 	}
 }
 
-// TestWiden: who has not been asked is, when those that were do not help.
+// TestWiden: if the peers asked first do not help, others are asked.
 func TestWiden(t *testing.T) {
 	t.Parallel()
 	for name, handle := range map[string]handler{"silence": silent, "errors": fails(`0`), "unreadable answers": says(`1`, 99)} {
@@ -408,13 +408,12 @@ func TestWiden(t *testing.T) {
 	}
 }
 
-// TestWidenedAreWaitedFor: who is asked because others are silent is waited for as
-// they are.
+// TestWidenedAreWaitedFor: peers asked later are waited for like those asked first.
 func TestWidenedAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	var (
 		mu    sync.Mutex
-		order []*server // as they are asked
+		order []*server // in the order in which they are asked
 		newer = make(chan struct{})
 	)
 	handle := func(r *request) {
@@ -448,8 +447,8 @@ func TestWidenedAreWaitedFor(t *testing.T) {
 	}
 }
 
-// TestReplaceRefused: others are asked at once in the place of peers that are out
-// of reach, so that there may be agreement.
+// TestReplaceRefused: unreachable peers are replaced by others at once, so that a majority
+// is possible.
 func TestReplaceRefused(t *testing.T) {
 	t.Parallel()
 	a, b := serve(t, "127.0.0.1", says(`"a"`, 7)), serve(t, "127.0.0.1", says(`"a"`, 7))
@@ -462,7 +461,7 @@ func TestReplaceRefused(t *testing.T) {
 	}
 }
 
-// TestWidenToAll: an error is what there is when all say so.
+// TestWidenToAll: if all peers give an error, that is the result.
 func TestWidenToAll(t *testing.T) {
 	t.Parallel()
 	c, servers := start(t, Options{Coverage: 2}, fails(`0`), fails(`0`), fails(`0`), fails(`"text"`))
@@ -472,7 +471,7 @@ func TestWidenToAll(t *testing.T) {
 	}
 }
 
-// TestLost: requests are sent again.
+// TestLost: requests are resent.
 func TestLost(t *testing.T) {
 	t.Parallel()
 	var seen events
@@ -515,7 +514,7 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// TestShuffle: the load is spread.
+// TestShuffle: the load is spread over the peers.
 func TestShuffle(t *testing.T) {
 	t.Parallel()
 	c, servers := start(t, Options{Coverage: 1}, says(`"a"`, 7), says(`"a"`, 7), says(`"a"`, 7))
@@ -531,7 +530,8 @@ func TestShuffle(t *testing.T) {
 	}
 }
 
-// TestIgnored: what is no reply to the question does not end it, and is counted.
+// TestIgnored: a datagram that is not a reply to the question does not end it, and is
+// counted.
 func TestIgnored(t *testing.T) {
 	t.Parallel()
 	right := replyText(0, `"right"`, 7)
@@ -578,7 +578,7 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
-// TestIgnoredAlone: the error says what came in the place of a reply.
+// TestIgnoredAlone: the error says what arrived instead of a reply.
 func TestIgnoredAlone(t *testing.T) {
 	t.Parallel()
 	ctx, observe := until(t, Forged)
@@ -591,7 +591,7 @@ func TestIgnoredAlone(t *testing.T) {
 	}
 }
 
-// TestDuplicate: a second reply of a peer does not count, whatever it says.
+// TestDuplicate: a second reply from a peer does not count, whatever it says.
 func TestDuplicate(t *testing.T) {
 	t.Parallel()
 	second := make(chan struct{})
@@ -610,7 +610,7 @@ func TestDuplicate(t *testing.T) {
 	}
 }
 
-// TestLate: a reply to a question that has ended goes nowhere.
+// TestLate: a reply to a question that has ended is ignored.
 func TestLate(t *testing.T) {
 	t.Parallel()
 	var former atomic.Pointer[request]
@@ -633,7 +633,7 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// TestOutstanding: a reply that has come but was not looked at is still to come.
+// TestOutstanding: a reply that has arrived but was not read yet is still expected.
 func TestOutstanding(t *testing.T) {
 	t.Parallel()
 	c, k := waiting()
@@ -652,8 +652,8 @@ func TestOutstanding(t *testing.T) {
 	}
 }
 
-// TestNotFromPeers: what comes from elsewhere is not looked at, be it garbage or not, and
-// harms no question.
+// TestNotFromPeers: datagrams from other addresses are not processed, valid or not, and do
+// not affect a question.
 func TestNotFromPeers(t *testing.T) {
 	t.Parallel()
 	seen := new(events)
@@ -676,7 +676,7 @@ func TestNotFromPeers(t *testing.T) {
 	}
 }
 
-// The zero Question is an error, however it is asked.
+// The zero Question is an error in every call.
 func TestZeroQuestion(t *testing.T) {
 	t.Parallel()
 	c, s := start(t, Options{}, says("3000000", 0))
@@ -702,7 +702,7 @@ func TestZeroQuestion(t *testing.T) {
 	}
 }
 
-// TestStranger: a reply counts only when it comes from where the request went.
+// TestStranger: a reply counts only if it comes from where the request went.
 func TestStranger(t *testing.T) {
 	t.Parallel()
 	var seen events
@@ -723,7 +723,7 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// TestStale: a reply older than another is no less a reply.
+// TestStale: an older reply is a reply all the same.
 func TestStale(t *testing.T) {
 	t.Parallel()
 	newer := make(chan struct{})

@@ -17,23 +17,23 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// Question is one question about the cluster, whose answer is an A.
+// Question is a question about the cluster whose answer has type A.
 type Question[A any] struct{ question }
 
 // question is a Question without the type of its answer.
 type question struct {
 	typ     wire.RequestType
 	query   wire.OptQuery
-	set     bool // whether the order of a list in the answer means nothing
+	set     bool // whether the answer is a list whose order does not matter
 	decode  func(jx.Raw) (any, error)
-	invalid error // why it cannot be asked
+	invalid error // why it cannot be sent
 }
 
 // Type returns the number of the question's request type.
 func (q question) Type() int { return int(q.typ) }
 
-// Decode returns what JSON that was the answer to this question says, or ErrAnswer. It
-// is for answers that came another way, such as to Raw. The zero Question has no answer.
+// Decode decodes raw, an answer to this question that was received in another way, for
+// example with Raw. The error is ErrAnswer. The zero Question has no answer.
 func (q Question[A]) Decode(answer json.RawMessage) (A, error) {
 	var none A
 	if q.decode == nil {
@@ -46,7 +46,7 @@ func (q Question[A]) Decode(answer json.RawMessage) (A, error) {
 	return value.(A), nil
 }
 
-// interpret makes the value, or the error, of an opinion.
+// interpret sets the value or the error of an opinion.
 func (q *question) interpret(o *opinion) {
 	if o.status != wire.StatusOK {
 		o.err = statusError(o)
@@ -79,9 +79,9 @@ func (q Question[A]) parameters(p wire.QueryParameters) Question[A] {
 	return q
 }
 
-// Ping asks whether the daemon is alive (request type 0). The answer is the version
-// of the configuration's layout, such as 3000000; it is 0 from a daemon of Ganeti
-// 2.6 or before.
+// Ping asks whether the daemon is alive (request type 0). The answer is the version of the
+// configuration's layout, for example 3000000; from a daemon of Ganeti 2.6 or before it is
+// 0.
 func Ping() Question[int64] {
 	return ask(wire.RequestPing, func(answer jx.Raw) (int64, error) {
 		if string(answer) == `"ok"` {
@@ -91,7 +91,7 @@ func Ping() Question[int64] {
 	})
 }
 
-// Role is what a node is in the cluster.
+// Role is the role of a node in the cluster.
 type Role int
 
 // The roles of nodes.
@@ -115,9 +115,8 @@ func (r Role) String() string {
 	return fmt.Sprintf("role %d", int(r))
 }
 
-// NodeRole asks for the role of a node (request type 1), which is given by name, by
-// the beginning of its name up to a dot, or by UUID. A daemon of Ganeti 2.6 knows
-// whole names only.
+// NodeRole asks for the role of a node (request type 1), given by its name, a prefix of its
+// name that ends before a dot, or its UUID. A daemon of Ganeti 2.6 knows only full names.
 func NodeRole(node string) Question[Role] {
 	return ask(wire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
 		role, err := decodeJSON[Role](answer)
@@ -128,9 +127,9 @@ func NodeRole(node string) Question[Role] {
 	}).text(node)
 }
 
-// Locate asks for the primary IP of the node that runs the instance with an address
-// on a link (request type 2). An empty link is the cluster's default one. The error is
-// ErrUnknownEntry when there is no such instance.
+// Locate asks for the primary IP of the node that runs the instance with an address on a
+// link (request type 2). An empty link means the cluster's default link. The error is
+// ErrUnknownEntry if there is no such instance.
 func Locate(link string, ip netip.Addr) Question[netip.Addr] {
 	q := ask(wire.RequestNodePIPByInstanceIP, decodeAddr).parameters(wire.QueryParameters{
 		Link: optional(link), IP: wire.NewOptNilString(ip.Unmap().String()),
@@ -139,7 +138,7 @@ func Locate(link string, ip netip.Addr) Question[netip.Addr] {
 	return q
 }
 
-// checkAddr returns why an address cannot be asked for.
+// checkAddr returns why an address cannot be used in a query.
 func checkAddr(ip netip.Addr) error {
 	if !ip.IsValid() {
 		return fmt.Errorf("%w: the zero address", ErrQuery)
@@ -152,11 +151,11 @@ type Location struct {
 	IP     netip.Addr // of the instance
 	Node   netip.Addr // the node's primary IP
 	Serial int64      // of the cluster; 0 from a daemon of Ganeti 2.6
-	Err    error      // why there is no Node, a *StatusError: mostly ErrUnknownEntry
+	Err    error      // why there is no Node, a *StatusError: usually ErrUnknownEntry
 }
 
-// LocateAll is Locate for several addresses at once, 4000 at most. The answer has them in the order
-// asked for.
+// LocateAll is Locate for up to 4000 addresses at once. The answer has them in the order of
+// the request.
 func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	texts := make([]string, len(ips))
 	for i, ip := range ips {
@@ -188,7 +187,7 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	return q
 }
 
-// decodeLocation reads the triplet of one address, or the pair of Ganeti 2.6.
+// decodeLocation decodes the triplet for one address, or the pair of Ganeti 2.6.
 func decodeLocation(raw jx.Raw) (Location, error) {
 	members, err := decodeJSON[[]json.RawMessage](raw)
 	switch {
@@ -219,13 +218,13 @@ func Master() Question[string] {
 // Details are the cluster's master and its addresses.
 type Details struct {
 	Name      string     // of the master node
-	ClusterIP netip.Addr // the address that moves with the master's role
+	ClusterIP netip.Addr // the address that moves with the master role
 	PrimaryIP netip.Addr // of the master node
 }
 
-// MasterDetails asks for the master's name and addresses at once (request type 3).
-// A daemon of Ganeti 2.6 does not know the fields by these numbers: it is ErrAnswer, and
-// Master is what to ask.
+// MasterDetails asks for the master's name and addresses at once (request type 3). A daemon
+// of Ganeti 2.6 does not know the fields by these numbers: the error is ErrAnswer; use
+// Master instead.
 func MasterDetails() Question[Details] {
 	fields := []wire.MasterField{
 		wire.NewMasterFieldCodeMasterField(wire.FieldName),
@@ -256,9 +255,9 @@ func NodeIPs() Question[[]netip.Addr] { return addrs(wire.RequestNodePIPList) }
 // The answer is in ascending order.
 func CandidateIPs() Question[[]netip.Addr] { return addrs(wire.RequestMCPIPList) }
 
-// InstanceIPs asks for the addresses of all instances on a link (request type 6),
-// where an empty link is the cluster's default one. The answer is in ascending
-// order, and empty for a link that there is not.
+// InstanceIPs asks for the addresses of all instances on a link (request type 6). An empty
+// link means the cluster's default link. The answer is in ascending order, and empty for an
+// unknown link.
 func InstanceIPs(link string) Question[[]netip.Addr] {
 	q := addrs(wire.RequestInstanceIPsList)
 	if link != "" {
@@ -285,7 +284,7 @@ func addrs(typ wire.RequestType) Question[[]netip.Addr] {
 	return q
 }
 
-// MinorRole is what a node is for a DRBD disk.
+// MinorRole is the role of a node for a DRBD disk.
 type MinorRole string
 
 // The roles of nodes for DRBD disks.
@@ -299,19 +298,19 @@ type Minor struct {
 	Node     string // the node's name
 	Minor    int64
 	Instance string // the name of the instance that the disk belongs to
-	Disk     string // what the instance calls it, such as disk/0
+	Disk     string // its name in the instance, for example disk/0
 	Role     MinorRole
-	Peer     string // the name of the other node
+	Peer     string // the name of the peer node
 }
 
-// Minors asks for the DRBD minors in use on a node (request type 7), which is given
-// as for NodeRole. The answer is in ascending order of the minors.
+// Minors asks for the DRBD minors in use on a node (request type 7), given as for NodeRole.
+// The answer is in ascending order of the minors.
 func Minors(node string) Question[[]Minor] {
 	q := ask(wire.RequestNodeDRBD, func(answer jx.Raw) ([]Minor, error) {
 		minors := []Minor{}
 		rows, err := decodeJSON[[]json.RawMessage](answer)
 		for _, row := range rows {
-			// The generated decoder takes tuples that are too short.
+			// The generated decoder accepts tuples that are too short.
 			if members, err := decodeJSON[[]json.RawMessage](jx.Raw(row)); err != nil || len(members) != 6 {
 				return nil, fmt.Errorf("%s is no minor", row)
 			}
@@ -330,15 +329,14 @@ func Minors(node string) Question[[]Minor] {
 	return q
 }
 
-// NodeInstances are the instances that have to do with a node, both by ascending
-// UUID.
+// NodeInstances are the instances of a node, both lists by ascending UUID.
 type NodeInstances struct {
-	Primary   []object.Instance // those that the node runs, or would
-	Secondary []object.Instance // those that have a DRBD disk on it, and run elsewhere
+	Primary   []object.Instance // the node's primary instances, running or not
+	Secondary []object.Instance // those that the node is DRBD secondary for
 }
 
-// Instances asks for the instances of a node (request type 8), which is given as for
-// NodeRole. Values of any kind in them that are numbers are json.Number.
+// Instances asks for the instances of a node (request type 8), given as for NodeRole.
+// Numbers in values of any type are json.Number.
 func Instances(node string) Question[NodeInstances] {
 	return ask(wire.RequestNodeInstances, func(answer jx.Raw) (NodeInstances, error) {
 		lists, err := decodeObjects[[][]object.Instance](answer)
@@ -352,24 +350,23 @@ func Instances(node string) Question[NodeInstances] {
 	}).text(node)
 }
 
-// Disks asks for the disks of an instance (request type 9), which is given by name, by
-// the beginning of its name up to a dot, or by UUID. They come in the order of the
-// instance. Values of any kind in them that are numbers are json.Number.
+// Disks asks for the disks of an instance (request type 9), given by its name, a prefix of
+// its name that ends before a dot, or its UUID. They are in the instance's order. Numbers
+// in values of any type are json.Number.
 func Disks(instance string) Question[[]object.Disk] {
 	return ask(wire.RequestInstanceDisks, func(answer jx.Raw) ([]object.Disk, error) {
 		return decodeObjects[[]object.Disk](answer)
 	}).text(instance)
 }
 
-// Config asks for a part of the configuration (request type 10), by JSON pointer
-// (RFC 6901), such as /cluster/master_node. The error is ErrArgument when the pointer
-// leads nowhere.
+// Config asks for a part of the configuration (request type 10), by JSON pointer (RFC
+// 6901), for example /cluster/master_node. The error is ErrArgument if the pointer leads
+// nowhere.
 func Config(pointer string) Question[json.RawMessage] {
 	return ask(wire.RequestConfigQuery, decodeRaw).text(pointer)
 }
 
-// ConfigValue is Config with an answer of the type that the part is to have, as
-// encoding/json has it.
+// ConfigValue is Config with the part decoded into a T by encoding/json.
 func ConfigValue[A any](pointer string) Question[A] {
 	return ask(wire.RequestConfigQuery, func(answer jx.Raw) (A, error) {
 		var value A
@@ -399,9 +396,8 @@ func Collectors() Question[map[string]Collector] {
 	})
 }
 
-// Raw is a question by the number of its request type, with any query that the
-// protocol has: none (nil or null), a text in quotes, or an object of parameters.
-// Asking it fails with ErrQuery for other JSON.
+// Raw is a question with any request type and query that the protocol allows: none (nil or
+// null), a JSON string, or an object of parameters. Other JSON fails with ErrQuery.
 func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
 	q := ask(wire.RequestType(typ), decodeRaw)
 	if q.Type() != typ || q.typ.Validate() != nil {
@@ -415,9 +411,9 @@ func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
 	return q
 }
 
-// decodeAll decodes raw, all of it, and validates what comes out.
+// decodeAll decodes the whole of raw and validates the result.
 func decodeAll(raw jx.Raw, into message) error {
-	if !jx.Valid(raw) { // something may follow
+	if !jx.Valid(raw) { // something may follow the value
 		return errors.New("no JSON")
 	}
 	if err := into.Decode(jx.DecodeBytes(raw)); err != nil {
@@ -438,14 +434,14 @@ func decodeRaw(answer jx.Raw) (json.RawMessage, error) {
 
 func decodeJSON[A any](answer jx.Raw) (A, error) {
 	var value A
-	if answer.Type() == jx.Null { // which encoding/json takes for anything
+	if answer.Type() == jx.Null { // encoding/json accepts null for any type
 		return value, errors.New("null")
 	}
 	err := json.Unmarshal(answer, &value)
 	return value, err
 }
 
-// decodeObjects decodes objects of the configuration, numbers of any size included.
+// decodeObjects decodes objects of the configuration, including numbers of any size.
 func decodeObjects[A any](answer jx.Raw) (A, error) {
 	var value A
 	if answer.Type() != jx.Array {
@@ -465,8 +461,8 @@ func decodeAddr(answer jx.Raw) (netip.Addr, error) {
 	return parseAddr(text)
 }
 
-// parseAddr returns the address that text is; the zero one for no text, which is what
-// a node or an interface without an address has.
+// parseAddr parses an address. An empty text, as for a node or an interface without an
+// address, gives the zero address.
 func parseAddr(text string) (netip.Addr, error) {
 	if text == "" {
 		return netip.Addr{}, nil

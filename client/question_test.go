@@ -30,15 +30,15 @@ func of[A any](q Question[A]) asking {
 
 func ip(text string) netip.Addr { return netip.MustParseAddr(text) }
 
-// alike compares answers: addresses by their value, errors by what they are.
+// alike compares answers: addresses by value, errors with errors.Is.
 var alike = []cmp.Option{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }),
 }
 
-// TestQuestions: what is sent for each question, and what is made of the answers.
-// Replies are written as daemons of Ganeti 3.0 and, where they begin with classic, of
-// 2.6 send them.
+// TestQuestions: what is sent for each question, and how the answers are decoded. Replies
+// are written like those of daemons of Ganeti 3.0 and, if their names begin with classic,
+// of 2.6.
 func TestQuestions(t *testing.T) {
 	t.Parallel()
 	const classic = "classic "
@@ -181,7 +181,7 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestLocationErrors: the error of one address is as good as that of a reply.
+// TestLocationErrors: the error for one address works like that of a reply.
 func TestLocationErrors(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t, Options{}, says(`[[1,0,0]]`, 7))
@@ -195,7 +195,7 @@ func TestLocationErrors(t *testing.T) {
 	}
 }
 
-// TestStatusError: what replies with a status other than 0 say.
+// TestStatusError: the errors of replies with a status other than 0.
 func TestStatusError(t *testing.T) {
 	t.Parallel()
 	sentinels := []error{ErrUnknownEntry, ErrInternal, ErrArgument, ErrNotImplemented}
@@ -286,7 +286,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestDecode: what came another way is read as an answer is.
+// TestDecode: an answer received in another way is decoded the same.
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	if role, err := NodeRole("n").Decode(json.RawMessage(`3`)); err != nil || role != RoleDrained {
@@ -299,7 +299,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// More addresses than a daemon takes are refused before they are asked for.
+// Too many addresses for a daemon are rejected before sending.
 func TestLocateTooMany(t *testing.T) {
 	t.Parallel()
 	c, s := start(t, Options{}, says("[]", 0))

@@ -30,33 +30,33 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience is how long the tests wait for what must happen. It is only ever used up
-// by a failure.
+// patience is how long the tests wait for something that must happen. Only failing tests
+// use it up.
 const patience = 30 * time.Second
 
 var key = []byte("the cluster's key\n")
 
-// server is a daemon that says what a test wants.
+// server is a daemon that replies as a test wants.
 type server struct {
 	t      testing.TB
 	conn   *net.UDPConn
 	addr   netip.AddrPort
 	handle handler
-	came   atomic.Int64 // how many requests did
+	came   atomic.Int64 // how many requests arrived
 }
 
-// handler makes replies to a request.
+// handler replies to a request.
 type handler func(*request)
 
-// request is one that came to a server.
+// request is a request that a server received.
 type request struct {
 	wire.Request
 	*server
 	from   netip.AddrPort
-	number int64 // 1 for the first that came to the server
+	number int64 // 1 for the server's first request
 }
 
-// serve starts a server on a port of its own, until the end of the test.
+// serve starts a server on its own port, until the end of the test.
 func serve(t testing.TB, host string, handle handler) *server {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(host), 0)))
@@ -87,10 +87,10 @@ func (s *server) run() {
 	}
 }
 
-// name is how the client calls the server.
+// name is the server's name in the client.
 func (s *server) name() string { return s.addr.String() }
 
-// write sends anything to who asked.
+// write sends any datagram to the client.
 func (r *request) write(datagram []byte) {
 	if _, err := r.conn.WriteToUDPAddrPort(datagram, r.from); err != nil {
 		r.t.Log(err) // the client may be gone
@@ -114,19 +114,19 @@ func replyText(status int, answer string, serial int64) string {
 	return fmt.Sprintf(`{"protocol":1,"status":%d,"answer":%s,"serial":%d}`, status, answer, serial)
 }
 
-// says answers everything in one way.
+// says returns a handler that always gives the same answer.
 func says(answer string, serial int64) handler {
 	return func(r *request) { r.reply(replyText(0, answer, serial)) }
 }
 
-// fails answers everything with an error.
+// fails returns a handler that always gives an error.
 func fails(answer string) handler {
 	return func(r *request) { r.reply(replyText(1, answer, 0)) }
 }
 
 func silent(*request) {}
 
-// from lets the requests before the one with a number get lost.
+// from returns a handler that ignores the requests before the given number.
 func from(number int64, then handler) handler {
 	return func(r *request) {
 		if r.number >= number {
@@ -135,7 +135,7 @@ func from(number int64, then handler) handler {
 	}
 }
 
-// after waits with replies until a channel is closed or the test ends.
+// after returns a handler that replies once a channel is closed or the test ends.
 func after(t testing.TB, opened <-chan struct{}, then handler) handler {
 	return func(r *request) {
 		select {
@@ -146,8 +146,7 @@ func after(t testing.TB, opened <-chan struct{}, then handler) handler {
 	}
 }
 
-// start starts one server for each handler, each at an address of its own, and a
-// client of theirs.
+// start starts one server for each handler, each at its own address, and a client for them.
 func start(t testing.TB, options Options, handlers ...handler) (*Client, []*server) {
 	t.Helper()
 	var servers []*server
@@ -158,7 +157,7 @@ func start(t testing.TB, options Options, handlers ...handler) (*Client, []*serv
 	return newClient(t, options), servers
 }
 
-// newClient makes a client, with the servers' key unless it has one.
+// newClient makes a client, with the servers' key unless the options have one.
 func newClient(t testing.TB, options Options) *Client {
 	t.Helper()
 	if options.Key == nil && options.KeyFile == "" {
@@ -176,7 +175,7 @@ func newClient(t testing.TB, options Options) *Client {
 	return c
 }
 
-// nobody returns an address at which the host refuses datagrams.
+// nobody returns an address where the host refuses datagrams.
 func nobody(t testing.TB) string {
 	t.Helper()
 	addr, err := udp.FreePort()
@@ -186,7 +185,7 @@ func nobody(t testing.TB) string {
 	return addr.String()
 }
 
-// patient returns a context that must not end before the test does what it is to do.
+// patient returns a context that lasts longer than the test needs.
 func patient(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -199,8 +198,8 @@ func patient(t testing.TB) context.Context {
 	return ctx
 }
 
-// until returns a context, and an Observe function at whose first event of a kind its
-// deadline comes.
+// until returns a context, and an Observe function that ends it at the first event of a
+// kind.
 func until(t testing.TB, kind EventKind) (context.Context, func(Event)) {
 	m := &manual{Context: patient(t), done: make(chan struct{})}
 	end := sync.OnceFunc(func() { close(m.done) })
@@ -229,7 +228,7 @@ func (m *manual) Err() error {
 	}
 }
 
-// wait waits until something holds.
+// wait waits until a condition is true.
 func wait(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
@@ -239,7 +238,7 @@ func wait(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// events is an Observe function that keeps what it is told.
+// events is an Observe function that records events.
 type events struct {
 	mu  sync.Mutex
 	all []Event
@@ -258,7 +257,7 @@ func (e *events) of(kind EventKind) []Event {
 	return slices.DeleteFunc(slices.Clone(e.all), func(event Event) bool { return event.Kind != kind })
 }
 
-// names returns who has replied, in order of their names.
+// names returns the names of the peers that replied, sorted.
 func names[A any](replies []Reply[A]) []string {
 	var names []string
 	for _, reply := range replies {

@@ -16,8 +16,8 @@ func (c *Client) write(datagram []byte, addr netip.AddrPort) error {
 	if err == nil {
 		return nil
 	}
-	// It may be about datagrams before this one, to whomever: one error is told for
-	// each of those that the network has just refused.
+	// The error may be about earlier datagrams, to any address: each recent refusal is
+	// reported by one error.
 	go c.drainUnreachable()
 	for range refusals {
 		if _, err = c.conn.WriteToUDPAddrPort(datagram, addr); err == nil {
@@ -27,10 +27,10 @@ func (c *Client) write(datagram []byte, addr netip.AddrPort) error {
 	return err
 }
 
-// refusals is how many errors about former datagrams may keep one from being sent.
+// refusals is how many errors about earlier datagrams may prevent one from being sent.
 const refusals = 8
 
-// receive hands out what arrives at the socket until that is closed.
+// receive handles arriving datagrams until the socket is closed.
 func (c *Client) receive() {
 	codec := protocol.NewCodec(c.keys.ring)
 	buffer := make([]byte, wire.MaxDatagramSize+1)
@@ -47,8 +47,8 @@ func (c *Client) receive() {
 	}
 }
 
-// open finds the question that a datagram belongs to. Anybody can send datagrams to the
-// client: those of strangers cost no more than finding that they are.
+// open finds the question that a datagram belongs to. Anyone can send datagrams to the
+// client: those from unknown addresses cost only an address check.
 func (c *Client) open(codec *protocol.Codec, datagram []byte, from netip.AddrPort) {
 	if !c.expects(from) {
 		c.observe(Event{Kind: Stranger, Peer: from})
@@ -78,8 +78,8 @@ func (c *Client) open(codec *protocol.Codec, datagram []byte, from netip.AddrPor
 	c.observe(event)
 }
 
-// expects reports whether something may come from an address: a peer has it, or was
-// asked there when it still was one.
+// expects reports whether a datagram may come from an address: a peer has it, or was asked
+// there.
 func (c *Client) expects(from netip.AddrPort) bool {
 	for _, p := range *c.peers.Load() {
 		if addrs, _ := p.known(); slices.Contains(addrs, from) {
@@ -89,8 +89,8 @@ func (c *Client) expects(from netip.AddrPort) bool {
 	return slices.ContainsFunc(c.underWay(), func(k *call) bool { return k.asks(from) })
 }
 
-// heard notes that a peer is there, even if it was too late: one that is farther away
-// than the others would otherwise not be waited for ever again.
+// heard notes that a peer is alive, even if its reply was late: otherwise the client would
+// never again wait for a peer that is farther away than the others.
 func (c *Client) heard(from netip.AddrPort) {
 	for _, p := range *c.peers.Load() {
 		if addrs, _ := p.known(); slices.Contains(addrs, from) {
@@ -99,7 +99,7 @@ func (c *Client) heard(from netip.AddrPort) {
 	}
 }
 
-// underWay lists the questions that are asked at the moment.
+// underWay lists the questions in progress.
 func (c *Client) underWay() []*call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +110,7 @@ func (c *Client) underWay() []*call {
 	return calls
 }
 
-// drainUnreachable takes in what the network has said of peers.
+// drainUnreachable handles the network's reports about peers.
 func (c *Client) drainUnreachable() {
 	for addr, err := range unreachable(c.conn) {
 		for _, k := range c.underWay() {

@@ -12,11 +12,10 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// Replies asks several peers and is the sequence of what each says, as it comes. It
-// ends when all have replied, or with an error: *NoReplyError names those that have
-// not when ctx ends, which is after 10 seconds when it has no deadline. The other
-// errors are those of Query that come before any reply. Ending the loop ends the
-// question.
+// Replies asks several peers and yields each reply as it arrives. It ends when all have
+// replied, or with an error: when ctx ends, or after 10 seconds without a deadline,
+// *NoReplyError names the peers that have not replied. The other errors are those of Query
+// before any reply. Ending the loop ends the question.
 func Replies[A any](ctx context.Context, c *Client, q Question[A]) iter.Seq2[Reply[A], error] {
 	return func(yield func(Reply[A], error) bool) {
 		ctx, cancel := withDeadline(ctx)
@@ -42,9 +41,9 @@ func Replies[A any](ctx context.Context, c *Client, q Question[A]) iter.Seq2[Rep
 	}
 }
 
-// Fresh is a sequence of replies without those that tell nothing new: the same
-// answer as the newest before them, or one with a lower serial number. Errors of
-// peers are left out once there is an answer, and when the same came before.
+// Fresh yields replies without those that say nothing new: the same answer as the newest
+// before, or one with a lower serial number. It skips peers' errors once there is an
+// answer, and repeated errors.
 func Fresh[A any](replies iter.Seq2[Reply[A], error]) iter.Seq2[Reply[A], error] {
 	return func(yield func(Reply[A], error) bool) {
 		var (
@@ -72,25 +71,24 @@ func Fresh[A any](replies iter.Seq2[Reply[A], error]) iter.Seq2[Reply[A], error]
 	}
 }
 
-// sameReply reports whether two replies hold the same answer.
+// sameReply reports whether two replies contain the same answer.
 func sameReply[A any](a, b Reply[A]) bool {
 	var q question
 	return string(a.JSON) == string(b.JSON) || q.canonical(a.JSON) == q.canonical(b.JSON) ||
-		reflect.DeepEqual(a.Answer, b.Answer) // lists whose order means nothing are in order there
+		reflect.DeepEqual(a.Answer, b.Answer) // lists whose order does not matter are sorted there
 }
 
-// Watch asks the question again and again, about as often as every says, and is the
-// sequence of the results that differ from the one before: the first, and then the
-// changes. A failure is delivered once, and the result after it whether it differs or
-// not. An answer that is older than the last, by its serial number, is left out
-// unless enough peers agree on it and none of the others that reply has a newer one.
-// While a change is on its way to the peers they contradict each other: that is a failure
-// when it lasts for 2 seconds. The sequence ends when ctx does, or with ErrClosed or another error that will not
-// pass.
+// Watch repeats the question about once per interval every, and yields the results that
+// differ from the previous one: the first result, and then the changes. It yields a failure
+// once, and the next result even if it has not changed. It skips an answer with a lower
+// serial number than the last, unless a majority agrees on it and no other peer that
+// replies has a newer one. While a change is being copied to the peers, they contradict
+// each other: that is a failure if it lasts for 2 seconds. The sequence ends when ctx does,
+// with ErrClosed, or with another permanent error.
 func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Duration) iter.Seq2[Result[A], error] {
 	return func(yield func(Result[A], error) bool) {
 		var (
-			known    bool // whether last is what the caller knows
+			known    bool // whether the caller has received last
 			failing  bool
 			disputed time.Time // since when the peers have contradicted each other; zero if they do not
 			last     Result[A]
@@ -98,8 +96,8 @@ func Watch[A any](ctx context.Context, c *Client, q Question[A], every time.Dura
 		)
 		for {
 			asking, cancel := context.WithTimeout(ctx, wire.ExpireTimeout*time.Second)
-			// While a change is on its way to the peers, a quorum may not have it yet
-			// that the caller knows already.
+			// While a change is being copied to the peers, a majority may not have it yet
+			// although the caller has seen it.
 			result, err := query(asking, c, q, expected)
 			cancel()
 			wait := every

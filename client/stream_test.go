@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReplies: every peer's reply, as it comes, and who has not replied at the end.
+// TestReplies: every peer's reply as it arrives, and finally who has not replied.
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	order := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})}
@@ -40,7 +40,7 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestRepliesSilence: the last thing said is who did not reply.
+// TestRepliesSilence: the last error says who did not reply.
 func TestRepliesSilence(t *testing.T) {
 	t.Parallel()
 	for _, ends := range []bool{false, true} {
@@ -89,7 +89,7 @@ func TestRepliesBreak(t *testing.T) {
 	}
 }
 
-// TestFreshReplies: what Fresh makes of the replies of servers.
+// TestFreshReplies: what Fresh does with the replies of servers.
 func TestFreshReplies(t *testing.T) {
 	t.Parallel()
 	var next [5]chan struct{}
@@ -118,18 +118,18 @@ func TestFreshReplies(t *testing.T) {
 	}
 }
 
-// TestWatch: the changes, each once. The servers go a step further when the test has
-// seen what there is to see, or, where that is nothing, when they were asked again.
+// TestWatch: each change once. The servers go one step further when the test has seen what
+// it should see or, if that is nothing, when they were asked again.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	type step struct {
 		handle handler
-		want   string // of what is delivered, or empty when nothing is
+		want   string // of the result, or empty if there is none
 	}
 	text := func(serial int64, answer string) string { return fmt.Sprintf("%s %d", answer, serial) }
 	steps := []step{
 		{says(`["192.0.2.1","192.0.2.2"]`, 7), text(7, `["192.0.2.1","192.0.2.2"]`)},
-		{says(`["192.0.2.2","192.0.2.1"]`, 7), ""}, // order means nothing
+		{says(`["192.0.2.2","192.0.2.1"]`, 7), ""}, // order does not matter
 		{says(`["192.0.2.1","192.0.2.2"]`, 8), ""}, // something else has changed
 		{says(`["192.0.2.1"]`, 9), text(9, `["192.0.2.1"]`)},
 		{fails(`"no configuration"`), "no configuration"},
@@ -178,7 +178,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchOlder: an older answer is left out unless enough peers agree on it.
+// TestWatchOlder: an older answer is skipped unless a majority agrees on it.
 func TestWatchOlder(t *testing.T) {
 	t.Parallel()
 	var phase, since atomic.Int64
@@ -186,7 +186,7 @@ func TestWatchOlder(t *testing.T) {
 		switch phase.Load() {
 		case 0:
 			says(`"new"`, 8)(r)
-		case 1: // refuses to answer: what is left is one older answer of two
+		case 1: // replies with an error: one older answer of two is left
 			fails(`"no"`)(r)
 			since.Add(1)
 		default:
@@ -213,7 +213,7 @@ func TestWatchOlder(t *testing.T) {
 	}
 }
 
-// TestWatchEnds: a watch ends with its context, without another word.
+// TestWatchEnds: a watch ends with its context, silently.
 func TestWatchEnds(t *testing.T) {
 	t.Parallel()
 	c, servers := start(t, Options{}, says(`"a"`, 7))
@@ -239,13 +239,13 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
-// TestSetPeersWithin: the peers can be replaced while a reply is looked at.
+// TestSetPeersWithin: the peers can be replaced inside the loop.
 func TestSetPeersWithin(t *testing.T) {
 	t.Parallel()
 	c, servers := start(t, Options{}, says(`["192.0.2.1"]`, 7), says(`["192.0.2.1"]`, 7))
 	other := serve(t, "127.0.0.1", says(`["192.0.2.2"]`, 8))
 	n := 0
-	for _, err := range Replies(patient(t), c, CandidateIPs()) { // those that were asked are still listened to
+	for _, err := range Replies(patient(t), c, CandidateIPs()) { // replies of the old peers still count
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,8 +274,8 @@ func TestSetPeersWithin(t *testing.T) {
 	}
 }
 
-// TestWatchDisagreement: peers that contradict each other until all have a change are no
-// failure, but those that go on are one.
+// TestWatchDisagreement: peers that contradict each other until all have a change are not a
+// failure, but a lasting contradiction is one.
 func TestWatchDisagreement(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -287,7 +287,7 @@ func TestWatchDisagreement(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test.patience), func(t *testing.T) {
 			t.Parallel()
-			// turns answers the first few questions in one way, the others in another.
+			// turns answers the first questions in one way and later ones in another.
 			turns := func(questions int) handler {
 				asked := make(map[string]bool)
 				return func(r *request) {

@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
-// reportUnreachable has the socket keep what the network says of the addresses that
-// datagrams were sent to (ip(7), IP_RECVERR); without, it would tell nothing, since
-// it is not connected.
+// reportUnreachable makes the kernel queue reports about undelivered datagrams (ip(7),
+// IP_RECVERR); otherwise there would be none, because the socket is not connected.
 func reportUnreachable(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -22,13 +21,13 @@ func reportUnreachable(conn *net.UDPConn) error {
 		errs[0] = syscall.SetsockoptInt(int(fd), syscall.SOL_IP, syscall.IP_RECVERR, 1)
 		errs[1] = syscall.SetsockoptInt(int(fd), syscall.SOL_IPV6, syscall.IPV6_RECVERR, 1)
 	})
-	if err == nil && errs[0] != nil && errs[1] != nil { // one of them where there is one family only
+	if err == nil && errs[0] != nil && errs[1] != nil { // one of them fails if there is only one family
 		err = errors.Join(errs[:]...)
 	}
 	return err
 }
 
-// unreachable returns, once, the addresses that the network has said something of.
+// unreachable returns the addresses that the network has reported since the last call.
 func unreachable(conn *net.UDPConn) iter.Seq2[netip.AddrPort, error] {
 	return func(yield func(netip.AddrPort, error) bool) {
 		raw, err := conn.SyscallConn()
@@ -52,7 +51,7 @@ func unreachable(conn *net.UDPConn) iter.Seq2[netip.AddrPort, error] {
 	}
 }
 
-// unreachableOne takes one message off the socket's queue of errors.
+// unreachableOne takes one message from the socket's error queue.
 func unreachableOne(fd int, control []byte) (netip.AddrPort, error, bool) {
 	_, n, _, from, err := syscall.Recvmsg(fd, nil, control, syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 )
 
-// Where there is no queue of errors, peers that cannot be reached are just silent.
+// Without an error queue, unreachable peers are just silent.
 
 func reportUnreachable(*net.UDPConn) error { return nil }
 

@@ -16,8 +16,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// opinions draws what several peers say of a question whose answer is a list of
-// texts: few answers and serials, so that many agree.
+// opinions generates opinions of several peers on a question whose answer is a list of
+// texts, with few different answers and serial numbers, so that many agree.
 func opinions(t *rapid.T, q *question) []*opinion {
 	answers := []string{`["a","b"]`, `["b","a"]`, `["a", "b"]`, `["a"]`, `[]`, `0`, `null`, `2`, `"a"`}
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *opinion {
@@ -38,7 +38,7 @@ func listQuestion(set bool) *question {
 	return &q
 }
 
-// TestVotes: the best of several opinions, found without any cleverness.
+// TestVotes: the best of several opinions, compared with a naive search.
 func TestVotes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -97,8 +97,8 @@ func TestVotes(t *testing.T) {
 	})
 }
 
-// unique says whether no two candidates have equally many votes, but for those that
-// say the same.
+// unique reports whether no two candidates have equally many votes, unless they say the
+// same.
 func unique(candidates []*opinion, count func(*opinion) int) bool {
 	seen := make(map[int]string)
 	for _, o := range candidates {
@@ -110,8 +110,7 @@ func unique(candidates []*opinion, count func(*opinion) int) bool {
 	return true
 }
 
-// equalJSON compares two texts by what encoding/json makes of them, lists as multisets
-// when told so.
+// equalJSON compares the values of two JSON texts, optionally with lists as multisets.
 func equalJSON(set bool, a, b []byte) bool {
 	var values [2]any
 	for i, text := range [][]byte{a, b} {
@@ -136,8 +135,7 @@ func equalJSON(set bool, a, b []byte) bool {
 	return len(right) == 0
 }
 
-// TestCanonical: texts are equal in their canonical form when they hold the same
-// JSON, and only then.
+// TestCanonical: canonical texts are equal if and only if they contain the same JSON value.
 func TestCanonical(t *testing.T) {
 	t.Parallel()
 	scalars := []*rapid.Generator[any]{
@@ -172,7 +170,7 @@ func TestCanonical(t *testing.T) {
 	})
 }
 
-// TestFresh: what Fresh lets through, found without any cleverness.
+// TestFresh: what Fresh yields, compared with a naive implementation.
 func TestFresh(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -224,7 +222,7 @@ func label(reply Reply[string], err error) string {
 	return fmt.Sprintf("%s %d %v %v", reply.JSON, reply.Serial, reply.Err, err)
 }
 
-// replies is a sequence of replies that ends with an error after some.
+// replies is a sequence of replies that ends with an error.
 func replies(all []Reply[string], fail int) iter.Seq2[Reply[string], error] {
 	return func(yield func(Reply[string], error) bool) {
 		for i, reply := range all {
@@ -239,7 +237,7 @@ func replies(all []Reply[string], fail int) iter.Seq2[Reply[string], error] {
 	}
 }
 
-// TestFreshOrder: a list whose order means nothing is no other list in another order.
+// TestFreshOrder: a list whose order does not matter is the same in another order.
 func TestFreshOrder(t *testing.T) {
 	q := NodeIPs()
 	var all []Reply[[]netip.Addr]
@@ -261,7 +259,7 @@ func TestFreshOrder(t *testing.T) {
 	}
 }
 
-// TestFreshBreak: ending the loop ends what is below it.
+// TestFreshBreak: ending the loop ends the inner sequence.
 func TestFreshBreak(t *testing.T) {
 	ended := false
 	for range Fresh(func(yield func(Reply[string], error) bool) {

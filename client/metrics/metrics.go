@@ -1,6 +1,5 @@
-// Package metrics counts what clients of ganeti-confd send and receive, for
-// Prometheus. Programs that do without it do without Prometheus's packages: package
-// client does not import them.
+// Package metrics exports what clients of ganeti-confd send and receive to Prometheus. It
+// is a separate package so that package client does not import Prometheus.
 package metrics
 
 import (
@@ -10,20 +9,20 @@ import (
 	"gntconfd/client"
 )
 
-// Metrics are the metrics of one Client, or of several together.
+// Metrics are the metrics of one or more Clients.
 type Metrics struct {
 	datagrams  [len(client.Stats{})]prometheus.Counter // by EventKind
 	roundTrips prometheus.Histogram
 }
 
-// New returns Metrics that are registered:
+// New returns registered Metrics:
 //
 //   - ganeti_confd_client_datagrams_total, by kind, which is the name of a
 //     client.EventKind;
 //   - ganeti_confd_client_round_trip_seconds, a histogram of the times from the first
 //     sending of a request to a peer to that peer's reply.
 //
-// It panics when reg has metrics of these names already.
+// It panics if reg already has metrics with these names.
 func New(reg prometheus.Registerer) *Metrics {
 	factory := promauto.With(reg)
 	datagrams := factory.NewCounterVec(prometheus.CounterOpts{
@@ -33,7 +32,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{roundTrips: factory.NewHistogram(prometheus.HistogramOpts{
 		Name: "ganeti_confd_client_round_trip_seconds",
 		Help: "Time from the first sending of a request to a peer to its reply.",
-		// From a daemon at rest on the same host to one that is asked again and again.
+		// From an idle daemon on the same host to one that needs many retries.
 		Buckets: []float64{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5},
 	})}
 	for kind := range m.datagrams {
@@ -42,7 +41,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Observe takes an event in. It is for client.Options.Observe.
+// Observe records an event. Use it as client.Options.Observe.
 func (m *Metrics) Observe(e client.Event) {
 	m.datagrams[e.Kind].Inc()
 	if e.Kind == client.Accepted || e.Kind == client.Stale {

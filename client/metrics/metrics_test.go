@@ -68,7 +68,7 @@ ganeti_confd_client_round_trip_seconds_count 2
 	}
 }
 
-// Two clients may share their metrics, but not a registry.
+// Two clients can share Metrics, but not a registry.
 func TestRegisteredTwice(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	New(registry)

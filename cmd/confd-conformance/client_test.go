@@ -7,7 +7,7 @@ import (
 )
 
 func TestClient(t *testing.T) {
-	// This client never asks anything, and always reports the same.
+	// This client never sends anything, and always reports the same.
 	const script = `echo '{"features": []}'; while read -r order; do echo '{"id": "timing/silence#1", "error": "no-reply"}'; done`
 	for name, test := range map[string]struct {
 		args           []string
@@ -18,11 +18,11 @@ func TestClient(t *testing.T) {
 		"pass":            {[]string{"client", "--run", "^timing/silence$", "--", "sh", "-c", script}, exitOK, "1 of 1 passed", ""},
 		"fail":            {[]string{"client", "--run", "^request/magic$", "--", "sh", "-c", script}, exitFailed, "FAILED request/magic", ""},
 		"skip":            {[]string{"client", "--run", "^several/all$", "--tap", "--", "sh", "-c", script}, exitOK, "ok 1 - several/all # SKIP", ""},
-		"no client":       {[]string{"client"}, exitError, "", "name its command behind --"},
-		"no dashes":       {[]string{"client", "sh"}, exitError, "", `"sh": the client to test comes behind --`},
+		"no client":       {[]string{"client"}, exitError, "", "put its command after --"},
+		"no dashes":       {[]string{"client", "sh"}, exitError, "", `"sh": put the client to test after --`},
 		"no features":     {[]string{"client", "--", "true"}, exitError, "", "it ended its output"},
 		"no such program": {[]string{"client", "--", "/nonexistent"}, exitError, "", "/nonexistent"},
-		"no scenario":     {[]string{"client", "--run", "nothing", "--", "sh", "-c", script}, exitError, "", "no such test"},
+		"no scenario":     {[]string{"client", "--run", "nothing", "--", "sh", "-c", script}, exitError, "", "no test matches --run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

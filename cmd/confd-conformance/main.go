@@ -1,5 +1,5 @@
-// Command confd-conformance certifies implementations of the confd protocol, in any
-// language, with the vectors of spec/vectors.
+// Command confd-conformance certifies implementations of the confd protocol in any
+// language. It uses the vectors of spec/vectors.
 package main
 
 import (
@@ -16,15 +16,15 @@ import (
 	"gntconfd/internal/testing/conformance"
 )
 
-// Exit codes. They are part of the help text below.
+// Exit codes. The help text below lists them.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitError  = 2
 )
 
-// errFailed means that the suite ran, and that its report says what failed.
-var errFailed = errors.New("not everything is as it must be")
+// errFailed means that the suite ran and some tests failed; the report says which.
+var errFailed = errors.New("some tests failed")
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -58,25 +58,23 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "confd-conformance [flags]",
 		Short: "Certify an implementation of the confd protocol",
-		Long: `confd-conformance certifies implementations of the confd protocol, in any
-language: it holds them against the vectors of spec/vectors, which are part of
-this program. Each vector is a datagram and what must come of it, recorded from
-Ganeti's own ganeti-confd.
+		Long: `confd-conformance tests implementations of the confd protocol in any language
+against the vectors of spec/vectors, which are built into this program. Each vector
+is a datagram with the expected reply, recorded from Ganeti's own ganeti-confd.
 
-"confd-conformance server" tests a daemon. Without a command, this project's own
-daemon is tested, within the process.
+"confd-conformance server" tests a daemon. Without a command it tests this project's
+own daemon, inside the process.
 
 "confd-conformance client" tests a client: it plays the servers that the client asks.
 
-The report is a table by area, and after it, in detail, all that failed.
+The report is a table by area, followed by the details of every failure.
 
-A list of known failures (--known-failing FILE) has on each line the id of a test,
-or a pattern of ids in which * stands for anything but a slash, or "deviation:NAME"
-for all tests that are about a deviation in spec/deviations.json; and the reason
-behind a #. Tests on the list must fail, and each line must match some test.
+Each line of a list of known failures (--known-failing FILE) is the id of a test, a
+pattern of ids in which * stands for anything but a slash, or "deviation:NAME" for
+all tests about a deviation in spec/deviations.json. The reason follows after a #.
+Tests on the list must fail, and each line must match a test.
 
-Exit codes: 0 when everything is as it must be, 1 when something is not, 2 when the
-tests could not be run.`,
+Exit codes: 0 all tests passed, 1 some tests failed, 2 the tests could not be run.`,
 		Example: `  confd-conformance
   confd-conformance --list --run clock
   confd-conformance server --dialect 3.0 -- ./my-confd --config {config} --key {key} --port {port}

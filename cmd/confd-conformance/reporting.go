@@ -13,8 +13,7 @@ import (
 	"gntconfd/internal/testing/conformance"
 )
 
-// reporting is the part of the command line that all tests have in common: which of
-// them to run, and how to report.
+// reporting holds the options common to all tests: which of them to run, and how to report.
 type reporting struct {
 	pattern, knownFailing string
 	list, json, tap       bool
@@ -22,20 +21,19 @@ type reporting struct {
 }
 
 func (r *reporting) register(flags *pflag.FlagSet) {
-	flags.StringVar(&r.pattern, "run", "", "run only tests with an id that `regexp` matches a part of")
+	flags.StringVar(&r.pattern, "run", "", "run only tests whose id matches `regexp`")
 	flags.BoolVar(&r.list, "list", false, "list the tests instead of running them")
-	flags.StringVar(&r.knownFailing, "known-failing", "", "`file` with the list of tests that must fail")
-	flags.BoolVar(&r.json, "json", false, "report in JSON")
-	flags.BoolVar(&r.tap, "tap", false, "report in the Test Anything Protocol")
-	flags.StringVar(&r.junit, "junit", "", "write a report in the XML of JUnit, too, to `file`")
+	flags.StringVar(&r.knownFailing, "known-failing", "", "`file` with the list of known failures")
+	flags.BoolVar(&r.json, "json", false, "print the report as JSON")
+	flags.BoolVar(&r.tap, "tap", false, "print the report in the Test Anything Protocol")
+	flags.StringVar(&r.junit, "junit", "", "also write a JUnit XML report to `file`")
 }
 
-// choice returns what the command line says about which tests to run. Progress goes
-// to stderr.
+// choice returns which tests to run. Progress goes to stderr.
 func (r *reporting) choice(stderr io.Writer) (conformance.Choice, error) {
 	var c conformance.Choice
 	if r.json && r.tap {
-		return c, errors.New("--json and --tap exclude each other")
+		return c, errors.New("use either --json or --tap, not both")
 	}
 	if r.pattern != "" {
 		var err error
@@ -57,8 +55,8 @@ func (r *reporting) choice(stderr io.Writer) (conformance.Choice, error) {
 	return c, nil
 }
 
-// progress returns what tells people at a terminal how far a run is, once it has
-// taken longer than they like to wait without a word. It returns nil for others.
+// progress returns a function that shows the progress on a terminal, once a run has taken a
+// second. It returns nil if stderr is not a terminal.
 func progress(stderr io.Writer) func(ended, all int) {
 	terminal, ok := stderr.(*os.File)
 	if !ok {
@@ -80,7 +78,7 @@ func progress(stderr io.Writer) func(ended, all int) {
 	}
 }
 
-// listed prints the tests that would be run.
+// listed prints the selected tests, one per line: the id, a tab and the note.
 func listed(w io.Writer, cases []conformance.Case) error {
 	for _, c := range cases {
 		if _, err := fmt.Fprintf(w, "%s\t%s\n", c.ID, c.Note); err != nil {
@@ -90,11 +88,10 @@ func listed(w io.Writer, cases []conformance.Case) error {
 	return nil
 }
 
-// write prints the report. The error is errFailed when it says that something is
-// not as it must be.
+// write prints the report. It returns errFailed if a test failed.
 func (r *reporting) write(w io.Writer, report *conformance.Report) error {
 	if len(report.Results) == 0 {
-		return errors.New("there is no such test: see --list")
+		return errors.New("no test matches --run: see --list")
 	}
 	if r.junit != "" {
 		if err := writeJUnit(r.junit, report); err != nil {

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 			RequireUniqueNames:  true,
 			Setup: func(env *testscript.Env) error {
 				env.Setenv("SERVER", server.Target.Addr.String())
-				// The race detector lets each process wait a second at its end.
+				// The race detector delays the exit of each process by a second.
 				env.Setenv("GORACE", "atexit_sleep_ms=0")
 				return os.WriteFile(env.WorkDir+"/hmac.key", key, 0o600)
 			},
@@ -53,8 +53,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// exits runs confd-conformance, as exec does, and compares its exit code, which exec
-// does not show.
+// exits runs confd-conformance like exec, and checks its exit code, which exec cannot.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec("sh", append([]string{"-c", `code=$0; confd-conformance "$@"; test $? = $code`}, args...)...)
 	if err != nil {

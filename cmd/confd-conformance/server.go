@@ -16,52 +16,51 @@ import (
 	"gntconfd/spec/vectors"
 )
 
-// serverOptions are the command line of a test of a daemon.
+// serverOptions are the options for testing a daemon.
 type serverOptions struct {
 	*reporting
 	conformance.Options
 	address, keyFile, config string
 }
 
-// register adds the flags that make sense for every daemon.
+// register adds the flags that apply to every daemon.
 func (o *serverOptions) register(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.Dialects, "dialect", nil, "run the vectors of these `dialects` only (default: all that there are)")
-	flags.StringVar(&o.Ganeti, "ganeti", "", "expect what Ganeti's own daemon of this `release` does, also where this project means to differ from it: "+strings.Join(conformance.Releases(), ", "))
-	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long to wait for an answer that must come")
+	flags.StringSliceVar(&o.Dialects, "dialect", nil, "run only the vectors of these `dialects` (default: all)")
+	flags.StringVar(&o.Ganeti, "ganeti", "", "expect what Ganeti's own daemon of this `release` does, even where this project differs on purpose: "+strings.Join(conformance.Releases(), ", "))
+	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long to wait for an expected reply")
 }
 
 func serverCommand(reporting *reporting) *cobra.Command {
 	o := serverOptions{reporting: reporting}
 	command := &cobra.Command{
 		Use:   "server [flags] [-- COMMAND ARGS...]",
-		Short: "Hold a daemon against the vectors",
-		Long: `Holds a daemon against the vectors of spec/vectors.
+		Short: "Test a daemon with the vectors",
+		Long: `Tests a daemon with the vectors of spec/vectors.
 
-COMMAND is started once for each configuration and key that the vectors need. It is
-to listen on 127.0.0.1, to stay in the foreground, and to end on SIGTERM. What it has
-to know is in its environment, and takes the place of the words in braces among its
-arguments:
+COMMAND is started once for each configuration and key that the vectors need. It must
+listen on 127.0.0.1, stay in the foreground, and exit on SIGTERM. These settings are
+in its environment, and replace the words in braces in its arguments:
 
-  CONFD_CONFIG   {config}   the path of the configuration; there may be no such file
-  CONFD_KEY      {key}      the path of the file whose bytes are the HMAC key
+  CONFD_CONFIG   {config}   path of the configuration; the file may not exist
+  CONFD_KEY      {key}      path of the file with the HMAC key
   CONFD_PORT     {port}     the UDP port to listen on
   CONFD_DIALECT  {dialect}  "3.0" for vectors of Ganeti 3.0, "2.6" for those of 2.6
-  CONFD_CLOCK    {clock}    the time in seconds since 1970 that it is to take for the
-                            present one; empty, unless there is a --clock
-  GANETI_ROOTDIR {root}     a folder in which configuration and key are where Ganeti
-                            has them, below var/lib/ganeti
+  CONFD_CLOCK    {clock}    the time, in seconds since 1970, to use as the current
+                            time; empty without --clock
+  GANETI_ROOTDIR {root}     a folder with the configuration and the key below
+                            var/lib/ganeti, as in Ganeti
 
-GANETI_HOSTNAME is the last part of GANETI_ROOTDIR. The daemon is taken for ready when it
-answers a ping, in any way. One that ends is started again for the vectors that
-remain. What it writes is shown when it ends or does not start.
+GANETI_HOSTNAME is the last part of GANETI_ROOTDIR. The daemon counts as ready once it
+answers a ping, in any way. If it exits, it is started again for the remaining vectors.
+Its output is shown if it exits or does not start.
 
-With --address, a daemon is tested that runs already. It serves one of the
-configurations, and only the vectors of that one are run:
+--address tests a running daemon. It must serve one of the configurations, and only
+the vectors of that one are run:
 
   cp spec/vectors/configs/rich.json $ROOT/var/lib/ganeti/config.data
   cp spec/vectors/hmac.key $ROOT/var/lib/ganeti/
 
-With neither, this project's own daemon is tested, within the process.`,
+With neither, this project's own daemon is tested, inside the process.`,
 		Example: `  confd-conformance server --dialect 3.0 -- ./my-confd {config} {key} {port}
   confd-conformance server --address 192.0.2.1:1814 --config rich
   confd-conformance server --run /clock/ --clock 1700000000 -- ./my-confd`,
@@ -74,23 +73,23 @@ With neither, this project's own daemon is tested, within the process.`,
 	}
 	flags := command.Flags()
 	o.register(flags)
-	flags.StringVar(&o.address, "address", "", "`host:port` of a daemon that runs already")
-	flags.StringVar(&o.config, "config", "", "`name` of the configuration that it serves: that of a file in spec/vectors/configs")
-	flags.StringVar(&o.keyFile, "key-file", "", "its key `file` (default: it has spec/vectors/hmac.key)")
-	flags.Int64Var(&o.Clock, "clock", 0, "`seconds` since 1970 at which the daemon's clock stands still")
+	flags.StringVar(&o.address, "address", "", "`host:port` of a running daemon")
+	flags.StringVar(&o.config, "config", "", "`name` of the configuration that it serves: a file in spec/vectors/configs")
+	flags.StringVar(&o.keyFile, "key-file", "", "its key `file` (default: spec/vectors/hmac.key)")
+	flags.Int64Var(&o.Clock, "clock", 0, "time, in `seconds` since 1970, at which the daemon's clock stands still")
 	return command
 }
 
-// subject decides what is tested.
+// subject sets the daemon to test from the arguments.
 func (o *serverOptions) subject(command *cobra.Command, args []string) (err error) {
 	if dash := command.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
-		return fmt.Errorf("unknown argument %q: a command to test comes behind --", args[0])
+		return fmt.Errorf("unknown argument %q: put the command to test after --", args[0])
 	}
 	switch {
 	case o.address == "" && (o.config != "" || o.keyFile != ""):
-		return errors.New("--config and --key-file go with --address only")
+		return errors.New("--config and --key-file need --address")
 	case o.address != "" && len(args) > 0:
-		return errors.New("--address and a command exclude each other")
+		return errors.New("use either --address or a command, not both")
 	case o.address != "":
 		return o.running()
 	case len(args) > 0:
@@ -98,13 +97,13 @@ func (o *serverOptions) subject(command *cobra.Command, args []string) (err erro
 		o.Start, err = conformance.Command(args...)
 		return err
 	case o.Clock != 0:
-		return errors.New("--clock goes with a command or --address only: this project's daemon has the system's clock")
+		return errors.New("--clock needs a command or --address: this project's daemon uses the system clock")
 	}
 	o.Subject, o.Start = "this project's daemon", conformance.Own
 	return nil
 }
 
-// running makes a daemon that runs already the subject.
+// running sets the running daemon at --address as the one to test.
 func (o *serverOptions) running() error {
 	if o.config == "" {
 		return errors.New("--address needs --config, the name of the configuration that the daemon serves")
@@ -159,7 +158,7 @@ func (o *serverOptions) run(command *cobra.Command) (err error) {
 	return o.write(command.OutOrStdout(), report)
 }
 
-// dialects checks the dialects that were asked for, or takes all that there are.
+// dialects checks the dialects of --dialect; the default is all.
 func (o *serverOptions) dialects() error {
 	there, err := conformance.Dialects(vectors.Files)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// manager plays systemd: it holds the daemon's socket, starts the daemon with it,
-// and is told how it is doing.
+// manager plays systemd: it owns the daemon's socket, starts the daemon with it, and
+// receives its notifications.
 type manager struct {
 	t       *testing.T
 	root    string
@@ -93,7 +93,8 @@ func (m *manager) start() {
 // launch starts the daemon with options.
 func (m *manager) launch(options ...string) {
 	m.t.Helper()
-	// The daemon has to know its own number, which only it can tell itself.
+	// LISTEN_PID must be the daemon's own process ID, which only the shell that becomes it
+	// knows.
 	options = append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, m.program, "-f", "--no-user-checks"}, options...)
 	m.daemon = exec.Command("/bin/sh", options...)
 	m.daemon.Env = append(os.Environ(), "LISTEN_FDS=1", "GANETI_ROOTDIR="+m.root,
@@ -112,7 +113,7 @@ func (m *manager) launch(options ...string) {
 	m.t.Cleanup(func() { m.daemon.Process.Kill() })
 }
 
-// stop stops the daemon, which is to succeed.
+// stop stops the daemon, which must succeed.
 func (m *manager) stop() {
 	m.t.Helper()
 	m.daemon.Process.Signal(syscall.SIGTERM)
@@ -156,8 +157,8 @@ func TestServiceManager(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(m.root, "var/lib/ganeti/config.data"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m.await("STATUS=serving serial 73 (file 412), as the file is broken")
-	m.says("<3>the configuration file cannot be loaded") // once it has lasted
+	m.await("STATUS=serving old serial 73 (file 412): the file is broken")
+	m.says("<3>the configuration file cannot be loaded") // after a second
 	m.daemon.Process.Signal(syscall.SIGHUP)
 	m.await("RELOADING=1\nMONOTONIC_USEC=")
 	m.await("READY=1")
@@ -166,12 +167,12 @@ func TestServiceManager(t *testing.T) {
 	}
 	m.await("STATUS=no configuration file")
 	m.stop()
-	// The journal knows the time, and is told the priority.
+	// The journal has its own timestamps, and gets the priority.
 	m.says("<5>ganeti-confd daemon startup\n")
 	m.says("<6>listening address=")
 }
 
-// The socket is not used for an address that nobody asked for.
+// The socket is not used if the options ask for another address.
 func TestSocketAndOptionsAgree(t *testing.T) {
 	m, addr := newManager(t)
 	_, port, err := net.SplitHostPort(addr.String())
@@ -191,8 +192,8 @@ func TestSocketAndOptionsAgree(t *testing.T) {
 	}
 }
 
-// While the daemon is restarted again and again, every query that is sent to the
-// manager's socket gets its reply, some of them later.
+// While the daemon restarts repeatedly, every query sent to the manager's socket gets its
+// reply, possibly later.
 func TestNoQueryIsLostOverARestart(t *testing.T) {
 	m, addr := newManager(t)
 	m.start()
@@ -212,12 +213,12 @@ func TestNoQueryIsLostOverARestart(t *testing.T) {
 	m.stop()
 }
 
-// window is how many pings of one client wait for replies at a time: what waits for a
-// daemon that starts slowly must fit into the socket, of all clients together.
+// window is how many pings of one client may wait for a reply: while the daemon starts
+// slowly, the pings of all clients must fit into the socket buffer.
 const window = 40
 
-// askUntil sends pings, some hundreds a second, until stop, and checks that each
-// gets one reply.
+// askUntil sends pings, some hundreds per second, until stop, and checks that each gets
+// exactly one reply.
 func askUntil(t *testing.T, addr net.Addr, stop <-chan struct{}) {
 	conn, err := net.Dial("udp", addr.String())
 	if err != nil {

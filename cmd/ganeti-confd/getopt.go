@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// original are the long options of Ganeti's own daemon. An abbreviation that is
-// unique among them keeps its meaning whatever options there are beside them.
+// original are the long options of Ganeti's own daemon. An abbreviation that is unique
+// among them keeps its meaning, whatever other options exist.
 var original = []string{"foreground", "no-user-checks", "debug", "port", "bind", "syslog", "help", "version", "help-completion"}
 
-// expandPrefix makes of the beginning of a long option's name the name, if there is
-// one option only that it can stand for.
+// expandPrefix returns the full name of an abbreviated long option, if the abbreviation is
+// unique.
 func expandPrefix(flags *pflag.FlagSet, name string) pflag.NormalizedName {
 	if candidates := meanings(flags, name); len(candidates) == 1 {
 		name = candidates[0]
@@ -22,7 +22,8 @@ func expandPrefix(flags *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// meanings returns the names of the options that a long option can stand for.
+// meanings returns the names of the options that a long option, full or abbreviated, can
+// mean.
 func meanings(flags *pflag.FlagSet, name string) []string {
 	var all, first []string
 	exact := false
@@ -44,7 +45,8 @@ func meanings(flags *pflag.FlagSet, name string) []string {
 	return all
 }
 
-// joinSyslog lets --syslog have its value in the next argument, as well as none.
+// joinSyslog joins --syslog with the next argument if that is a value for it. The value is
+// optional.
 func joinSyslog(args []string) []string {
 	var joined []string
 	for i := 0; i < len(args); i++ {
@@ -59,8 +61,8 @@ func joinSyslog(args []string) []string {
 	return joined
 }
 
-// parseError words an error of parsing as Ganeti's daemon does, and returns the
-// exit code that goes with it.
+// parseError returns the message for a parsing error in the words of Ganeti's daemon, and
+// the exit code.
 func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
@@ -85,7 +87,7 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	return fmt.Sprintf("Command line error: %s\n\n%s", text, usage(flags)), exitUsage
 }
 
-// written returns an option as it was written, alone or among short ones.
+// written returns an option as the user wrote it, long or short.
 func written(name, short string) string {
 	if short != "" {
 		return "-" + name
@@ -93,11 +95,11 @@ func written(name, short string) string {
 	return "--" + name
 }
 
-// completionType is the annotation of an option with what its value is, in the
-// words of Ganeti's --help-completion.
+// completionType is the annotation of an option with the type of its value, in the terms of
+// Ganeti's --help-completion.
 const completionType = "completion"
 
-// complete says what the value of an option is.
+// complete sets the type of an option's value, for completion.
 func complete(flags *pflag.FlagSet, name, what string) {
 	flags.Lookup(name).Annotations = map[string][]string{completionType: {what}}
 }

@@ -1,5 +1,5 @@
-// Command ganeti-confd answers questions about a Ganeti cluster over UDP, from
-// the configuration file that every master candidate has.
+// Command ganeti-confd answers queries about a Ganeti cluster over UDP, from the
+// configuration file that every master candidate has.
 package main
 
 import (
@@ -24,11 +24,11 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// Exit codes, those of Ganeti's own daemon.
+// Exit codes, the same as those of Ganeti's own daemon.
 const (
 	exitOK      = 0
-	exitFailure = 1 // the daemon could not start or go on, or a value is not valid
-	exitUsage   = 2 // an option is unknown or lacks its value
+	exitFailure = 1 // the daemon could not start or continue, or an option has an invalid value
+	exitUsage   = 2 // unknown option, or an option without its value
 )
 
 // options are the command line.
@@ -48,25 +48,25 @@ func newFlags(o *options) *pflag.FlagSet {
 	flags := pflag.NewFlagSet(wire.ServiceName, pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {}
-	flags.BoolVarP(&o.foreground, "foreground", "f", false, "don't detach from the terminal")
+	flags.BoolVarP(&o.foreground, "foreground", "f", false, "stay in the foreground")
 	flags.BoolVar(&o.noUserChecks, "no-user-checks", false, "run as any user")
 	flags.BoolVarP(&o.debug, "debug", "d", false, "log debug messages")
-	flags.Uint16VarP(&o.port, "port", "p", 0, "UDP `port`; 0 stands for that of the services database, else 1814")
-	flags.StringVarP(&o.bind, "bind", "b", "", "IP `address` to listen on (default: every IPv4 address of the host, in an IPv6 cluster every address)")
-	flags.StringVar(&o.dialect, "dialect", string(daemon.DialectAuto), "`release` of Ganeti to answer like: 2.6, 3.0 or auto, which answers a configuration of 2.6 or before like 2.6 and any other like 3.0")
-	flags.BoolVar(&o.redactSecrets, "redact-secrets", false, "leave private OS parameters and the secrets of DRBD devices out of answers")
-	flags.StringVar(&o.syslog, "syslog", "no", "syslog `mode`: no, yes (as well as to the log file) or only (instead of it)")
+	flags.Uint16VarP(&o.port, "port", "p", 0, "UDP `port`; 0 means the port in the services database, or else 1814")
+	flags.StringVarP(&o.bind, "bind", "b", "", "IP `address` to listen on (default: every IPv4 address of the host; in an IPv6 cluster also every IPv6 address)")
+	flags.StringVar(&o.dialect, "dialect", string(daemon.DialectAuto), "answer like this Ganeti `release`: 2.6, 3.0 or auto (2.6 for configurations of 2.6 or before, 3.0 for all others)")
+	flags.BoolVar(&o.redactSecrets, "redact-secrets", false, "remove private OS parameters and the secrets of DRBD devices from answers")
+	flags.StringVar(&o.syslog, "syslog", "no", "syslog `mode`: no, yes (in addition to the log file) or only (instead of the log file)")
 	flags.Lookup("syslog").NoOptDefVal = "yes"
 	flags.StringVar(&o.logFormat, "log-format", string(log.Ganeti), "`format` of log lines: ganeti, text or json")
 	flags.StringVar(&o.web.Addr, "web.listen-address", "",
-		"`host:port` to show metrics and a status page on over HTTP, 127.0.0.1:9814 say (default: nowhere)")
+		"`host:port` of an HTTP server for metrics and a status page, for example 127.0.0.1:9814 (default: none)")
 	flags.StringVar(&o.web.ConfigFile, "web.config.file", "",
-		"`file` with TLS certificates and passwords for it, as Prometheus exporters have them")
-	flags.BoolVar(&o.web.Pprof, "web.enable-pprof", false, "show profiles of the program there as well")
-	flags.BoolVar(&o.checkConfig, "check-config", false, "report on the node's configuration and key, as user gnt-confd would find them, and exit with 0 if they can be served, else 1")
+		"`file` with TLS certificates and passwords for the HTTP server, in the format of Prometheus exporters")
+	flags.BoolVar(&o.web.Pprof, "web.enable-pprof", false, "serve Go profiles on the HTTP server")
+	flags.BoolVar(&o.checkConfig, "check-config", false, "check the node's configuration and key as user gnt-confd, print a report, and exit with 0 if the daemon can serve them, else with 1")
 	flags.BoolVarP(&o.help, "help", "h", false, "show this help")
 	flags.BoolVarP(&o.version, "version", "V", false, "show the version")
-	flags.BoolVar(&o.helpCompletion, "help-completion", false, "show what shells need to complete options")
+	flags.BoolVar(&o.helpCompletion, "help-completion", false, "print the options for shell completion")
 	complete(flags, "bind", "inetaddr")
 	complete(flags, "web.config.file", "file")
 	complete(flags, "dialect", "choices=auto,2.6,3.0")
@@ -112,7 +112,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if !o.foreground && launch == nil {
 			err = process.Detach(args)
 			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
-				return exit.ExitCode() // having said why
+				return exit.ExitCode() // it has printed why
 			}
 		} else {
 			err = serve(&o, launch, stderr)
@@ -125,8 +125,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// assumeUser returns an error unless the user is the daemon's. A check by root goes
-// on as that user, who may not read all that root may.
+// assumeUser returns an error unless the process runs as the daemon's user. For
+// --check-config root switches to that user, who may not be able to read what root can.
 func assumeUser(o *options) error {
 	if o.checkConfig && os.Getuid() == 0 {
 		return process.BecomeUser(ganeti.User)
@@ -134,8 +134,8 @@ func assumeUser(o *options) error {
 	return process.CheckUser(wire.ServiceName, ganeti.User)
 }
 
-// check reports on the files of the node: on stdout what there is, on stderr what is
-// wrong with it.
+// check reports on the files of the node: facts to stdout, problems to stderr. It returns
+// the exit code.
 func check(o *options, stdout, stderr io.Writer) int {
 	paths := ganeti.NodePaths()
 	report := daemon.Check(daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect)})
@@ -159,7 +159,7 @@ func check(o *options, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// listens tells an address to listen on, of which the zero address is every one.
+// listens returns the text for an address to listen on. An invalid address means all.
 func listens(addr netip.AddrPort) string {
 	if !addr.Addr().IsValid() {
 		return fmt.Sprintf("all of the host's, port %d", addr.Port())

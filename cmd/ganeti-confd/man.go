@@ -8,14 +8,14 @@ import (
 	"gntconfd/packaging/manual"
 )
 
-const description = `ganeti-confd answers questions about a Ganeti cluster, over UDP, on every master
-candidate: which node is master, which node runs the instance with an address. It takes the
-answers from the cluster's configuration, which it keeps in memory and loads anew when it
-changes. Questions and answers are signed with the cluster's key.
+const description = `ganeti-confd runs on every master candidate of a Ganeti cluster and answers queries over
+UDP, for example which node is the master, or which node runs the instance with an address. It
+answers from the cluster's configuration, which it keeps in memory and reloads when it changes.
+Queries and replies are signed with the cluster's key.
 
-The program detaches itself and returns when it answers, or says what keeps it from that.
+The command returns once the daemon is answering in the background, or prints why it could not start.
 
-An option can be abbreviated as long as that is unique.
+Long options can be abbreviated if the abbreviation is unique.
 
 # FILES
 
@@ -31,26 +31,26 @@ An option can be abbreviated as long as that is unique.
 # ENVIRONMENT
 
 **GANETI_ROOTDIR**
-	is put in front of the paths of all files
+	prepended to the paths of all files
 
 # SIGNALS
 
 **TERM**, **INT**
-	end the daemon, after the questions that have been read are answered
+	stop the daemon, after it has answered the queries it has already read
 
 **HUP**
-	opens the log file anew, and has the daemon look at key and configuration
+	reopen the log file, and check the key and the configuration
 
 # EXIT STATUS
 
-0 when the daemon answers or has ended as it should, 1 when it cannot start or go on, 2 when the
-command line is wrong.
+0: the daemon is answering, or has stopped normally. 1: it could not start or continue. 2: the command
+line is wrong.
 `
 
 func init() {
 	page := &cobra.Command{
 		Use:                   "ganeti-confd [OPTION...]",
-		Short:                 "answer questions about a Ganeti cluster",
+		Short:                 "answer queries about a Ganeti cluster",
 		Long:                  description,
 		Example:               "  ganeti-confd -f -d --no-user-checks -b 127.0.0.1",
 		Run:                   func(*cobra.Command, []string) {},

@@ -21,15 +21,15 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// host is a node with a daemon on it, as it is on a real one: confined and, if it has
-// users, as its own user beside files with the owners and modes that Ganeti gives them.
+// host is a node with a daemon, as on a real node: sandboxed and, if it has users, running
+// as its own user, with the file owners and modes that Ganeti sets.
 type host struct {
 	t      *testing.T
 	root   string
-	data   string // the directory of key and configuration
+	data   string // the directory of the key and the configuration
 	log    string // the directory of the log
-	users  *users // nil where all is the user's who runs the test
-	mounts bool   // whether the daemon has mounts of its own
+	users  *users // nil if everything belongs to the user who runs the test
+	mounts bool   // whether the daemon has its own mount namespace
 	daemon *exec.Cmd
 	port   string
 }
@@ -74,7 +74,8 @@ func groupID(name string) (string, error) {
 	return g.Gid, nil
 }
 
-// absent skips the test for want of something, or fails it with CONFD_INTEROP=require.
+// absent skips the test because something is missing, or fails it with
+// CONFD_INTEROP=require.
 func absent(t *testing.T, reason string) {
 	t.Helper()
 	if os.Getenv("CONFD_INTEROP") == "require" {
@@ -83,7 +84,7 @@ func absent(t *testing.T, reason string) {
 	t.Skip(reason)
 }
 
-// must fails the test if one of several steps has failed.
+// must fails the test if any of the errors is not nil.
 func (h *host) must(steps ...error) {
 	h.t.Helper()
 	for _, err := range steps {
@@ -93,7 +94,7 @@ func (h *host) must(steps ...error) {
 	}
 }
 
-// own gives a file the mode and the owner that it has on a real node.
+// own gives a file its mode and owner on a real node.
 func (h *host) own(path string, mode os.FileMode, owner func(*users) (uid, gid int)) {
 	h.t.Helper()
 	h.must(os.Chmod(path, mode))
@@ -103,7 +104,7 @@ func (h *host) own(path string, mode os.FileMode, owner func(*users) (uid, gid i
 	}
 }
 
-// makeData makes a directory of key and configuration.
+// makeData creates a directory with the key and the configuration.
 func (h *host) makeData(path string, serial int) {
 	h.t.Helper()
 	h.must(os.MkdirAll(path, 0o755))
@@ -129,11 +130,11 @@ func (h *host) makeLog(path string) {
 	h.own(path, 0o770, func(u *users) (int, int) { return u.master, u.daemons })
 }
 
-// start makes the node's files and starts the daemon.
+// start creates the node's files and starts the daemon.
 func (h *host) start() {
 	h.t.Helper()
 	h.root = h.t.TempDir()
-	// The daemon's user has to get there.
+	// The daemon's user must be able to enter the directory.
 	for dir := h.root; strings.HasPrefix(dir, os.TempDir()+"/"); dir = filepath.Dir(dir) {
 		h.must(os.Chmod(dir, 0o755))
 	}
@@ -176,7 +177,8 @@ func (h *host) start() {
 	h.serves(1)
 }
 
-// copyProgram copies the test program, which plays the daemon, to where all may run it.
+// copyProgram copies the test program, which plays the daemon, to a place where every user
+// can run it.
 func (h *host) copyProgram(path string) {
 	h.t.Helper()
 	self, err := os.Open("/proc/self/exe")
@@ -188,8 +190,8 @@ func (h *host) copyProgram(path string) {
 	h.must(err, program.Chmod(0o755), program.Close())
 }
 
-// serves waits until the daemon answers from a configuration. It is ten times what is
-// promised, for slow machines.
+// serves waits until the daemon answers from a configuration. It waits ten times longer
+// than promised, for slow machines.
 func (h *host) serves(serial int) {
 	h.t.Helper()
 	conn, err := net.Dial("udp", "127.0.0.1:"+h.port)
@@ -220,7 +222,7 @@ func (h *host) serves(serial int) {
 	h.t.Fatalf("serial %d is not served: %s\n%s", serial, last, log)
 }
 
-// mount mounts a directory over another, for the daemon alone.
+// mount mounts a directory over another in the daemon's mount namespace.
 func (h *host) mount(dir, over string) {
 	h.t.Helper()
 	out, err := exec.Command("nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", h.daemon.Process.Pid),
@@ -230,9 +232,9 @@ func (h *host) mount(dir, over string) {
 	}
 }
 
-// replacements are the ways in which the directory of key and configuration, or the
-// configuration in it, is replaced under a daemon. Each ends with the serial number 2
-// and returns where the configuration can be changed from then on.
+// replacements are the ways to replace the directory of the key and the configuration, or
+// the configuration in it, under a running daemon. Each ends with the serial number 2 and
+// returns the path where the configuration can be changed from then on.
 var replacements = []struct {
 	name    string
 	mounts  bool
@@ -277,8 +279,8 @@ var replacements = []struct {
 	}},
 }
 
-// However the files and the directories that they are in are replaced, the daemon goes
-// on with what has their names.
+// However the files and their directories are replaced, the daemon uses what is at their
+// paths now.
 func TestReplaced(t *testing.T) {
 	each(t, func(t *testing.T, users *users) {
 		for _, r := range replacements {
@@ -299,7 +301,7 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
-// After a hangup the log is where its name says, whatever has become of the directory.
+// After HUP the log is at its path, however the directory was replaced.
 func TestLogReplaced(t *testing.T) {
 	replace := map[string]func(h *host){
 		"restored": func(h *host) {
@@ -339,7 +341,7 @@ func TestLogReplaced(t *testing.T) {
 	})
 }
 
-// each runs a test as the present user and as the daemon's on a node of its own.
+// each runs a test twice on separate nodes: as the current user and as the daemon's user.
 func each(t *testing.T, test func(t *testing.T, users *users)) {
 	t.Run("one user", func(t *testing.T) { test(t, nil) })
 	t.Run("Ganeti's users", func(t *testing.T) {

@@ -26,15 +26,15 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the scripts in testdata/script. Each has a root directory of
-// its own with a node's files, except for the configuration, which is beside it,
-// and a free port as $PORT.
+// TestScripts runs the scripts in testdata/script. Each has its own root directory with a
+// node's files, except for the configuration, which is next to it, and a free port in
+// $PORT.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GANETI_ROOTDIR", env.WorkDir)
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector waits a second at the end
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise the race detector delays the exit by a second
 			env.Setenv("PORT", freePort(t))
 			for _, dir := range []string{"var/lib/ganeti", "var/log/ganeti", "var/run/ganeti"} {
 				if err := os.MkdirAll(filepath.Join(env.WorkDir, dir), 0o755); err != nil {
@@ -96,7 +96,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s does not contain %q", args[0], args[1])
 }
 
-// pidFile is where a script's root directory has the daemon's pid file.
+// pidFile is the path of the daemon's pid file in a script's root directory.
 const pidFile = "var/run/ganeti/ganeti-confd.pid"
 
 func pidOf(path string) (int, error) {
@@ -117,8 +117,8 @@ func daemonPID(ts *testscript.TestScript) int {
 	return pid
 }
 
-// detached checks that the process of the pid file is as those that find it by name
-// expect it to be.
+// detached checks that tools can find the process of the pid file by name, and that it has
+// detached.
 func detached(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: detached")

@@ -17,8 +17,7 @@ import (
 	"gntconfd/internal/ganeti"
 )
 
-// serve runs the daemon until it is told to stop. It was started by launch, unless
-// that is nil.
+// serve runs the daemon until it is told to stop. launch is how Detach started it, or nil.
 func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -58,7 +57,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() {
-		// The next daemon takes the file over; that it stays is no failure of this one.
+		// The next daemon takes over the file, so this is not a failure of this one.
 		if removeErr := pidFile.Remove(); removeErr != nil {
 			log.Warn("cannot remove the pid file", "error", removeErr)
 		}
@@ -66,7 +65,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 
 	log.Notice("ganeti-confd daemon startup")
 	again := make(chan struct{}, 1)
-	go func() { // so that the log is opened anew whatever is being loaded
+	go func() { // so that reopening the log does not wait for a load
 		for {
 			select {
 			case <-hangup:
@@ -74,7 +73,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 				log.Info("hangup: checking the files")
 				select {
 				case again <- struct{}{}:
-				default: // they will be looked at after this anyway
+				default: // a check is already pending
 				}
 			case <-ctx.Done():
 				return
@@ -88,7 +87,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	}
 	d, err := daemon.Start(ctx, settings)
 	if err != nil && ctx.Err() != nil {
-		log.Notice("ganeti-confd daemon shutdown") // told to end before it had started
+		log.Notice("ganeti-confd daemon shutdown") // told to stop during startup
 		return nil
 	}
 	if err != nil {
@@ -98,7 +97,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if settings.Socket != nil {
 		err = agree(o, settings.Addr, d.Addr())
 	}
-	log.Flush() // whoever started the daemon can read it now
+	log.Flush() // so that whoever started the daemon can read it now
 	if err == nil && launch != nil {
 		err = errors.Join(log.RedirectOutput(), launch.Ready())
 	}
@@ -135,14 +134,14 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 		log.Notice("ganeti-confd daemon shutdown")
 		return err
 	case err := <-ended:
-		if ctx.Err() != nil { // it was told to, and has ended by now
+		if ctx.Err() != nil { // it was told to stop, and has
 			log.Notice("ganeti-confd daemon shutdown")
 		}
 		return err
 	}
 }
 
-// logging returns where messages go, but for the terminal.
+// logging returns where messages go, except for the terminal.
 func logging(o *options, paths ganeti.Paths) (log.Options, error) {
 	options := log.Options{File: paths.Log, Debug: o.debug, Format: log.Format(o.logFormat)}
 	switch options.Format {
@@ -162,7 +161,7 @@ func logging(o *options, paths ganeti.Paths) (log.Options, error) {
 	return options, nil
 }
 
-// address returns where to listen.
+// address returns the address to listen on.
 func address(o *options, paths ganeti.Paths) (netip.AddrPort, error) {
 	port := o.port
 	if port == 0 {
@@ -179,8 +178,8 @@ func address(o *options, paths ganeti.Paths) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, port), nil
 }
 
-// agree returns an error if the address of an inherited socket is another than the
-// one that the options ask for.
+// agree returns an error if an inherited socket has another address than the options ask
+// for.
 func agree(o *options, asked, inherited netip.AddrPort) error {
 	if o.bind != "" && asked.Addr().Unmap() != inherited.Addr().Unmap() || o.port != 0 && asked.Port() != inherited.Port() {
 		return fmt.Errorf("the service manager's socket is bound to %v, --bind and --port ask for %v: "+
@@ -189,7 +188,7 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 	return nil
 }
 
-// sandbox returns what the daemon does to files: it opens its log anew, and removes its
+// sandbox returns which files the daemon may change: it reopens its log, and removes its
 // pid file.
 func sandbox(o *options, paths ganeti.Paths) process.Sandbox {
 	box := process.Sandbox{Remove: around(paths.PID)}
@@ -199,9 +198,8 @@ func sandbox(o *options, paths ganeti.Paths) process.Sandbox {
 	return box
 }
 
-// around returns the directories beneath which a file can be found when the directory
-// that it is in has been replaced: the one above it, by its name and, where a link leads
-// elsewhere, in truth.
+// around returns the directories beneath which a file will be found even if its directory
+// is replaced: the parent of that directory, by its path and with symbolic links resolved.
 func around(path string) []string {
 	dir := filepath.Dir(path)
 	above := []string{filepath.Dir(dir)}

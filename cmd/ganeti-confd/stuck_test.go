@@ -18,10 +18,10 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// patience is how long a test waits for what should come at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 20 * time.Second
 
-// stuckNode is a node whose daemon has a log that takes nothing.
+// stuckNode is a node whose daemon has a log that accepts nothing.
 type stuckNode struct {
 	t    *testing.T
 	root string
@@ -29,14 +29,14 @@ type stuckNode struct {
 	run  *exec.Cmd
 }
 
-// Whatever becomes of what the daemon logs to, it answers, reloads, hears HUP, and
-// ends when it is told to; its other logs go on.
+// Whatever is wrong with a log, the daemon answers, reloads, handles HUP, and stops when
+// told to. Its other logs keep working.
 func TestStuckLogs(t *testing.T) {
 	for name, test := range map[string]struct {
 		options []string
-		mounts  string // what the shell does before it starts the daemon
+		mounts  string // shell commands to run before the daemon starts
 		stderr  func(t *testing.T) *os.File
-		file    bool // whether the log file takes messages
+		file    bool // whether the log file accepts messages
 	}{
 		"a pipe that nobody reads": {options: []string{"-d"}, stderr: fullPipe, file: true},
 		"a pipe without a reader":  {options: []string{"-d"}, stderr: brokenPipe, file: true},
@@ -95,7 +95,7 @@ func newStuckNode(t *testing.T) *stuckNode {
 	if err := os.Symlink(self, filepath.Join(n.root, "ganeti-confd")); err != nil {
 		t.Fatal(err)
 	}
-	// The system's log that nobody reads.
+	// A system log that nobody reads.
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(n.root, "syslog"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func newStuckNode(t *testing.T) *stuckNode {
 	return n
 }
 
-// fill writes until nothing more is taken.
+// fill writes until nothing more is accepted.
 func fill(t *testing.T, fd int) {
 	t.Helper()
 	for {
@@ -125,8 +125,7 @@ func fill(t *testing.T, fd int) {
 	}
 }
 
-// devices puts the socket in the place of the system's log, in a /dev of the
-// daemon's own.
+// devices replaces the system log with the socket, in the daemon's own /dev.
 const devices = `mkdir "$ROOT/dev"
 mount -t tmpfs tmpfs "$ROOT/dev"
 for name in null zero urandom random; do touch "$ROOT/dev/$name"; mount --bind "/dev/$name" "$ROOT/dev/$name"; done
@@ -134,7 +133,7 @@ touch "$ROOT/dev/log"
 mount --bind "$ROOT/syslog" "$ROOT/dev/log"
 mount --rbind "$ROOT/dev" /dev`
 
-// fullPipe returns the end of a pipe that takes nothing more.
+// fullPipe returns the write end of a pipe that is full.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	var ends [2]int
@@ -153,7 +152,7 @@ func fullPipe(t *testing.T) *os.File {
 	return w
 }
 
-// brokenPipe returns the end of a pipe that has lost its other one.
+// brokenPipe returns the write end of a pipe whose read end is closed.
 func brokenPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -175,8 +174,7 @@ func nowhere(t *testing.T) *os.File {
 	return file
 }
 
-// start starts the daemon in a shell that sees to the mounts, which nobody else
-// sees.
+// start starts the daemon in a shell that sets up the mounts in its own namespace.
 func (n *stuckNode) start(mounts string, stderr *os.File, options ...string) {
 	n.t.Helper()
 	_, port, _ := net.SplitHostPort(n.addr)
@@ -207,7 +205,7 @@ func (n *stuckNode) await(version string) {
 	n.t.Fatalf("a ping is answered with %q, not %s", got, version)
 }
 
-// ping returns the answer to a ping, "" when none comes.
+// ping returns the answer to a ping, or "" if there is none.
 func (n *stuckNode) ping() string {
 	n.t.Helper()
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
@@ -234,7 +232,7 @@ func (n *stuckNode) ping() string {
 	return string(reply.Answer)
 }
 
-// end tells the daemon to end, and waits for that.
+// end tells the daemon to stop, and waits for that.
 func (n *stuckNode) end() {
 	n.t.Helper()
 	n.run.Process.Signal(syscall.SIGTERM)

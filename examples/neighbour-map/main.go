@@ -1,14 +1,14 @@
-// Command neighbour-map tells on which node each instance of a link runs, and from
-// then on every change, as a daemon needs it that sets up neighbours or tunnels on
-// the nodes of a Ganeti cluster. It prints a line when an instance has an address,
-// when it has moved to another node, and when no instance has it any more:
+// Command neighbour-map prints which node runs each instance on a link, and then every
+// change, for daemons that set up neighbours or tunnels on the nodes of a Ganeti cluster.
+// It prints a line when an instance gets an address, when it has moved to another node, and
+// when no instance has the address any more:
 //
 //	$ neighbour-map -link br1
 //	+ 198.51.100.20 via 192.0.2.12
 //	~ 198.51.100.20 via 192.0.2.13
 //	- 198.51.100.20
 //
-// so that a shell can do the rest:
+// A shell can do the rest:
 //
 //	neighbour-map -link br1 | while read -r change ip _ node; do
 //		case $change in
@@ -17,9 +17,9 @@
 //		esac
 //	done
 //
-// While nobody answers, or candidates contradict each other and none is outvoted, what
-// was told last stands. Of either there is one warning, and of a contradiction only when it
-// lasts: at each migration there is one until Ganeti has told all candidates.
+// While nobody answers, or candidates contradict each other without a majority, the last
+// output stands. There is one warning about each of these, about a contradiction only if it
+// lasts: each migration causes one until Ganeti has informed all candidates.
 package main
 
 import (
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	options := client.Options{Port: uint16(*port), KeyFile: *key, Follow: *every, Logger: logger}
 	if flags.NArg() > 0 {
-		options.Peers = flags.Args() // to begin with: the candidates among them know the others
+		options.Peers = flags.Args() // at first; these candidates know the others
 	}
 	c, err := client.New(options)
 	if err == nil {
@@ -86,11 +86,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// batch is how many addresses are located at once. With IPv6, 500 take at most 23,000
-// bytes of a request and 35,000 of its reply; there may be 61440.
+// batch is how many addresses are located at once. With IPv6, 500 take at most 23,000 bytes
+// of a request and 35,000 of its reply; the limit is 61440.
 const batch = 500
 
-// neighbours is where the instances of a link are.
+// neighbours has the locations of a link's instances.
 type neighbours struct {
 	client *client.Client
 	link   string
@@ -102,14 +102,14 @@ type neighbours struct {
 	nodes map[netip.Addr]netip.Addr // by address of an instance, the primary IP of its node
 }
 
-// follow prints the changes until ctx ends. The error is that of printing, or one that
-// asking again does not help against.
+// follow prints the changes until ctx ends. The error is that of printing, or a permanent
+// error.
 func (n *neighbours) follow(ctx context.Context) error {
 	watchers, ctx := errgroup.WithContext(ctx)
 	watchers.Go(func() error {
 		stop := func() {}
 		return watch(ctx, n, client.InstanceIPs(n.link), func(ips []netip.Addr) error {
-			stop() // looking for the former ones
+			stop() // looking for the old ones
 			var listed context.Context
 			listed, stop = context.WithCancel(ctx)
 			for some := range slices.Chunk(ips, batch) {
@@ -125,7 +125,7 @@ func (n *neighbours) follow(ctx context.Context) error {
 	return watchers.Wait()
 }
 
-// watch calls change with the first answer to a question, and with each that differs.
+// watch calls change with the first answer to a question, and with each one that differs.
 func watch[A any](ctx context.Context, n *neighbours, q client.Question[A], change func(A) error) error {
 	var err error
 	for result, failure := range client.Watch(ctx, n.client, q, n.every) {
@@ -141,7 +141,7 @@ func watch[A any](ctx context.Context, n *neighbours, q client.Question[A], chan
 	return err
 }
 
-// place takes in where instances are, unless others have been listed since.
+// place records where instances are, unless the list has changed since.
 func (n *neighbours) place(listed context.Context, found []client.Location) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -153,7 +153,7 @@ func (n *neighbours) place(listed context.Context, found []client.Location) erro
 		var err error
 		switch {
 		case at.Node == former:
-		case !at.Node.IsValid(): // the instance has gone since its address was listed
+		case !at.Node.IsValid(): // the instance has gone since it was listed
 			err = n.remove(at.IP)
 		default:
 			n.nodes[at.IP] = at.Node
@@ -170,7 +170,7 @@ func (n *neighbours) place(listed context.Context, found []client.Location) erro
 	return nil
 }
 
-// forget removes all but the addresses that are listed, which are in ascending order.
+// forget removes all addresses that are not in listed, which is in ascending order.
 func (n *neighbours) forget(listed []netip.Addr) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

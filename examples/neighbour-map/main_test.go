@@ -26,14 +26,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should come soon.
+// patience is how long a test waits for something that should happen soon.
 const patience = 30 * time.Second
 
 // candidates are the addresses of the master candidates of the tests' cluster.
 var candidates = []string{"127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14", "127.0.0.17"}
 
-// cluster returns the sample cluster's configuration with nodes that have addresses
-// of this machine, and node4 as another master candidate, after changes.
+// cluster returns the sample cluster's configuration with node addresses of this machine
+// and node4 as another master candidate, after applying changes.
 func cluster(t *testing.T, changes ...func(config map[string]any)) []byte {
 	t.Helper()
 	var config map[string]any
@@ -62,9 +62,8 @@ func named(config map[string]any, kind, name string) map[string]any {
 	panic(fmt.Sprintf("the configuration has no %s among its %s", name, kind))
 }
 
-// migrate returns a change that moves an instance to another node. As in a cluster
-// the serial numbers of the instance and of the file go up, that of the cluster does
-// not.
+// migrate returns a change that moves an instance to another node. As in a real cluster,
+// the serial numbers of the instance and of the file go up, the cluster's does not.
 func migrate(instance, node string) func(map[string]any) {
 	return func(config map[string]any) {
 		moved := named(config, "instances", instance)
@@ -74,8 +73,8 @@ func migrate(instance, node string) func(map[string]any) {
 	}
 }
 
-// remove returns a change that removes an instance, where also the cluster's serial
-// number goes up.
+// remove returns a change that removes an instance; the cluster's serial number goes up
+// too.
 func remove(instance string) func(map[string]any) {
 	return func(config map[string]any) {
 		delete(config["instances"].(map[string]any), named(config, "instances", instance)["uuid"].(string))
@@ -120,7 +119,7 @@ func start(t *testing.T, addr netip.AddrPort, config []byte) *candidate {
 	return c
 }
 
-// serve has a daemon serve another configuration.
+// serve makes a daemon serve another configuration.
 func (c *candidate) serve(t *testing.T, config []byte) {
 	t.Helper()
 	if err := os.WriteFile(c.config+".new", config, 0o600); err != nil {
@@ -132,7 +131,7 @@ func (c *candidate) serve(t *testing.T, config []byte) {
 	c.Reload()
 }
 
-// output is what the program writes, to be read while it does.
+// output collects what the program writes.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -150,13 +149,13 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// await waits until the lines that were written are those of want, in any order.
+// await waits until the written lines are those of want, in any order.
 func (o *output) await(t *testing.T, want string) {
 	t.Helper()
 	o.until(t, want, func(got string) bool { return lines(got) == lines(want) })
 }
 
-// awaitPart waits until something of what was written is part.
+// awaitPart waits until the output contains part.
 func (o *output) awaitPart(t *testing.T, part string) {
 	t.Helper()
 	o.until(t, part, func(got string) bool { return strings.Contains(got, part) })
@@ -171,13 +170,13 @@ func (o *output) until(t *testing.T, want string, enough func(string) bool) {
 	}
 }
 
-// lines returns the lines of a text in order.
+// lines returns the sorted lines of a text.
 func lines(text string) string {
 	return strings.Join(slices.Sorted(strings.Lines(text)), "")
 }
 
-// begin runs the program for a link until the end of the test, where it must end well.
-// All that it is told is one of the candidates.
+// begin runs the program for a link until the end of the test, where it must exit with
+// success. It only knows one of the candidates.
 func begin(t *testing.T, link string, told *candidate) (stdout, stderr *output) {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "hmac.key")
@@ -201,7 +200,7 @@ func begin(t *testing.T, link string, told *candidate) (stdout, stderr *output) 
 	return stdout, stderr
 }
 
-// nodes returns where the candidates listen, all on the same port.
+// nodes returns the addresses of the candidates, all on the same port.
 func nodes(t *testing.T) []netip.AddrPort {
 	t.Helper()
 	free, err := udp.FreePort()
@@ -215,7 +214,7 @@ func nodes(t *testing.T) []netip.AddrPort {
 	return nodes
 }
 
-// The addresses on br1, one of which gets to node4 and from there to nowhere.
+// The addresses on br1; one instance moves to node4 and is then removed.
 const (
 	placed = `+ 198.51.100.5 via 127.0.0.11
 + 198.51.100.20 via 127.0.0.12
@@ -232,8 +231,8 @@ var (
 	removal   = remove("db1.example.org")
 )
 
-// Of the five candidates one is silent and another behind, and the program is told of
-// a third one only, which goes away later.
+// Of the five candidates one is silent and another behind. The program only knows a third
+// one, which goes away later.
 func TestChanges(t *testing.T) {
 	nodes := nodes(t)
 	silent, err := net.ListenPacket("udp", nodes[4].String())
@@ -261,8 +260,8 @@ func TestChanges(t *testing.T) {
 	stdout.await(t, placed+moved+removed)
 }
 
-// What was told stands while candidates disagree, and while they have no answer, and
-// the program says so once.
+// The last output stands while candidates disagree and while they have no answer, and the
+// program warns once.
 func TestTrouble(t *testing.T) {
 	var three []*candidate
 	for _, addr := range nodes(t)[:3] {
@@ -293,7 +292,7 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// A link has more addresses than fit into one datagram, each as long as can be.
+// A link has more addresses, of maximum length, than fit into one datagram.
 func TestBatches(t *testing.T) {
 	const (
 		instances = 2*batch + 1

@@ -4,8 +4,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// answerNodeByInstanceIP answers with the primary IP of the node that runs the
-// instance with an address, or with one such answer for each address of a list.
+// answerNodeByInstanceIP answers with the primary IP of the node that runs the instance
+// with the given address, or with a list of such answers for a list of addresses.
 func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.QueryParametersQuery {
 		return argumentError, true

@@ -1,7 +1,7 @@
-// Package answer gives the reply to a request from a snapshot of the cluster, in the
-// words of Ganeti's own daemon of release 3.0; the package classic in it does in those of
-// 2.6. spec/answers.json has the shapes of the answers, spec/README.md the meaning of the
-// request types in either dialect.
+// Package answer builds the reply to a request from a snapshot of the cluster, as Ganeti
+// 3.0's own daemon does; package classic in it does the same for Ganeti 2.6.
+// spec/answers.json has the shapes of the answers, spec/README.md the meaning of the
+// request types in both dialects.
 package answer
 
 import (
@@ -15,35 +15,34 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// Reply is the reply to a request, ready to be sealed.
+// Reply is a reply that is ready to be sealed.
 type Reply struct {
-	// Status is the status that Text carries.
+	// Status is the status in Text.
 	Status wire.Status
 	// Text is the JSON text of a wire.Reply.
 	Text []byte
-	// Escaped is Text as a JSON string with its quotes when the reply was
-	// prepared, and nil otherwise.
+	// Escaped is Text as a JSON string with its quotes if the reply was prepared, and nil
+	// otherwise.
 	Escaped []byte
-	// TooLarge marks the reply that took the place of one which does not fit
-	// into a datagram.
+	// TooLarge marks the error sent instead of a reply that does not fit into a datagram.
 	TooLarge bool
 }
 
-// Response is a reply with what its request said of itself.
+// Response is a reply, with the rsalt and type of its request.
 type Response struct {
 	Type  wire.RequestType
 	Rsalt string
 	Reply
 }
 
-// Book answers requests from one snapshot. Replies that depend on nothing but the
-// snapshot, or on it and the one node or link that is asked about, are prepared
-// when the Book is made. It is immutable and safe for concurrent use.
+// Book answers requests from one snapshot. Replies that depend only on the snapshot, or on
+// it and one node or link, are prepared when the Book is made. It is immutable and safe for
+// concurrent use.
 type Book struct {
-	unavailable *Reply // the reply to everything, when there is no snapshot
+	unavailable *Reply // the reply to everything if there is no snapshot
 
 	snapshot *cluster.Snapshot
-	master   *cluster.Node // nil when the configuration names no node it has
+	master   *cluster.Node // nil if the configuration names no existing node
 	noMaster cluster.Match // why master is nil
 
 	ping       Reply
@@ -58,16 +57,16 @@ type Book struct {
 	collectors Reply
 }
 
-// Scratch is the memory for replies that were not prepared. The zero value is
-// ready for use; each goroutine needs its own.
+// Scratch is the memory for replies that were not prepared. The zero value is ready to use;
+// each goroutine needs its own.
 type Scratch struct {
 	Answer  jx.Encoder // the answer of a reply
 	Message jx.Encoder // the reply
-	Text    jx.Writer  // part of an answer
+	Text    jx.Writer  // a part of an answer
 }
 
-// answerers has one function for each request type. They return false for a
-// request that is met with silence.
+// answerers has one function for each request type. It returns false for a request that
+// gets no reply.
 var answerers = [...]func(*Book, *wire.Query, *Scratch) (Reply, bool){
 	wire.RequestPing:                (*Book).answerPing,
 	wire.RequestNodeRoleByName:      (*Book).answerNodeRole,
@@ -83,7 +82,8 @@ var answerers = [...]func(*Book, *wire.Query, *Scratch) (Reply, bool){
 	wire.RequestDataCollectors:      (*Book).answerCollectors,
 }
 
-// Prepare makes a Book of a snapshot.
+// Prepare makes a Book from a snapshot. It takes time and memory in proportion to the nodes
+// and addresses in the snapshot.
 func Prepare(snapshot *cluster.Snapshot) *Book {
 	b := &Book{snapshot: snapshot}
 	var s Scratch
@@ -95,16 +95,15 @@ func Prepare(snapshot *cluster.Snapshot) *Book {
 	return b
 }
 
-// Unavailable makes a Book that answers every request with the same error: what
-// a daemon without a configuration says.
+// Unavailable makes a Book that answers every request with the same error, for a daemon
+// without a configuration.
 func Unavailable(reason string) *Book {
 	reply := new(Scratch).errorText(reason).Prepared()
 	return &Book{unavailable: &reply}
 }
 
 // Respond decodes the request that codec has authenticated and answers it. The reply is
-// valid until the next use of s. Whether the request is met with silence, and why, is told
-// by the refusal.
+// valid until the next use of s. If the request gets no reply, the refusal says why.
 func (b *Book) Respond(codec *protocol.Codec, _ time.Time, s *Scratch) (Response, protocol.Refusal) {
 	request, refusal := codec.Request()
 	if refusal != protocol.Accepted {
@@ -117,9 +116,8 @@ func (b *Book) Respond(codec *protocol.Codec, _ time.Time, s *Scratch) (Response
 	return Response{request.Type, request.Rsalt, reply}, protocol.Accepted
 }
 
-// Answer returns the reply to a valid request, and false when it is met with
-// silence. A reply that was not prepared is made in s and valid until the next
-// use of s.
+// Answer returns the reply to a valid request, or false if it gets no reply. A reply that
+// was not prepared is written into s and is valid until the next use of s.
 func (b *Book) Answer(request *wire.Request, s *Scratch) (Reply, bool) {
 	if b.unavailable != nil {
 		return *b.unavailable, true
@@ -131,7 +129,7 @@ func (b *Book) Answer(request *wire.Request, s *Scratch) (Reply, bool) {
 	return answerers[request.Type](b, query, s)
 }
 
-// noQuery is the query of a request without one: no such member means null.
+// noQuery is the query of a request without one: an absent query means null.
 var noQuery = wire.Query{Type: wire.NullQuery}
 
 var tooLarge = func() Reply {
@@ -140,27 +138,26 @@ var tooLarge = func() Reply {
 	return reply
 }()
 
-// TooLargeText is the answer of the reply that takes the place of one which does not fit
-// into a datagram, in either dialect.
+// TooLargeText is the answer of the error sent instead of a reply that does not fit into a
+// datagram, in both dialects.
 const TooLargeText = "Reply too large: it does not fit into a datagram"
 
-// TooLarge returns the reply that takes the place of one which does not fit into a
-// datagram.
+// TooLarge returns the error sent instead of a reply that does not fit into a datagram.
 func (*Book) TooLarge() Reply { return tooLarge }
 
-// The replies with an error code, which do not depend on the snapshot either.
+// The replies with an error code. They do not depend on the snapshot either.
 var (
 	unknownEntry  = new(Scratch).errorCode(wire.ErrorUnknownEntry).Prepared()
 	argumentError = new(Scratch).errorCode(wire.ErrorArgument).Prepared()
 )
 
-// Begin returns the encoder that the next answer is written with.
+// Begin returns the encoder for the next answer.
 func (s *Scratch) Begin() *jx.Encoder {
 	s.Answer.Reset()
 	return &s.Answer
 }
 
-// end makes a reply of the answer that was written since Begin.
+// end makes a reply from the answer written since Begin.
 func (s *Scratch) end(status wire.Status, serial int64) Reply {
 	reply := wire.Reply{
 		Protocol: wire.ProtocolVersion,
@@ -173,8 +170,8 @@ func (s *Scratch) end(status wire.Status, serial int64) Reply {
 	return Reply{Status: status, Text: s.Message.Bytes()}
 }
 
-// prepare is end for a reply that lasts: tooLarge for one that does not fit into a
-// datagram.
+// prepare is like end, but the reply stays valid; a reply that does not fit into a datagram
+// becomes tooLarge.
 func (s *Scratch) prepare(serial int64) Reply {
 	if Exceeds(&s.Answer, 0) {
 		return tooLarge
@@ -182,15 +179,15 @@ func (s *Scratch) prepare(serial int64) Reply {
 	return s.end(wire.StatusOK, serial).Prepared()
 }
 
-// prepareText prepares the reply whose answer is a text.
+// prepareText prepares a reply whose answer is a text.
 func (s *Scratch) prepareText(text string, serial int64) Reply {
 	s.Begin().Str(Cut(text))
 	return s.prepare(serial)
 }
 
-// Cut returns the beginning of a text, of more bytes than fit into a datagram if the
-// text has that many as a JSON string. A reply with the one in it is too large if that
-// with the other is.
+// Cut returns the beginning of a text. If the text as a JSON string does not fit into a
+// datagram, neither does that beginning. So a reply with the beginning is too large if one
+// with the whole text would be.
 func Cut(text string) string {
 	if 6*len(text) <= wire.MaxDatagramSize {
 		return text
@@ -204,8 +201,8 @@ func Cut(text string) string {
 	return text
 }
 
-// Quoted returns how many bytes a text has as a JSON string, without its quotes; of one
-// that does not fit into a datagram some number that does not either.
+// Quoted returns the size of a text as a JSON string in bytes, without its quotes. For a
+// text that does not fit into a datagram it returns any number that does not fit either.
 func Quoted(text string) int {
 	size := 0
 	for i := 0; i < len(text) && size <= wire.MaxDatagramSize; i++ {
@@ -214,7 +211,7 @@ func Quoted(text string) int {
 	return size
 }
 
-// quotedSize returns how many bytes a byte of a text has in a JSON string.
+// quotedSize returns the size of one byte of a text in a JSON string.
 func quotedSize(c byte) int {
 	switch {
 	case c == '\n' || c == '\r' || c == '\t':
@@ -227,7 +224,7 @@ func quotedSize(c byte) int {
 	return 1
 }
 
-// Prepared returns a copy of r that lasts, escaped for its envelope.
+// Prepared returns a copy of r that stays valid, escaped for its envelope.
 func (r Reply) Prepared() Reply {
 	r.Text = bytes.Clone(r.Text)
 	var w jx.Writer

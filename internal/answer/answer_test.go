@@ -13,8 +13,8 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// ask returns the status, answer and serial of the reply to a request, whose
-// type and query are given as members of a JSON object.
+// ask returns the status, answer and serial of the reply to a request. The request's type
+// and query are given as members of a JSON object.
 func ask(t *testing.T, b *Book, members string) string {
 	t.Helper()
 	var request wire.Request
@@ -57,7 +57,7 @@ func TestAnswers(t *testing.T) {
 		{`"type":0`, `0 3000000 0`},
 		{`"type":0,"query":{"1":"x"}`, `0 3000000 0`},
 		{`"type":1,"query":"node1.example.org"`, `0 0 73`},
-		{`"type":1,"query":"node1"`, `0 1 73`}, // the master only by its full name
+		{`"type":1,"query":"node1"`, `0 1 73`}, // the role is master only for the full name
 		{`"type":1,"query":"node4"`, `0 4 73`},
 		{`"type":1,"query":"node5"`, `0 3 73`},
 		{`"type":1,"query":"node6"`, `0 2 73`},
@@ -94,8 +94,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Ganeti's watcher takes the answer 2 for its node's role "offline" whatever the
-// status is, and stops every instance: an error of request type 1 must be text.
+// Ganeti's watcher takes the answer 2 as its node's role "offline", whatever the status,
+// and stops every instance: an error of request type 1 must be text.
 func TestRoleErrorsAreText(t *testing.T) {
 	good := string(sample.Config)
 	for name, b := range map[string]*Book{
@@ -121,7 +121,7 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// A reply that cannot fit is replaced, whatever request type it is for.
+// A reply that does not fit is replaced, for every request type.
 func TestTooLarge(t *testing.T) {
 	var nodes, instances, nics strings.Builder
 	for i := range 5000 {

@@ -14,8 +14,8 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// hostile has configurations whose answers are meant to cost much, by name. All can be
-// asked for the nodes a and b, the instance i0, its disk d0 and the address 0.
+// hostile returns configurations whose answers should be expensive, by name. In each of
+// them the nodes a and b, the instance i0, its disk d0 and the address 0 exist.
 func hostile() map[string]string {
 	long := strings.Repeat("x", 1<<20)
 	return map[string]string{
@@ -32,9 +32,9 @@ func hostile() map[string]string {
 	}
 }
 
-// made returns a configuration of two nodes and a number of instances, each with
-// as many disks on both. Names and addresses have a tail, and the cluster and each
-// instance have tags.
+// made returns a configuration with two nodes and a number of instances, each with as many
+// disks on both nodes. Names and addresses end in a tail, and the cluster and each instance
+// have tags.
 func made(nameTail, addressTail string, instances, disks int, tags string) string {
 	tags = strings.TrimSuffix(tags, ",")
 	var b strings.Builder
@@ -73,13 +73,13 @@ func made(nameTail, addressTail string, instances, disks int, tags string) strin
 	return b.String()
 }
 
-// withMembers returns a configuration with two long names in the cluster's osparams.
+// withMembers returns a configuration whose cluster has two long names in osparams.
 func withMembers(config string) string {
 	long := `"\n` + strings.Repeat("a", 1<<20)
 	return strings.Replace(config, `"tags":[`, `"osparams":{`+long+`":{"x":"1"},`+long+`b":{}},"tags":[`, 1)
 }
 
-// costly has the questions that are asked. All fit into a datagram.
+// costly are the queries to send. All fit into a datagram.
 var costly = []string{
 	`"type":0`, `"type":1,"query":"a"`, `"type":1,"query":"node-a"`, `"type":1,"query":"` + strings.Repeat("\x7f", 50_000) + `"`,
 	`"type":2,"query":{"1":"0"}`, `"type":2,"query":{"2":[` + strings.Repeat(`"0",`, wire.MaxListElements-1) + `"0"]}`,
@@ -97,8 +97,8 @@ var costly = []string{
 	`"type":10,"query":"` + strings.Repeat("/", 50_000) + `"`, `"type":11`,
 }
 
-// Whatever is asked, and whatever the configuration is, an answer allocates less than a
-// megabyte: building stops as soon as it cannot fit any more.
+// Every answer allocates less than a megabyte, whatever the query and the configuration
+// are: building stops once the answer cannot fit.
 func TestAnswersAreBounded(t *testing.T) {
 	for name, config := range hostile() {
 		snapshot, err := cluster.Parse([]byte(config))
@@ -109,7 +109,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		for _, members := range costly {
 			text := []byte(`{"protocol":1,"rsalt":"x",` + members + `}`)
 			var request wire.Request
-			modern := request.Decode(jx.DecodeBytes(text)) == nil // some are for the other dialect
+			modern := request.Decode(jx.DecodeBytes(text)) == nil // some queries are for the other dialect
 			var classicRequest wire.ClassicRequest
 			if err := classicRequest.Decode(jx.DecodeBytes(text)); err != nil {
 				t.Fatalf("%.100s: %v", members, err)
@@ -132,7 +132,7 @@ func TestAnswersAreBounded(t *testing.T) {
 				if size := after.TotalAlloc - before.TotalAlloc; size > 1<<20 {
 					t.Errorf("%s: %.100s in dialect %s: %d bytes allocated for a reply of %d", name, members, dialect, size, len(reply.Text))
 				}
-				// More could only be too large as well, and would have to be sealed.
+				// A longer text would also be too large, and would have to be sealed.
 				if len(reply.Text) > 4*wire.MaxDatagramSize {
 					t.Errorf("%s: %.100s in dialect %s: a reply of %d bytes", name, members, dialect, len(reply.Text))
 				}
@@ -141,7 +141,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkCostly tells what the costliest questions take.
+// BenchmarkCostly measures the most expensive queries.
 func BenchmarkCostly(b *testing.B) {
 	for name, config := range hostile() {
 		snapshot, err := cluster.Parse([]byte(config))
@@ -152,7 +152,7 @@ func BenchmarkCostly(b *testing.B) {
 		for i, members := range costly {
 			var request wire.Request
 			if request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"x",`+members+`}`)) != nil {
-				continue // for the other dialect
+				continue // a query for the other dialect
 			}
 			b.Run(fmt.Sprintf("%s/%d-%.24s", strings.ReplaceAll(name, " ", "-"), i, members), func(b *testing.B) {
 				var s answer.Scratch

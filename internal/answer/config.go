@@ -8,8 +8,7 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// answerConfig answers with the part of the configuration that a pointer leads
-// to.
+// answerConfig answers with the part of the configuration at a JSON pointer.
 func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
 		return s.errorText(InvalidQuery(query)), true
@@ -28,8 +27,8 @@ func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 	return s.end(wire.StatusOK, b.snapshot.Serial), true
 }
 
-// prepareCollectors prepares the state of the data collectors that Ganeti knows;
-// the configuration may lack some and have others.
+// prepareCollectors prepares the state of the data collectors that Ganeti knows. The
+// configuration may lack some of them, or have others.
 func (b *Book) prepareCollectors(s *Scratch) {
 	e := s.Begin()
 	e.ObjStart()

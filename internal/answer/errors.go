@@ -22,10 +22,11 @@ func (s *Scratch) errorCode(code int) Reply {
 	return s.end(wire.StatusError, 0)
 }
 
-// The texts below are those of Ganeti's daemon to the letter, which shows values
-// in the notation of Haskell: tools print them, and scripts look for them.
+// These texts are exactly those of Ganeti's daemon, which prints values in Haskell
+// notation: tools print them and scripts search for them. See "Error texts" in
+// spec/README.md.
 
-// NodeProblem tells why a name does not mean one node.
+// NodeProblem returns why a name does not identify one node.
 func NodeProblem(name string, match cluster.Match) string { return problem("Node", name, match) }
 
 func instanceProblem(name string, match cluster.Match) string {
@@ -40,18 +41,17 @@ func problem(kind, name string, match cluster.Match) string {
 	return kind + " name " + name + " not found"
 }
 
-// failure wraps a problem as request types 1 and 3 do.
+// failure wraps a problem for request types 1 and 3.
 func failure(problem string) string {
 	return "Failure: prerequisites not met for this operation:\nerror type: ECodeNoEnt, error details:\n" + problem
 }
 
-// prerequisite wraps a problem as the other request types do.
+// prerequisite wraps a problem for the other request types.
 func prerequisite(problem string) string {
 	return "OpPrereqError " + show(problem) + " ECodeNoEnt"
 }
 
-// InvalidQuery says that a query is of a kind that its request type does not
-// take.
+// InvalidQuery returns the error for a kind of query that the request type does not accept.
 func InvalidQuery(query *wire.Query) string {
 	switch query.Type {
 	case wire.NullQuery:
@@ -65,7 +65,7 @@ func InvalidQuery(query *wire.Query) string {
 	for _, ip := range q.IPList.Value {
 		ips = append(ips, show(ip))
 		if size += len(ips[len(ips)-1]); size > wire.MaxDatagramSize {
-			break // it is too large already
+			break // already too large
 		}
 	}
 	fields := make([]string, len(q.Fields.Value))
@@ -88,8 +88,8 @@ func showMaybe(text wire.OptNilString) string {
 	return "Nothing"
 }
 
-// show returns text as a Haskell string literal, of one that does not fit into a datagram
-// only a beginning that does not fit either.
+// show returns text as a Haskell string literal. For a text that does not fit into a
+// datagram it returns only a beginning, which does not fit either.
 func show(text string) string {
 	names := [...]string{
 		"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "a", "b", "t", "n", "v", "f", "r", "SO", "SI",
@@ -97,7 +97,7 @@ func show(text string) string {
 	}
 	var b strings.Builder
 	b.WriteByte('"')
-	var previous string // the escape just written, when what follows could extend it
+	var previous string // the escape just written, if the next character could extend it
 	for _, r := range text {
 		if b.Len() > wire.MaxDatagramSize {
 			break

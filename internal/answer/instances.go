@@ -9,8 +9,8 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// answerNodeMinors answers with the DRBD minors of a node. One with an
-// unknown node at either end spoils the whole answer.
+// answerNodeMinors answers with the DRBD minors of a node. If a node at either end is
+// unknown, the whole answer is an error.
 func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
 		return s.errorText(InvalidQuery(query)), true
@@ -23,7 +23,7 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	minors, unknown := b.snapshot.Minors(node)
 	holder := i
 	if len(minors) > 0 {
-		// Ganeti finds the node once more by its UUID, which a disk refers to.
+		// Ganeti looks up the node again, by the UUID in the disk.
 		if holder, match = b.snapshot.FindNode(node.UUID); match != cluster.Found {
 			return s.errorText(prerequisite(NodeProblem(node.UUID, match))), true
 		}
@@ -51,8 +51,8 @@ func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
 	return s.end(wire.StatusOK, node.Serial), true
 }
 
-// writeMinor writes a minor of a node as the codec of wire.NodeMinor does. A node may
-// have many, and most of their text is names of nodes, which are quoted beforehand.
+// writeMinor writes a minor of a node like the codec of wire.NodeMinor. A node may have
+// many minors, and most of their text is node names, which are escaped in advance.
 func (b *Book) writeMinor(w *jx.Writer, node int, m *cluster.Minor) {
 	w.ArrStart()
 	w.RawStr(b.nodeNames[node])
@@ -71,8 +71,7 @@ func (b *Book) writeMinor(w *jx.Writer, node int, m *cluster.Minor) {
 	w.ArrEnd()
 }
 
-// answerNodeInstances answers with the instances that a node is the primary and
-// the secondary node of.
+// answerNodeInstances answers with the primary and secondary instances of a node.
 func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
 		return s.errorText(InvalidQuery(query)), true
@@ -121,7 +120,7 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 	}
 	instance := &b.snapshot.Instances[i]
 
-	// Ganeti looks the instance up again by its UUID to get at its disks.
+	// Ganeti looks up the instance again, by its UUID, to find its disks.
 	holder, match := b.snapshot.FindInstance(instance.UUID)
 	if match != cluster.Found {
 		return s.errorText(noDisks(instanceProblem(instance.UUID, match))), true
@@ -149,6 +148,6 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 
 func noDisks(problem string) string { return "Could not retrieve disks: " + prerequisite(problem) }
 
-// Exceeds reports whether an answer outgrows what a datagram can hold when a text of
-// some bytes is added to it, so that the work on one stays bounded.
+// Exceeds reports whether an answer becomes too large for a datagram when a text of this
+// many bytes is added. That limits the work for one answer.
 func Exceeds(e *jx.Encoder, bytes int) bool { return len(e.Bytes())+bytes > wire.MaxDatagramSize }

@@ -10,7 +10,7 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// Minors are written as their codec writes them, whatever the names.
+// Minors are written exactly as their codec writes them, whatever the names.
 func TestWriteMinor(t *testing.T) {
 	names := []string{"node1.example.org", "", `"quoted\` + "\n", "nœud"}
 	snapshot := new(cluster.Snapshot)

@@ -14,7 +14,7 @@ func (b *Book) preparePing(s *Scratch) {
 
 func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, true }
 
-// prepareNodes prepares what is said of single nodes and of all.
+// prepareNodes prepares the replies about single nodes and about all nodes.
 func (b *Book) prepareNodes(s *Scratch) {
 	serial := b.snapshot.Serial
 	for role := range b.roles {
@@ -36,8 +36,8 @@ func (b *Book) prepareNodes(s *Scratch) {
 	b.candidates = b.prepareNodeList(s, func(n *cluster.Node) bool { return n.Candidate })
 }
 
-// prepareNodeList prepares the primary IPs of some nodes, in the descending order
-// of keys that Ganeti's daemon has.
+// prepareNodeList prepares the primary IPs of some nodes, in descending order of their
+// keys, like Ganeti's daemon.
 func (b *Book) prepareNodeList(s *Scratch, include func(*cluster.Node) bool) Reply {
 	e := s.Begin()
 	e.ArrStart()
@@ -57,9 +57,9 @@ func (b *Book) answerNodeList(*wire.Query, *Scratch) (Reply, bool) { return b.al
 
 func (b *Book) answerCandidateList(*wire.Query, *Scratch) (Reply, bool) { return b.candidates, true }
 
-// answerNodeRole answers with the role of a node. Ganeti's watcher compares the
-// answer with wire.NodeRoleOffline without looking at the status, and stops every
-// instance of its node when they are equal: an error here is always text.
+// answerNodeRole answers with the role of a node. Ganeti's watcher compares the answer with
+// wire.NodeRoleOffline, ignoring the status, and stops every instance of its node if they
+// are equal: an error here must be text.
 func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 	if query.Type != wire.StringQuery {
 		return s.errorText(InvalidQuery(query)), true
@@ -74,8 +74,8 @@ func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 	return b.roles[b.role(&b.snapshot.Nodes[i], query.String)], true
 }
 
-// role returns the role of a node that was asked for as query. Ganeti takes a
-// node for the master only when it is asked for by the master's full name.
+// role returns the role of the node named in query. The role is master only if the query is
+// the master's full name, as in Ganeti.
 func (b *Book) role(node *cluster.Node, query string) int {
 	switch {
 	case query == b.master.Name:
@@ -130,7 +130,7 @@ func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
 	return s.end(wire.StatusOK, b.snapshot.Serial), true
 }
 
-// fieldCode returns the code of a field that was asked for by code or by text.
+// fieldCode returns the code of a field that was requested by code or by text.
 func fieldCode(field wire.MasterField) wire.MasterFieldCode {
 	if field.Type == wire.MasterFieldTextMasterField {
 		return wire.MasterFieldCode(field.MasterFieldText[0] - '0')

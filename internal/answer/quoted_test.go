@@ -9,7 +9,7 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// Sizes are those that the encoder writes.
+// The sizes are those that the encoder writes.
 func TestQuoted(t *testing.T) {
 	for c := range 256 {
 		text := string([]byte{byte(c)})

@@ -12,9 +12,9 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// BenchmarkAnswerByClusterSize asks the same of a small cluster and of a large one:
-// no answer may cost more because the cluster has grown. The questions of lists are
-// no exception, as their replies are prepared.
+// BenchmarkAnswerByClusterSize sends the same queries to a small cluster and to a large
+// one: no answer may cost more because the cluster is larger. That includes lists, because
+// their replies are prepared.
 func BenchmarkAnswerByClusterSize(b *testing.B) {
 	sizes := []struct{ nodes, instances int }{{3, 10}, {1000, 10000}}
 	var books []*Book
@@ -29,7 +29,7 @@ func BenchmarkAnswerByClusterSize(b *testing.B) {
 		}
 		books = append(books, Prepare(snapshot))
 	}
-	// What is asked for is in both clusters. Instance 1 has the first address.
+	// Everything queried exists in both clusters. Instance 1 has the first address.
 	for _, question := range []struct{ name, members string }{
 		{"ping", `"type":0`},
 		{"role-by-name", `"type":1,"query":"node2.example.org"`},

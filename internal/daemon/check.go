@@ -13,18 +13,18 @@ import (
 	"gntconfd/internal/reload"
 )
 
-// Report is what Check has found, in lines for people.
+// Report is what Check has found, as lines of text.
 type Report struct {
-	// Facts are what there is.
+	// Facts describe the key and the configuration.
 	Facts []string
-	// Warnings are what the daemon serves in spite of.
+	// Warnings are problems that do not keep the daemon from serving.
 	Warnings []string
-	// Errors are what keeps the daemon from starting or from answering.
+	// Errors are problems that keep the daemon from starting or answering.
 	Errors []string
 }
 
-// Check reads key and configuration as a daemon with the same options would, and
-// reports on them, but never what the key is. Of the options only Config, Key and
+// Check reads the key and the configuration like a daemon with the same options, and
+// reports on them. The report never contains the key. Only the options Config, Key and
 // Dialect matter.
 func Check(o Options) Report {
 	o.Dialect = cmp.Or(o.Dialect, DialectAuto)
@@ -41,8 +41,8 @@ func Check(o Options) Report {
 func (r *Report) checkKey(path string) {
 	key, err := reload.ReadKey(path)
 	if err != nil {
-		fix := ": every node of a cluster has it; gnt-cluster redist-conf on the master distributes it anew"
-		if errors.Is(err, fs.ErrPermission) { // says what it takes
+		fix := ": every node of a cluster must have it; gnt-cluster redist-conf on the master distributes it again"
+		if errors.Is(err, fs.ErrPermission) { // the error says what to do
 			fix = ""
 		}
 		r.Errors = append(r.Errors, err.Error()+fix)
@@ -52,7 +52,7 @@ func (r *Report) checkKey(path string) {
 	if info, err := os.Stat(path); err == nil {
 		fact += fmt.Sprintf(", mode %04o", info.Mode().Perm())
 		if mode := ganeti.KeyMode(info.Mode()); mode != info.Mode().Perm() {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("key file %s: mode %04o lets others have or change the key: chmod %04o %s",
+			r.Warnings = append(r.Warnings, fmt.Sprintf("key file %s: mode %04o lets others read or change the key: chmod %04o %s",
 				path, info.Mode().Perm(), mode, path))
 		}
 	}
@@ -66,11 +66,11 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 		snapshot, err = cluster.Parse(data)
 	}
 	if err != nil {
-		fix := ": gnt-cluster redist-conf on the master distributes it anew"
+		fix := ": gnt-cluster redist-conf on the master distributes it again"
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			fix = ": this node is no master candidate, and has nothing to answer from; if it should be one" + fix
-		case errors.Is(err, fs.ErrPermission): // says what it takes
+			fix = ": this node is no master candidate, so the daemon has no configuration; if it should be one" + fix
+		case errors.Is(err, fs.ErrPermission): // the error says what to do
 			fix = ""
 		}
 		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: %v%s", path, err, fix))
@@ -95,15 +95,15 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 			len(snapshot.Nodes), candidates, len(snapshot.Instances), snapshot.NumDisks(), len(snapshot.Links)),
 		"dialect: answers like Ganeti "+string(answers))
 	if isClassic && classic.Prepare(snapshot) == nil {
-		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: lacks /cluster/nicparams/default, "+
+		r.Errors = append(r.Errors, fmt.Sprintf("configuration file %s: /cluster/nicparams/default is missing, "+
 			"without which requests get no reply in the dialect of Ganeti 2.6: "+
-			"gnt-cluster modify --nic-parameters sets it, --dialect 3.0 does without", path))
+			"set it with gnt-cluster modify --nic-parameters, or use --dialect 3.0, which does not need it", path))
 	}
 	problems := snapshot.Problems()
 	for _, problem := range problems {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("configuration file %s: %s", path, problem))
 	}
 	if len(problems) > 0 {
-		r.Warnings = append(r.Warnings, "the configuration is the master's: gnt-cluster verify there looks further into it")
+		r.Warnings = append(r.Warnings, "the configuration comes from the master: run gnt-cluster verify there for a full check")
 	}
 }

@@ -1,5 +1,5 @@
-// Package daemon puts the daemon together: it keeps up with the configuration
-// and the key, and answers questions from them.
+// Package daemon puts the daemon together: it watches the configuration and the key, and
+// answers queries from them.
 package daemon
 
 import (
@@ -19,37 +19,37 @@ import (
 	"gntconfd/internal/server"
 )
 
-// Options say how a Daemon is set up.
+// Options configure a Daemon.
 type Options struct {
-	// Config and Key are the paths of the configuration file and of the file
-	// with the cluster's HMAC key.
+	// Config and Key are the paths of the configuration file and of the HMAC key file.
 	Config, Key string
-	// Dialect says in whose words it answers; none is DialectAuto.
+	// Dialect is the dialect of the answers; empty means DialectAuto.
 	Dialect Dialect
-	// RedactSecrets leaves private OS parameters and the secrets of DRBD devices out of
-	// answers: they are empty.
+	// RedactSecrets makes private OS parameters and the secrets of DRBD devices empty in
+	// answers.
 	RedactSecrets bool
-	// Addr is where it listens: the zero address stands for every address of
-	// the host, port 0 for any free one.
+	// Addr is the address to listen on: the zero address means every address of the host,
+	// port 0 any free port.
 	Addr netip.AddrPort
-	// Socket is a bound UDP socket to serve on instead, which the daemon takes
-	// over; nil for none.
+	// Socket is a bound UDP socket to use instead, which the daemon takes over; nil for
+	// none.
 	Socket *os.File
-	// Bound, unless nil, is called when the sockets are bound, before anything
-	// is read from them or from the files.
+	// Bound, unless nil, is called after the sockets are bound, before anything is read
+	// from them or from the files.
 	Bound func()
-	// Status, unless nil, gets a line on what the daemon answers from, at the
-	// start and whenever that changes.
+	// Status, unless nil, gets a line about the configuration in service, at startup and
+	// whenever that changes.
 	Status func(string)
-	// Web says whether and where it shows metrics and its status.
+	// Web configures the HTTP server for metrics and the status page.
 	Web web.Options
-	// Logger gets the daemon's messages. It must not wait for what it writes to:
-	// whoever answers questions logs as well.
+	// Logger gets the daemon's messages. It must not block: the goroutines that answer
+	// queries log too.
 	Logger *slog.Logger
-	// LogDropped, unless nil, returns how many messages were not written, by where
-	// they should have gone. Metrics show it.
+	// LogDropped, unless nil, returns how many log messages were lost, by sink, for the
+	// metrics.
 	LogDropped func() map[string]uint64
-	// Memory, unless nil, is told when loading needs memory and when it has left some.
+	// Memory, unless nil, is called before and after a load, so that it can tune the
+	// garbage collector.
 	Memory reload.Memory
 }
 
@@ -57,18 +57,17 @@ type Options struct {
 type Daemon struct {
 	server   *server.Server
 	reloader *reload.Reloader
-	site     *web.Site // nil when there is none
+	site     *web.Site // nil if there is no HTTP server
 	cancel   context.CancelFunc
 	done     chan struct{}
 	err      error
 }
 
-// Start binds the sockets, reads key and configuration, and answers questions
-// from then on until ctx ends. A configuration that is missing or broken does not
-// keep it from starting: it answers with an error until there is a good one. A
-// key that cannot be read does, as do an address that cannot be had, a dialect that
-// there is not and a file for the status page that cannot be used; the error says
-// which file, address or dialect it is.
+// Start binds the sockets, reads the key and the configuration, and answers queries until
+// ctx ends. A missing or broken configuration does not prevent the start: until there is a
+// good one, every answer is an error. An unreadable key, an address that cannot be bound,
+// an unknown dialect or a bad file for the status page does prevent it; the error names the
+// file, address or dialect.
 func Start(ctx context.Context, o Options) (*Daemon, error) {
 	o.Dialect = cmp.Or(o.Dialect, DialectAuto)
 	if err := o.Dialect.check(); err != nil {
@@ -126,7 +125,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 	return d, nil
 }
 
-// statusLine tells what a state makes the daemon answer from.
+// statusLine describes the configuration in service.
 func statusLine(state reload.State) string {
 	switch {
 	case errors.Is(state.Err, fs.ErrNotExist):
@@ -134,7 +133,7 @@ func statusLine(state reload.State) string {
 	case state.Snapshot == nil:
 		return "no configuration: " + state.Err.Error()
 	case state.Err != nil:
-		return fmt.Sprintf("serving serial %d (file %d), as the file is broken: %v",
+		return fmt.Sprintf("serving old serial %d (file %d): the file is broken: %v",
 			state.Snapshot.Serial, state.Snapshot.ConfigSerial, state.Err)
 	}
 	return fmt.Sprintf("serving serial %d (file %d)", state.Snapshot.Serial, state.Snapshot.ConfigSerial)
@@ -143,20 +142,19 @@ func statusLine(state reload.State) string {
 // Addr returns the address that the daemon listens on.
 func (d *Daemon) Addr() netip.AddrPort { return d.server.Addr() }
 
-// Counts returns what became of the datagrams so far.
+// Counts returns the counters so far.
 func (d *Daemon) Counts() server.Counts { return d.server.Counts() }
 
-// Busy returns for how long the worker that has not been waiting for datagrams
-// for longest has not been; 0 when all of them wait.
+// Busy returns how long the worker that has been busy for longest has been so; 0 if all
+// workers wait for datagrams.
 func (d *Daemon) Busy() time.Duration { return d.server.Busy() }
 
-// Reload makes the daemon look at its files at once, and returns when that is
-// done. That may take as long as loading the configuration does; the key does not
-// wait for it.
+// Reload checks the files now and returns when that is done, which may take as long as
+// loading the configuration. The key does not wait for the configuration.
 func (d *Daemon) Reload() { d.reloader.Reload() }
 
-// Wait returns when the daemon has stopped: nil after ctx has ended, and
-// otherwise what kept it from going on.
+// Wait blocks until the daemon has stopped. It returns nil if ctx has ended, and otherwise
+// why the daemon could not continue.
 func (d *Daemon) Wait() error {
 	<-d.done
 	return d.err

@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should come at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 20 * time.Second
 
 // node is a directory with the files of a node, and a daemon that serves them.
@@ -38,7 +38,7 @@ type node struct {
 func (n *node) config() string { return filepath.Join(n.dir, "config.data") }
 func (n *node) key() string    { return filepath.Join(n.dir, "hmac.key") }
 
-// replace puts data into a file of the node as Ganeti does: by renaming.
+// replace replaces a file of the node by renaming, as Ganeti does.
 func (n *node) replace(t *testing.T, path string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
@@ -78,7 +78,7 @@ func start(t *testing.T, config []byte) *node {
 	return n
 }
 
-// ping returns the answer to a ping that is signed with key, "" when none comes.
+// ping returns the answer to a ping signed with key, or "" if there is none.
 func (n *node) ping(t *testing.T, key []byte) string {
 	t.Helper()
 	codec := protocol.NewCodec(protocol.NewKeyring(key))
@@ -107,7 +107,7 @@ func (n *node) ping(t *testing.T, key []byte) string {
 	return string(reply.Answer)
 }
 
-// await waits until a ping is answered with a text that contains want.
+// await waits until the answer to a ping contains want.
 func (n *node) await(t *testing.T, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
@@ -125,7 +125,7 @@ func version(v string) []byte {
 	return bytes.Replace(sample.Config, []byte("3000000"), []byte(v), 1)
 }
 
-// A node gets a configuration, loses it, and gets it back, without a restart.
+// A node gets a configuration, loses it, and gets it back, all without a restart.
 func TestConfigurationComesAndGoes(t *testing.T) {
 	n := start(t, nil)
 	gone := "getFileStatus: does not exist"
@@ -159,8 +159,8 @@ func TestLastGoodConfiguration(t *testing.T) {
 	n.await(t, "3000002")
 }
 
-// A new key takes over while requests with the former one are still answered, and
-// in a way that their senders can verify.
+// A new key is used at once. Requests signed with the old key still get replies that their
+// senders can verify.
 func TestKeyIsReplaced(t *testing.T) {
 	n := start(t, version("3000001"))
 	n.await(t, "3000001")
@@ -184,7 +184,7 @@ func TestKeyIsReplaced(t *testing.T) {
 	}
 }
 
-// With an address for it, the daemon shows whether it is ready.
+// With an HTTP address the daemon reports whether it is ready.
 func TestWeb(t *testing.T) {
 	n := start(t, nil)
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -280,7 +280,7 @@ func TestStatus(t *testing.T) {
 	n.replace(t, n.config(), sample.Config)
 	expect("serving serial 73 (file 412)")
 	n.replace(t, n.config(), []byte("[]"))
-	expect("serving serial 73 (file 412), as the file is broken: ")
+	expect("serving old serial 73 (file 412): the file is broken: ")
 	if err := os.Remove(n.config()); err != nil {
 		t.Fatal(err)
 	}

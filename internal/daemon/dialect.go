@@ -12,23 +12,23 @@ import (
 	"gntconfd/internal/server"
 )
 
-// Dialect is a generation of Ganeti's own daemon, by its release: spec/README.md
-// tells how they differ.
+// Dialect is the dialect of a generation of Ganeti's own daemon, by its release.
+// spec/README.md describes the differences.
 type Dialect string
 
 const (
-	// DialectAuto: a configuration of Ganeti 2.6 or before is answered as its
-	// daemon does, any other as that of 3.0. Where there is none, the last one
-	// decides, and 3.0 before there was any.
+	// DialectAuto: a configuration of Ganeti 2.6 or before is answered like its daemon did,
+	// any other like 3.0. Without a configuration the last one decides; before the first
+	// one, it is 3.0.
 	DialectAuto Dialect = "auto"
-	// Dialect26: as the Python daemon of Ganeti 2.6, which meets everything with
-	// silence while it has no configuration.
+	// Dialect26: like the Python daemon of Ganeti 2.6, which does not reply while it has no
+	// configuration.
 	Dialect26 Dialect = "2.6"
-	// Dialect30: as the daemon of Ganeti 3.0.
+	// Dialect30: like the daemon of Ganeti 3.0.
 	Dialect30 Dialect = "3.0"
 )
 
-// check returns an error unless there is the dialect.
+// check returns an error if the dialect is unknown.
 func (d Dialect) check() error {
 	switch d {
 	case DialectAuto, Dialect26, Dialect30:
@@ -46,8 +46,8 @@ func (d Dialect) isClassic(s *cluster.Snapshot) bool {
 type speaker struct {
 	server  *server.Server
 	dialect Dialect
-	classic bool              // whether it speaks the dialect of Ganeti 2.6
-	serving *cluster.Snapshot // what the server answers from, nil when from none
+	classic bool              // whether the server speaks the dialect of Ganeti 2.6
+	serving *cluster.Snapshot // the snapshot in service, or nil
 	logger  *slog.Logger
 }
 
@@ -55,7 +55,7 @@ func newSpeaker(s *server.Server, dialect Dialect, logger *slog.Logger) *speaker
 	return &speaker{server: s, dialect: dialect, classic: dialect == Dialect26, logger: logger}
 }
 
-// setState makes the server answer from a state.
+// setState makes the server answer from a new state.
 func (p *speaker) setState(state reload.State) {
 	if state.Snapshot != nil && state.Snapshot == p.serving {
 		return

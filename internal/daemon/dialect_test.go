@@ -18,7 +18,7 @@ import (
 	"gntconfd/internal/server"
 )
 
-// pinger pings a server in which a speaker sets the tone.
+// pinger pings a server whose dialect a speaker sets.
 type pinger struct {
 	server *server.Server
 	codec  *protocol.Codec
@@ -51,7 +51,7 @@ func newPinger(t *testing.T) *pinger {
 	return &pinger{s, protocol.NewCodec(keys), conn}
 }
 
-// ping returns the answer to a ping, or "silence".
+// ping returns the answer to a ping, or "silence" if there is none.
 func (p *pinger) ping(t *testing.T) string {
 	t.Helper()
 	dropped := p.server.Counts().Dispositions[server.DroppedDisabled]

@@ -6,8 +6,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// Port returns the UDP port that the services database has for the daemon, and
-// Ganeti's own where it has none.
+// Port returns the daemon's UDP port from the services database, or Ganeti's default if it
+// is not there.
 func Port() uint16 {
 	port, err := net.LookupPort("udp", wire.ServiceName)
 	if err != nil {

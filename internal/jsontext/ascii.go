@@ -8,10 +8,10 @@ import (
 	"github.com/go-faster/jx"
 )
 
-// QuoteASCII returns text as a JSON string with its quotes, and with the characters beyond
-// ASCII as escapes.
+// QuoteASCII returns text as a JSON string with its quotes, with non-ASCII characters
+// escaped.
 func QuoteASCII(text []byte) []byte {
-	w := jx.Writer{Buf: make([]byte, 0, len(text)+len(text)/4)} // every name and value has its quotes escaped
+	w := jx.Writer{Buf: make([]byte, 0, len(text)+len(text)/4)} // the quotes of every name and value are escaped
 	w.ByteStr(text)
 	out := make([]byte, 0, len(w.Buf))
 	for _, c := range string(w.Buf) {

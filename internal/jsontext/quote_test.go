@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Quoting is the same with room and without, whatever the text.
+// Quoting gives the same result with and without spare capacity, whatever the text.
 func TestAppendQuoted(t *testing.T) {
 	texts := rapid.OneOf(
 		rapid.SliceOf(rapid.Byte()),

@@ -1,6 +1,6 @@
-// Package protocol opens and seals the datagrams of the confd protocol: magic,
-// signed envelope, clock, request and reply, as spec/wire.json and
-// spec/README.md describe them. It never touches a socket.
+// Package protocol opens and seals the datagrams of the confd protocol: magic, signed
+// envelope, clock, request and reply, as described in spec/wire.json and spec/README.md. It
+// does not use sockets.
 package protocol
 
 import (
@@ -25,23 +25,23 @@ import (
 	"gntconfd/internal/jsontext"
 )
 
-// Refusal says why a datagram was not opened: at which step of the way
-// size, magic, envelope, HMAC, clock, request. The zero value is Accepted.
+// Refusal says why a datagram was not opened, by the check that failed: size, magic,
+// envelope, HMAC, clock, request. The zero value is Accepted. See "What a daemon checks" in
+// spec/README.md.
 type Refusal uint8
 
 const (
-	// Accepted: nothing was wrong.
+	// Accepted: the datagram was opened.
 	Accepted Refusal = iota
 	// RefusedSize: shorter than the magic or longer than wire.MaxDatagramSize.
 	RefusedSize
 	// RefusedMagic: the first four bytes are not wire.Magic.
 	RefusedMagic
-	// RefusedJSON: no well-formed envelope follows the magic.
+	// RefusedJSON: the magic is not followed by a well-formed envelope.
 	RefusedJSON
-	// RefusedHMAC: the signature was not made with the cluster's key.
+	// RefusedHMAC: the datagram was not signed with the cluster's key.
 	RefusedHMAC
-	// RefusedClock: the salt is no timestamp, or one further than
-	// wire.ClockSkew from now.
+	// RefusedClock: the salt is not a timestamp, or is more than wire.ClockSkew from now.
 	RefusedClock
 	// RefusedRequest: the signed text is not a well-formed request.
 	RefusedRequest
@@ -51,29 +51,28 @@ const (
 // wire.MaxDatagramSize bytes.
 var ErrTooLarge = errors.New("datagram too large")
 
-// Errors of OpenReply, beside those of JSON that cannot be read.
+// Errors of OpenReply, in addition to those for invalid JSON.
 var (
 	ErrMagic    = errors.New("datagram does not start with " + wire.Magic)
 	ErrHMAC     = errors.New("signature does not verify with the key")
 	ErrProtocol = fmt.Errorf("protocol is not %d", wire.ProtocolVersion)
 )
 
-// Codec opens and seals datagrams. It holds the memory that this takes, so that
-// the work on one datagram allocates only what the generated decoders allocate;
-// each goroutine needs a Codec of its own.
+// Codec opens and seals datagrams. It reuses its memory, so a datagram allocates only what
+// the generated decoders allocate. Each goroutine needs its own Codec.
 type Codec struct {
 	ring    *Keyring
-	keys    *keys       // the keys that the hashes below were made from
+	keys    *keys       // the keys of the hashes below
 	current hash.Hash   // HMAC with keys.current
 	former  []hash.Hash // HMACs with keys.former
-	opened  hash.Hash   // the one of the two that the last datagram was signed with
+	opened  hash.Hash   // the hash for the key of the last datagram
 
 	decoder   *jx.Decoder
 	scanner   wire.Scanner
 	encoder   *jx.Encoder
 	writer    jx.Writer
 	envelope  wire.EnvelopeBuffer
-	timestamp int64 // the salt of the envelope
+	timestamp int64 // the envelope's salt
 	request   wire.Request
 	classic   wire.ClassicRequest
 	digest    [sha1.Size]byte
@@ -81,13 +80,13 @@ type Codec struct {
 	cause     error
 }
 
-// NewCodec returns a Codec that signs and verifies with the keys of ring.
+// NewCodec returns a Codec that signs and verifies with the keys in ring.
 func NewCodec(ring *Keyring) *Codec {
 	return &Codec{ring: ring, decoder: jx.DecodeBytes(nil), encoder: new(jx.Encoder)}
 }
 
-// Open takes a datagram apart and returns its request, or why there is none: it
-// is Authenticate and Request in one.
+// Open opens a datagram and returns its request, or why it was refused. It combines
+// Authenticate and Request.
 func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
 	if refusal := c.Authenticate(datagram, now); refusal != Accepted {
 		return nil, refusal
@@ -95,10 +94,9 @@ func (c *Codec) Open(datagram []byte, now time.Time) (*wire.Request, Refusal) {
 	return c.Request()
 }
 
-// Authenticate takes a datagram apart as far as dialects do not matter: up to its
-// clock. The signature is compared in constant time and before the clock is looked
-// at. Up to that comparison a datagram costs time linear in its size and allocates
-// nothing, whatever is in it.
+// Authenticate checks a datagram up to its clock, which is the same in both dialects. It
+// compares the signature in constant time, before the clock. Up to that comparison a
+// datagram costs time linear in its size and allocates nothing, whatever it contains.
 func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
 	c.cause = nil
 	if len(datagram) < len(wire.Magic) || len(datagram) > wire.MaxDatagramSize {
@@ -122,8 +120,8 @@ func (c *Codec) Authenticate(datagram []byte, now time.Time) Refusal {
 	return Accepted
 }
 
-// Request decodes the request in the datagram that was authenticated last. It is
-// valid until the next call.
+// Request decodes the request in the last authenticated datagram. It is valid until the
+// next call.
 func (c *Codec) Request() (*wire.Request, Refusal) {
 	c.request = wire.Request{}
 	if c.cause = c.openMessage(c.request.Decode, c.validateRequest, 2); c.cause != nil {
@@ -132,9 +130,9 @@ func (c *Codec) Request() (*wire.Request, Refusal) {
 	return &c.request, Accepted
 }
 
-// ClassicRequest is Request in the dialect of Ganeti 2.6, which compares the clock
-// with its fraction of a second: the oldest timestamp that Authenticate accepts
-// is too old for it unless a second begins at now.
+// ClassicRequest is like Request in the dialect of Ganeti 2.6, which compares the clock
+// including its fraction of a second: the oldest timestamp that Authenticate accepts is too
+// old, unless now is a whole second.
 func (c *Codec) ClassicRequest(now time.Time) (*wire.ClassicRequest, Refusal) {
 	if c.timestamp == now.Unix()-wire.ClockSkew && now.Nanosecond() > 0 {
 		return nil, RefusedClock
@@ -150,18 +148,16 @@ func (c *Codec) ClassicRequest(now time.Time) (*wire.ClassicRequest, Refusal) {
 	return &c.classic, Accepted
 }
 
-// Cause tells what the JSON decoders disliked when the last datagram ended with
-// RefusedJSON or RefusedRequest. It may quote the datagram, so it belongs into
-// debug logs only.
+// Cause returns the JSON decoder's error if the last datagram ended with RefusedJSON or
+// RefusedRequest. It may quote the datagram, so use it only in debug logs.
 func (c *Codec) Cause() error { return c.cause }
 
-// Seal appends to dst the datagram of a message. It is signed with the key of the
-// datagram that was opened last, so that a client which has not learnt of a new key
-// yet can verify the reply, and with the current key where none was opened. The
-// salt of a reply is the rsalt of its request. plain is the JSON text of the
-// message, escaped the same as a JSON string with its quotes, or nil to have it
-// made here. The error is ErrTooLarge, in which case dst is returned as it was.
-// Seal panics when the keyring has no key.
+// Seal appends the datagram of a message to dst. It signs with the key of the last opened
+// datagram, so that a client that does not know a new key yet can verify the reply; if none
+// was opened, with the current key. The salt of a reply is the rsalt of its request. plain
+// is the JSON text of the message; escaped is the same as a JSON string with its quotes, or
+// nil to have it built here. The error is ErrTooLarge; dst is then returned unchanged. Seal
+// panics if the keyring has no key.
 func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, error) {
 	if c.opened == nil {
 		return c.seal(dst, c.currentKey(), salt, plain, escaped)
@@ -169,9 +165,10 @@ func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, er
 	return c.seal(dst, c.opened, salt, plain, escaped)
 }
 
-// SealRequest appends to dst the datagram of a request with now as its timestamp.
-// It is ASCII, as Ganeti's own daemon does not read UTF-8 but Latin-1. SealRequest panics when the keyring has no key. The error is ErrTooLarge, in which case
-// dst is returned as it was.
+// SealRequest appends the datagram of a request to dst, with now as its timestamp. The
+// datagram is ASCII, because Ganeti's own daemon reads Latin-1, not UTF-8. The error is
+// ErrTooLarge; dst is then returned unchanged. SealRequest panics if the keyring has no
+// key.
 func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([]byte, error) {
 	c.encoder.Reset()
 	request.Encode(c.encoder)
@@ -179,10 +176,9 @@ func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([
 	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, jsontext.QuoteASCII(text))
 }
 
-// OpenReply takes the datagram of a reply of either dialect apart: the reply, which
-// is Reply but that a daemon of Ganeti 2.6 leaves out what is null, and the salt
-// that ties it to the request with that rsalt. The errors are ErrTooLarge, ErrMagic,
-// ErrHMAC, ErrProtocol, or what a JSON decoder says.
+// OpenReply opens the datagram of a reply in either dialect. It returns the reply and the
+// salt, which is the rsalt of the request. A daemon of Ganeti 2.6 omits null members. The
+// errors are ErrTooLarge, ErrMagic, ErrHMAC, ErrProtocol, or those of a JSON decoder.
 func (c *Codec) OpenReply(datagram []byte) (*wire.ClassicReply, string, error) {
 	if len(datagram) > wire.MaxDatagramSize {
 		return nil, "", ErrTooLarge
@@ -210,8 +206,8 @@ func (c *Codec) OpenReply(datagram []byte) (*wire.ClassicReply, string, error) {
 	return reply, string(c.envelope.Salt), nil
 }
 
-// envelopeFrame is an envelope as the generated codec writes it, cut at its
-// three values, so that a text that was escaped before can be put into it.
+// envelopeFrame is an envelope as written by the generated codec, split at its three
+// values, so that already escaped text can be inserted.
 var envelopeFrame = func() [4][]byte {
 	var e jx.Encoder
 	(&wire.Envelope{Msg: "|", Salt: "|", Hmac: "|"}).Encode(&e)
@@ -244,7 +240,7 @@ func (c *Codec) seal(dst []byte, mac hash.Hash, salt string, plain, escaped []by
 	return sealed, nil
 }
 
-// openEnvelope decodes body, all of it, into c.envelope.
+// openEnvelope decodes the whole body into c.envelope.
 func (c *Codec) openEnvelope(body []byte) error {
 	if err := c.envelope.Decode(body); err != nil {
 		return err
@@ -255,18 +251,18 @@ func (c *Codec) openEnvelope(body []byte) error {
 	return nil
 }
 
-// requestBounds are what a request keeps to, so that decoding it costs time and memory
-// in proportion to its size. The decoder makes an error of each level of arrays that do
-// not end and of all bytes of a name that it does not know: such texts do not get there.
-// No known name is longer than this, even with all of it escaped.
-// Beside the lists there is room for the eight members that a request can have.
+// requestBounds are limits for a request, so that decoding costs time and memory in
+// proportion to its size. The decoder would build an error for each level of unclosed
+// arrays, and for all bytes of an unknown name: such texts are rejected first. No known
+// name is longer than this limit, even if it is completely escaped. Besides the lists there
+// is room for the eight members that a request can have.
 var requestBounds = wire.Bounds{Name: 64, Elements: wire.MaxListElements + 8*wire.MemberElements}
 
-// replyBounds are what a reply keeps to: its lists are as long as they are.
+// replyBounds are limits for a reply. Its lists may have any length.
 var replyBounds = wire.Bounds{Elements: wire.MaxDatagramSize}
 
-// openMessage decodes the envelope's msg, all of it, into a request, and validates that.
-// names is how many levels of objects in it have only names that the decoder knows.
+// openMessage decodes the whole msg of the envelope into a request and validates it. names
+// is how many levels of objects may contain only names that the decoder knows.
 func (c *Codec) openMessage(decode func(*jx.Decoder) error, validate func() error, names int) error {
 	bounds := requestBounds
 	bounds.Names = names
@@ -283,8 +279,8 @@ func (c *Codec) openMessage(decode func(*jx.Decoder) error, validate func() erro
 	return nil
 }
 
-// validateRequest returns what is wrong with the request. The first field that is none
-// ends it: the generated validator would make an error of each.
+// validateRequest returns what is wrong with the request. It stops at the first invalid
+// field; the generated validator would build an error for each.
 func (c *Codec) validateRequest() error {
 	for _, field := range c.request.Query.Value.QueryParameters.Fields.Value {
 		if err := field.Validate(); err != nil {
@@ -306,9 +302,8 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// decode applies a generated decoder to the whole of text. Those decoders take
-// any bytes inside strings and leave what follows the value unread; neither is
-// JSON.
+// decode runs a generated decoder on the whole text. Those decoders accept any bytes inside
+// strings and ignore what follows the value, so decode checks for both.
 func (c *Codec) decode(text []byte, into func(*jx.Decoder) error) error {
 	if !utf8.Valid(text) {
 		return errUTF8
@@ -323,8 +318,8 @@ func (c *Codec) decode(text []byte, into func(*jx.Decoder) error) error {
 	return nil
 }
 
-// verify reports whether the envelope was signed with the current key or, within
-// its time, a former one.
+// verify reports whether the envelope was signed with the current key or with an old one
+// that is still valid.
 func (c *Codec) verify(now int64) bool {
 	var want [sha1.Size]byte
 	if len(c.envelope.Hmac) != hex.EncodedLen(len(want)) {
@@ -352,8 +347,7 @@ func (c *Codec) verify(now int64) bool {
 	return false
 }
 
-// sum returns the HMAC of two texts one after the other. It is valid until the
-// next call.
+// sum returns the HMAC of the concatenation of two texts. It is valid until the next call.
 func (c *Codec) sum(mac hash.Hash, first, second []byte) []byte {
 	mac.Reset()
 	mac.Write(first)
@@ -361,8 +355,8 @@ func (c *Codec) sum(mac hash.Hash, first, second []byte) []byte {
 	return mac.Sum(c.digest[:0])
 }
 
-// loadKeys makes the hash states anew after the keyring has changed. It is false
-// when there is no key yet.
+// loadKeys rebuilds the hash states after the keyring has changed. It returns false if
+// there is no key yet.
 func (c *Codec) loadKeys() bool {
 	k := c.ring.keys.Load()
 	if k == c.keys {
@@ -375,7 +369,7 @@ func (c *Codec) loadKeys() bool {
 	return true
 }
 
-// currentKey returns the HMAC with the key that signs.
+// currentKey returns the HMAC with the key for signing.
 func (c *Codec) currentKey() hash.Hash {
 	if !c.loadKeys() {
 		panic("protocol: sealing without a key")
@@ -383,8 +377,8 @@ func (c *Codec) currentKey() hash.Hash {
 	return c.current
 }
 
-// parseTimestamp reads a decimal integer with an optional sign, white space
-// around it allowed. Numbers too large for any clock are refused.
+// parseTimestamp reads a decimal integer with an optional sign and optional white space
+// around it. Numbers too large for any clock are rejected.
 func parseTimestamp(salt []byte) (int64, bool) {
 	digits := bytes.Trim(salt, " \t\n\v\f\r")
 	negative := bytes.HasPrefix(digits, []byte("-"))

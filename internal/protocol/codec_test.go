@@ -19,8 +19,8 @@ const testKey = "0123456789abcdef\n"
 
 var testNow = time.Unix(1700000000, 999_999_999)
 
-// datagram makes a datagram without the code under test. edit changes the members
-// of its envelope, which is signed anew unless edit was about the signature.
+// datagram builds a datagram without the code under test. edit changes the members of its
+// envelope, which is then signed again unless edit changed the signature.
 func datagram(t *testing.T, inner string, edit func(envelope map[string]any)) []byte {
 	t.Helper()
 	original := sign(testKey, "1700000000"+inner)
@@ -128,7 +128,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// The dialect of Ganeti 2.6 takes any query, but has rules of its own for the rest.
+// The dialect of Ganeti 2.6 accepts any query but has its own rules for the rest.
 func TestClassicRequest(t *testing.T) {
 	whole := time.Unix(1700000000, 0)
 	salt := func(text string) func(map[string]any) {
@@ -176,7 +176,7 @@ func pad(datagram []byte, size int) []byte {
 	return append(datagram, bytes.Repeat([]byte(" "), size-len(datagram))...)
 }
 
-// A query must not live on in the next request.
+// A query must not leak into the next request.
 func TestOpenForgetsTheLastRequest(t *testing.T) {
 	codec := NewCodec(NewKeyring([]byte(testKey)))
 	codec.Open(datagram(t, `{"protocol":1,"type":1,"rsalt":"a","query":"node1"}`, nil), testNow)
@@ -228,7 +228,7 @@ func TestKeyringReplace(t *testing.T) {
 		t.Errorf("empty key before the first: refusal %d", refusal)
 	}
 	ring.Replace([]byte("two"), testNow)
-	ring.Replace([]byte("two"), testNow) // the same again forgets nothing
+	ring.Replace([]byte("two"), testNow) // the same key again forgets nothing
 	for _, step := range []struct {
 		key   string
 		after time.Duration
@@ -247,7 +247,7 @@ func TestKeyringReplace(t *testing.T) {
 		}
 	}
 
-	// The reply is signed with the key of its request, and else with the new one.
+	// The reply is signed with the key of its request, and otherwise with the new one.
 	for _, key := range []string{"one", "two"} {
 		if _, refusal := codec.Open(signed(key, testNow), testNow); refusal != Accepted {
 			t.Fatalf("key %s: refusal %d", key, refusal)
@@ -352,7 +352,7 @@ func TestSealRefusesWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-// The last two former keys verify, each for its time.
+// The last two old keys verify, each for its time.
 func TestFormerKeys(t *testing.T) {
 	ring := NewKeyring([]byte("a"))
 	codec := NewCodec(ring)
@@ -361,7 +361,7 @@ func TestFormerKeys(t *testing.T) {
 		at = at.Add(time.Minute)
 		ring.Replace([]byte(key), at)
 	}
-	late := at.Add((wire.ClockSkew - 30) * time.Second) // when b has been replaced for too long
+	late := at.Add((wire.ClockSkew - 30) * time.Second) // more than 300 s after b was replaced
 	for key, want := range map[string][2]Refusal{
 		"a": {RefusedHMAC, RefusedHMAC}, "b": {Accepted, RefusedHMAC}, "c": {Accepted, Accepted}, "d": {Accepted, Accepted},
 	} {

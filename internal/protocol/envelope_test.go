@@ -10,8 +10,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// The two generated decoders of an envelope take the same texts and find the same
-// in them.
+// The two generated decoders of an envelope accept the same texts and decode the same
+// values.
 func TestEnvelopeDecoders(t *testing.T) {
 	var buffer wire.EnvelopeBuffer
 	member := rapid.SampledFrom([]string{

@@ -9,8 +9,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// costly has requests, by name, that are meant to cost much to decode, each with what
-// becomes of it in the dialects of Ganeti 3.0 and of 2.6. All but the beginning is here.
+// costly has requests, by name, that should be expensive to decode, each with its outcome
+// in the dialects of Ganeti 3.0 and 2.6.
 var costly = []struct {
 	name, members   string
 	modern, classic Refusal
@@ -34,7 +34,7 @@ var costly = []struct {
 	{"a long text", `"type":1,"query":"` + strings.Repeat("x", 50_000) + `"`, Accepted, Accepted},
 }
 
-// Decoding a request takes less than a megabyte, whatever is in it.
+// Decoding a request allocates less than a megabyte, whatever it contains.
 func TestRequestsAreBounded(t *testing.T) {
 	codec := NewCodec(NewKeyring([]byte(testKey)))
 	for _, test := range costly {
@@ -68,7 +68,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
-// So does decoding a reply, which a client takes from whoever has the key.
+// So does decoding a reply, which a client accepts from anyone who has the key.
 func TestRepliesAreBounded(t *testing.T) {
 	codec := NewCodec(NewKeyring([]byte(testKey)))
 	for _, text := range []string{
@@ -89,8 +89,8 @@ func TestRepliesAreBounded(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes work allocates: the least of some tries, as other
-// goroutines allocate, too.
+// allocated returns how many bytes work allocates: the minimum of several tries, because
+// other goroutines allocate too.
 func allocated(work func()) uint64 {
 	least := ^uint64(0)
 	for range 3 {

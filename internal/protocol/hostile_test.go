@@ -10,9 +10,9 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// hostile has datagrams of strangers by name, each of about a size in bytes, that are
-// meant to cost much before their signature is looked at. The first is an ordinary
-// forged one, to compare the others with.
+// hostile returns unsigned datagrams by name, each of about the given size in bytes, that
+// should be expensive before the signature is checked. The first is an ordinary forged
+// datagram, for comparison.
 func hostile(size int) []struct{ name, datagram string } {
 	size -= len(wire.Magic)
 	fill := func(start, middle, end string) string {
@@ -36,7 +36,7 @@ func hostile(size int) []struct{ name, datagram string } {
 		{"salt of digits", fill(`{"msg":"","hmac":"`+strings.Repeat("0", 40)+`","salt":"`, `1`, `"}`)},
 		{"white space", fill(`{`, " ", `}`)},
 	}
-	// A processor that guesses what comes next guesses wrong here every other time.
+	// The branch predictor is wrong here every other time.
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, pieces := range map[string][]string{
 		"escapes at random": {`\n`, `a`}, "lengths at random": {`a`, `é`, `€`, `😀`, `\n`},
@@ -56,7 +56,7 @@ func hostile(size int) []struct{ name, datagram string } {
 	return list
 }
 
-// Before the signature nothing that a stranger sends makes the codec allocate.
+// Until the signature is verified, no datagram makes the codec allocate.
 func TestStrangersAllocateNothing(t *testing.T) {
 	codec := NewCodec(NewKeyring([]byte("key")))
 	for _, size := range []int{100, 1_400, 10_000, wire.MaxDatagramSize} {
@@ -75,7 +75,7 @@ func TestStrangersAllocateNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkStranger tells what a stranger's datagram costs up to its signature.
+// BenchmarkStranger measures the cost of an unsigned datagram up to its signature.
 func BenchmarkStranger(b *testing.B) {
 	codec := NewCodec(NewKeyring([]byte("key")))
 	for _, size := range []int{1_400, 10_000, wire.MaxDatagramSize} {

@@ -12,7 +12,7 @@ import (
 	"gntconfd/spec"
 )
 
-// The datagrams that spec/README.md shows are real ones.
+// The datagrams in spec/README.md are valid.
 func TestReadmeDatagrams(t *testing.T) {
 	text, err := os.ReadFile("../../spec/README.md")
 	if err != nil {

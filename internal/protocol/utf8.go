@@ -2,12 +2,12 @@ package protocol
 
 import "encoding/binary"
 
-// validUTF8 reports whether text is UTF-8. Package unicode/utf8 takes many times longer
-// for text that mixes characters of several lengths, as its branches are not foreseen
-// then: that is what a stranger would send. This takes the same time for every text
-// with other than ASCII in it.
+// validUTF8 reports whether text is UTF-8. Package unicode/utf8 is many times slower for
+// text that mixes characters of several lengths, because of branch mispredictions, and a
+// stranger could send such text. This function takes the same time for every text with
+// non-ASCII bytes.
 func validUTF8(text []byte) bool {
-	// Most datagrams are ASCII: eight bytes without a highest bit are right at once.
+	// Most datagrams are ASCII: check eight bytes at a time for the highest bit.
 	for len(text) >= 8 && binary.LittleEndian.Uint64(text)&0x80808080_80808080 == 0 {
 		text = text[8:]
 	}
@@ -18,21 +18,21 @@ func validUTF8(text []byte) bool {
 	return state&63 == utf8Start
 }
 
-// The states between two bytes of a text, as how far utf8Steps is shifted for them.
+// The states between two bytes of a text, as shift counts for utf8Steps.
 const (
-	utf8Bad     = iota * 6 // stays
-	utf8Start              // a character may begin
+	utf8Bad     = iota * 6 // final
+	utf8Start              // a character may begin here
 	utf8One                // one more byte, 0x80 to 0xbf
 	utf8Two                // two more
 	utf8Three              // three more
-	utf8AfterE0            // two more, the first from 0xa0, as it else had been shorter
-	utf8AfterED            // two more, the first to 0x9f, as surrogates are no characters
+	utf8AfterE0            // two more, the first from 0xa0, otherwise the encoding is too long
+	utf8AfterED            // two more, the first up to 0x9f, because surrogates are not characters
 	utf8AfterF0            // three more, the first from 0x90
-	utf8AfterF4            // three more, the first to 0x8f, as characters end there
+	utf8AfterF4            // three more, the first up to 0x8f, because code points end there
 	utf8States
 )
 
-// utf8Steps has for each byte the states that follow each state, six bits for each.
+// utf8Steps has, for each byte, the state that follows each state, six bits each.
 var utf8Steps = func() (steps [256]uint64) {
 	step := func(first, last int, from, to uint64) {
 		for c := first; c <= last; c++ {

@@ -14,7 +14,8 @@ func TestValidUTF8(t *testing.T) {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
-	// All of one and two bytes, and all beginnings with the bytes that matter after them.
+	// All texts of one and two bytes, and all beginnings with the bytes that matter after
+	// them.
 	edges := []string{"", "\x00", "\x7f", "\x80", "\x8f", "\x90", "\x9f", "\xa0", "\xbf", "\xc0", "\xff"}
 	for first := range 256 {
 		for second := range 256 {

@@ -7,15 +7,15 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// callers are who a worker answered in one batch, noted when somebody wants to
-// know. A worker that nobody asks spends one look at a flag on each batch.
+// callers are the addresses that a worker answered in one batch, noted on request. If
+// nobody asks, a worker only checks a flag for each batch.
 type callers struct {
-	wanted atomic.Bool // the worker may write the rest, and else the reader
+	wanted atomic.Bool // the worker may write the rest; otherwise the reader may
 	addrs  [udp.BatchSize]netip.Addr
 	n      int
 }
 
-// note notes whom w has just answered, if that is wanted.
+// note notes the callers that w has just answered, if requested.
 func (c *callers) note(w *worker) {
 	if !c.wanted.Load() {
 		return
@@ -31,9 +31,8 @@ func (c *callers) note(w *worker) {
 	}
 }
 
-// AppendCallers appends the addresses of callers who have been answered since
-// the last call of it: of each worker those of one batch, and none at first. It
-// may not be called by several goroutines at once.
+// AppendCallers appends the addresses of callers answered since its last call: those of one
+// batch per worker, none on the first call. Only one goroutine may call it at a time.
 func (s *Server) AppendCallers(addrs []netip.Addr) []netip.Addr {
 	for _, w := range s.workers {
 		if c := &w.callers; !c.wanted.Load() {

@@ -29,8 +29,7 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
-// Counting what a reply was about, how large it was and how long it took
-// allocates nothing.
+// Counting the type, size and duration of a reply allocates nothing.
 func TestCountingAllocatesNothing(t *testing.T) {
 	w := &worker{}
 	if n := testing.AllocsPerRun(100, func() {
@@ -88,7 +87,7 @@ func TestBusyWhileNotServing(t *testing.T) {
 	}
 }
 
-// Only callers who were answered become known, and only when asked for.
+// Only callers that were answered are noted, and only on request.
 func TestCallers(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
 	s.SetResponder(sampleBook(t))

@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// debugLines is how many debug lines a worker writes in a second: anybody can
-	// send datagrams, and so many that they would fill the disk.
+	// debugLines is how many debug lines a worker writes per second: anyone can send enough
+	// datagrams to fill the disk.
 	debugLines = 100
-	// causeLength bounds what a line quotes of a datagram, in bytes, so that the line
-	// has at most 300 in all formats of the log.
+	// causeLength is how many bytes of a cause a line quotes, so that a line has at most
+	// 300 bytes in all log formats.
 	causeLength = 100
 )
 
-// debugLog writes a worker's debug lines, and leaves out those above debugLines a
-// second, which are counted in a line of their own.
+// debugLog writes a worker's debug lines. It omits lines above debugLines per second, and
+// logs how many.
 type debugLog struct {
 	enabled bool // whether anybody reads debug lines
 	logger  *slog.Logger
-	second  int64 // Unix time in which the lines below were written
+	second  int64 // Unix time of the lines below
 	written int
 	omitted int
 }
 
-// begin readies d for the lines of a batch that was read at now.
+// begin prepares d for the lines of a batch that was read at now.
 func (d *debugLog) begin(logger *slog.Logger, now time.Time) {
 	d.logger, d.enabled = logger, logger.Enabled(context.Background(), slog.LevelDebug)
 	if second := now.Unix(); second != d.second {
@@ -37,7 +37,7 @@ func (d *debugLog) begin(logger *slog.Logger, now time.Time) {
 	}
 }
 
-// line writes a line, or counts it as left out.
+// line writes a line, or counts it as omitted.
 func (d *debugLog) line(message string, args ...any) {
 	if !d.enabled {
 		return
@@ -50,8 +50,8 @@ func (d *debugLog) line(message string, args ...any) {
 	d.logger.Debug(message, args...)
 }
 
-// plain returns the beginning of a text, with a question mark for what a log format
-// would escape.
+// plain returns the beginning of a text, with a question mark for each character that a log
+// format would escape.
 func plain(text string) string {
 	text = text[:min(len(text), causeLength)]
 	return strings.Map(func(r rune) rune {

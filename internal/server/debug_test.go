@@ -34,7 +34,7 @@ func TestDebugLinesAreBounded(t *testing.T) {
 	}
 }
 
-// What strangers and friends send makes no line longer than 300 bytes.
+// No datagram makes a line longer than 300 bytes, signed or not.
 func TestDebugLinesAreShort(t *testing.T) {
 	for _, cause := range []string{
 		strings.Repeat("\x7f", 5_000), strings.Repeat("\"", 5_000), strings.Repeat("\\", 5_000),

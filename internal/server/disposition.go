@@ -1,6 +1,6 @@
 package server
 
-// Disposition is how a datagram ended.
+// Disposition is the outcome of a datagram.
 type Disposition uint8
 
 const (
@@ -15,20 +15,19 @@ const (
 	DroppedMagic
 	// DroppedJSON: there is no well-formed envelope in the datagram.
 	DroppedJSON
-	// DroppedHMAC: the signature is not that of the cluster's key.
+	// DroppedHMAC: the datagram was not signed with the cluster's key.
 	DroppedHMAC
-	// DroppedClock: the timestamp is malformed or too far from the clock.
+	// DroppedClock: the timestamp is malformed or too far from the daemon's clock.
 	DroppedClock
-	// DroppedRequest: the signed text is no well-formed request, or one that is
-	// met with silence.
+	// DroppedRequest: the signed text is not a well-formed request, or is one that gets no
+	// reply.
 	DroppedRequest
-	// DroppedDisabled: there is nothing to answer from, so that nobody looked at
-	// the datagram.
+	// DroppedDisabled: there is no configuration, so the datagram was not checked.
 	DroppedDisabled
 	// WriteError: the reply could not be sent.
 	WriteError
 
-	dispositions // their number
+	dispositions // the number of dispositions
 )
 
 var dispositionNames = [dispositions]string{

@@ -15,12 +15,12 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// question is one request, as JSON text without protocol and rsalt.
+// question is a request, as JSON text without protocol and rsalt.
 type question struct {
 	name, members string
 }
 
-// questions has one or more of each request type, about the sample cluster.
+// questions has at least one question per request type, about the sample cluster.
 var questions = []question{
 	{"ping", `"type":0`},
 	{"role", `"type":1,"query":"node2.example.org"`},
@@ -41,7 +41,7 @@ var questions = []question{
 	{"collectors", `"type":11`},
 }
 
-// datagram returns q as a datagram signed at a time.
+// datagram returns q as a datagram, signed at a time.
 func (q question) datagram(tb testing.TB, codec *protocol.Codec, now time.Time) []byte {
 	tb.Helper()
 	var request wire.Request
@@ -65,8 +65,8 @@ func sampleBook(tb testing.TB) *answer.Book {
 	return answer.Prepare(snapshot)
 }
 
-// On the way of a datagram of types 0 to 6 nothing is allocated but what the
-// generated decoders allocate for the strings and lists that they return.
+// Handling a datagram of types 0 to 6 allocates nothing except the strings and lists that
+// the generated decoders return.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -78,7 +78,7 @@ func TestAllocations(t *testing.T) {
 	buffer := make([]byte, 0, wire.MaxDatagramSize)
 	for _, q := range questions {
 		if strings.HasPrefix(q.members, `"type":7`) {
-			break // from here on answers are put together when they are asked for
+			break // from here on answers are not prepared
 		}
 		t.Run(q.name, func(t *testing.T) {
 			datagram := q.datagram(t, codec, now)
@@ -117,8 +117,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkOpen, BenchmarkAnswer and BenchmarkSeal measure the steps on the way
-// of a datagram by request type.
+// BenchmarkOpen, BenchmarkAnswer and BenchmarkSeal measure the steps for a datagram, by
+// request type.
 func BenchmarkOpen(b *testing.B) {
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	now := time.Now()

@@ -13,9 +13,9 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// BenchmarkLargeCluster measures the whole way of a datagram, but for the sockets, for
-// the questions whose replies are put together when they are asked for, each about
-// many objects of a cluster that does not fit into the processor's caches.
+// BenchmarkLargeCluster measures the whole path of a datagram without the sockets, for
+// queries whose replies are not prepared. Each is about many objects of a cluster that does
+// not fit into the CPU caches.
 func BenchmarkLargeCluster(b *testing.B) {
 	var text bytes.Buffer
 	if err := sample.Generate(&text, 1000, 10000, 1); err != nil {

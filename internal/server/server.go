@@ -1,6 +1,5 @@
-// Package server answers datagrams: it reads them from its sockets, opens them,
-// has them answered, and seals and sends the replies. Every datagram ends in
-// exactly one Disposition.
+// Package server answers datagrams: it reads them from its sockets, opens them, gets the
+// answers, and seals and sends the replies. Every datagram ends in exactly one Disposition.
 package server
 
 import (
@@ -19,21 +18,21 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// Options say how a Server is set up.
+// Options configure a Server.
 type Options struct {
-	// Addr is where it listens: the zero address stands for every address of
-	// the host, port 0 for any free one.
+	// Addr is the address to listen on: the zero address means every address of the host,
+	// port 0 any free port.
 	Addr netip.AddrPort
-	// Socket is a bound UDP socket to serve on instead, which the server takes
-	// over; nil for none. The workers share it.
+	// Socket is a bound UDP socket to use instead, which the server takes over and all
+	// workers share; nil for none.
 	Socket *os.File
-	// Workers is the number of sockets, each with a goroutine of its own; 0
-	// stands for as many as there are processors.
+	// Workers is the number of sockets, each with its own goroutine; 0 means one per
+	// processor.
 	Workers int
-	// Keys sign and verify.
+	// Keys are used to sign and verify.
 	Keys *protocol.Keyring
-	// Logger gets what became of each datagram at debug level and what an
-	// operator must see above it. It never gets the contents of a datagram.
+	// Logger gets the outcome of each datagram at debug level, and what an operator must
+	// see at higher levels. It never gets the contents of a datagram.
 	Logger *slog.Logger
 }
 
@@ -45,8 +44,8 @@ type Server struct {
 	now       func() time.Time
 }
 
-// Listen binds the sockets. Nothing is read from them before Serve. The error
-// says which address could not be had, and why.
+// Listen binds the sockets. Serve then reads them. The error says which address cannot be
+// bound, and why.
 func Listen(options Options) (*Server, error) {
 	if options.Workers == 0 {
 		options.Workers = runtime.GOMAXPROCS(0)
@@ -71,19 +70,17 @@ func Listen(options Options) (*Server, error) {
 // Addr returns the address that the sockets are bound to.
 func (s *Server) Addr() netip.AddrPort { return s.workers[0].socket.Addr() }
 
-// A Responder answers requests. Its methods are called by all workers at once.
+// A Responder answers requests. All workers call its methods concurrently.
 type Responder interface {
-	// Respond decodes the request that codec has authenticated and answers it. The reply
-	// is valid until the next use of s. The refusal is protocol.Accepted unless the request
-	// is met with silence.
+	// Respond decodes the request that codec has authenticated and answers it. The reply is
+	// valid until the next use of s. The refusal is protocol.Accepted unless the request
+	// gets no reply.
 	Respond(codec *protocol.Codec, now time.Time, s *answer.Scratch) (answer.Response, protocol.Refusal)
-	// TooLarge returns the reply that takes the place of one which does not fit into a
-	// datagram.
+	// TooLarge returns the error sent instead of a reply that does not fit into a datagram.
 	TooLarge() answer.Reply
 }
 
-// SetResponder makes r answer from now on. Without any, for nil, requests are met with
-// silence.
+// SetResponder makes r answer from now on. With nil, requests get no reply.
 func (s *Server) SetResponder(r Responder) {
 	if r == nil {
 		s.responder.Store(nil)
@@ -92,7 +89,7 @@ func (s *Server) SetResponder(r Responder) {
 	s.responder.Store(&r)
 }
 
-// Counts returns what became of the datagrams so far.
+// Counts returns the counters so far.
 func (s *Server) Counts() Counts {
 	var sum Counts
 	for _, w := range s.workers {
@@ -102,9 +99,8 @@ func (s *Server) Counts() Counts {
 	return sum
 }
 
-// Busy returns for how long the worker that has not been waiting for datagrams
-// for longest has not been, be it that it works or that it does not serve: 0 when
-// all of them wait.
+// Busy returns how long the worker that has been busy for longest has been so, handling
+// datagrams or not serving yet or any more: 0 if all workers wait for datagrams.
 func (s *Server) Busy() time.Duration {
 	var longest time.Duration
 	for _, w := range s.workers {
@@ -115,9 +111,9 @@ func (s *Server) Busy() time.Duration {
 	return longest
 }
 
-// Serve answers datagrams until ctx ends and closes the sockets then, after the
-// datagrams that were read are answered. The error is nil when ctx ended, and
-// otherwise what keeps a socket from being read.
+// Serve answers datagrams until ctx ends. Then it answers the datagrams already read and
+// closes the sockets. The error is nil if ctx ended, and otherwise why a socket cannot be
+// read.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.Close()
 	group, ctx := errgroup.WithContext(ctx)
@@ -135,8 +131,7 @@ func (s *Server) stop() {
 	}
 }
 
-// Close closes the sockets, which ends Serve without regard to what is being
-// answered.
+// Close closes the sockets, which ends Serve without waiting for answers in progress.
 func (s *Server) Close() {
 	for _, w := range s.workers {
 		w.socket.Close()

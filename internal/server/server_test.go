@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should come at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 10 * time.Second
 
 // dial returns a client of s.
@@ -53,8 +53,8 @@ func ask(t *testing.T, conn net.Conn, request []byte) []byte {
 	return reply[:n]
 }
 
-// start runs a server with one worker, so that datagrams are dealt with in the
-// order in which they are sent.
+// start runs a server with one worker, so that datagrams are handled in the order in which
+// they are sent.
 func start(t *testing.T, logger *slog.Logger) *Server {
 	t.Helper()
 	s, err := Listen(Options{
@@ -96,7 +96,7 @@ func TestEveryQuestionIsAnswered(t *testing.T) {
 	}
 }
 
-// Every datagram ends in exactly one disposition, also those of a burst.
+// Every datagram ends in exactly one disposition, even in a burst.
 func TestDispositions(t *testing.T) {
 	var log bytes.Buffer
 	s := start(t, slog.New(slog.NewTextHandler(&log, nil)))
@@ -111,14 +111,14 @@ func TestDispositions(t *testing.T) {
 		}
 		return datagram
 	}
-	// A request as large as can be, whose reply has to carry the salt as well.
+	// A request of the maximum size, whose reply must also contain the salt.
 	const request = `{"protocol":1,"type":0,"rsalt":"%s"}`
 	room := wire.MaxDatagramSize - len(signed(fmt.Sprintf(request, "")))
 	longSalt := signed(fmt.Sprintf(request, strings.Repeat("x", room)))
 
 	conn := dial(t, s)
 	var want Counts
-	// counts are those of which it is known what they must be.
+	// counts are the dispositions with known values.
 	counts := func() Counts {
 		c := s.Counts()
 		c.Durations, c.Sizes = Histogram{}, Histogram{}
@@ -176,7 +176,7 @@ func TestDispositions(t *testing.T) {
 	}
 }
 
-// The dialect of Ganeti 2.6 has requests, errors and silences of its own.
+// The dialect of Ganeti 2.6 has its own requests, errors and cases without a reply.
 func TestClassicDispositions(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
@@ -221,12 +221,12 @@ func TestClassicDispositions(t *testing.T) {
 	}
 }
 
-// sums checks the identities that hold between the counts of a server at rest.
+// sums checks the equations that hold between the counts of an idle server.
 func sums(t *testing.T, s *Server) {
 	t.Helper()
 	var c Counts
 	var replies uint64
-	// What a reply took is counted last, after its client can have it.
+	// The duration of a reply is counted last, possibly after its client has received it.
 	await(t, func() bool {
 		c = s.Counts()
 		replies = c.Dispositions[Answered] + c.Dispositions[AnsweredError] + c.Dispositions[WriteError]
@@ -249,7 +249,7 @@ func sums(t *testing.T, s *Server) {
 	}
 }
 
-// await waits until a condition holds.
+// await waits until a condition is true.
 func await(t *testing.T, condition func() bool, got func() any) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {

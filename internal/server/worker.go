@@ -14,7 +14,7 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// A worker does all the work on the datagrams of one socket.
+// A worker handles all datagrams of one socket.
 type worker struct {
 	server   *Server
 	socket   *udp.Socket
@@ -25,10 +25,10 @@ type worker struct {
 
 	debug      debugLog
 	ended      [udp.BatchSize]Disposition
-	complained *Responder // the last one whose replies were too large
+	complained *Responder // the last one with a reply that was too large
 
-	// busySince is the time in Unix nanoseconds since when it has not been
-	// waiting for datagrams, and 0 while it is.
+	// busySince is when the worker stopped waiting for datagrams, in Unix nanoseconds; 0
+	// while it waits.
 	busySince atomic.Int64
 	callers   callers
 }
@@ -39,8 +39,8 @@ func newWorker(s *Server, socket *udp.Socket) *worker {
 	return w
 }
 
-// readPause is how long a worker waits after a failed read: the kernel was short
-// of memory, and asking at once would not help.
+// readPause is how long a worker waits after a failed read: the kernel is short of memory,
+// and trying again at once would not help.
 const readPause = 100 * time.Millisecond
 
 // serve answers datagrams until the socket is closed.
@@ -68,7 +68,7 @@ func (w *worker) serve() error {
 	}
 }
 
-// work deals with the datagrams of one read.
+// work handles the datagrams of one batch that was read at now.
 func (w *worker) work(now time.Time) {
 	w.debug.begin(w.server.options.Logger, now)
 	for i := range w.batch.Len() {
@@ -102,8 +102,7 @@ func (w *worker) work(now time.Time) {
 // replied reports whether there is a reply to datagram i.
 func (w *worker) replied(i int) bool { return w.ended[i] == Answered || w.ended[i] == AnsweredError }
 
-// guardedAnswer is answer, with a fault in the program costing the one datagram
-// and nothing else.
+// guardedAnswer is answer, but a panic costs only this one datagram.
 func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -115,7 +114,7 @@ func (w *worker) guardedAnswer(i int, now time.Time) (d Disposition) {
 	return w.answer(i, now)
 }
 
-// answer opens datagram i and leaves the reply in the batch.
+// answer opens datagram i and puts the reply into the batch.
 func (w *worker) answer(i int, now time.Time) Disposition {
 	responder := w.server.responder.Load()
 	if responder == nil {
@@ -156,7 +155,7 @@ func (w *worker) refused(i int, refusal protocol.Refusal) Disposition {
 	return refusals[refusal]
 }
 
-// refusals has the disposition of every refusal.
+// refusals has the disposition of each refusal.
 var refusals = [...]Disposition{
 	protocol.RefusedSize:    DroppedSize,
 	protocol.RefusedMagic:   DroppedMagic,
@@ -166,8 +165,7 @@ var refusals = [...]Disposition{
 	protocol.RefusedRequest: DroppedRequest,
 }
 
-// complain counts a reply that is too large, and logs the first one for each
-// configuration.
+// complain counts a reply that is too large, and logs the first one per configuration.
 func (w *worker) complain(responder *Responder, request wire.RequestType) {
 	w.counters.tooLarge[request].Add(1)
 	if w.complained != responder {

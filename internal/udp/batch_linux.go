@@ -13,41 +13,38 @@ import (
 )
 
 const (
-	// BatchSize is how many datagrams one system call reads or writes. More
-	// would save little: the kernel's work on each datagram is by then far
-	// above the call's.
+	// BatchSize is how many datagrams one system call reads or writes. More would save
+	// little: by then the kernel's work per datagram far exceeds the cost of the call.
 	BatchSize = 32
 
-	// slotSize is the room for one received datagram, more than is allowed
-	// so that one that is too long is recognised. It is an odd number of
-	// cache lines: the beginnings of the slots, often all that is used of
-	// them, lie in different sets of the caches.
+	// slotSize is the room for one received datagram, larger than allowed so that a
+	// datagram that is too long is noticed. It is an odd number of cache lines, so that the
+	// beginnings of the slots, often the only part used, fall into different cache sets.
 	slotSize = wire.MaxDatagramSize + 64
 )
 
-// A Batch holds the datagrams of one read and the replies of the write that
-// follows. Everything in it is made once: neither a read nor a reply allocates.
-// It is not safe for concurrent use.
+// A Batch holds the datagrams of one read and the replies of the next write. All its memory
+// is allocated once: neither a read nor a reply allocates. It is not safe for concurrent
+// use.
 type Batch struct {
-	// memory is a mapping of its own: slots for the datagrams, then room
-	// for as many replies of the largest size, one directly after the other.
-	// Of its 4 MB only those pages take memory that were ever used, for
-	// short datagrams one or two a slot. On the Go heap the whole size would
-	// count, and make the garbage collector let the heap grow by as much.
+	// memory is a separate mapping: slots for the datagrams, then room for as many replies
+	// of the largest size, one after the other. Of its 4 MB only pages that have been used
+	// take memory, one or two per slot for short datagrams. On the Go heap the whole size
+	// would count, and the garbage collector would let the heap grow by as much.
 	memory []byte
 
-	received []mmsghdr // what is in the slots
+	received []mmsghdr // the datagrams in the slots
 	names    [BatchSize]unix.RawSockaddrInet6
 	control  [BatchSize]control
-	// in and out describe slots and replies to the kernel.
+	// in and out describe the slots and the replies to the kernel.
 	in, out   [BatchSize]mmsghdr
 	inv, outv [BatchSize]unix.Iovec
 
-	room    []byte         // what the replies have left of their room
+	room    []byte         // the free part of the room for replies
 	replies int            // how many of out are set
-	sent    int            // how many of them are done with, failed ones included
+	sent    int            // how many of them are finished, including failed ones
 	failed  int            // how many of these failed
-	asked   [BatchSize]int // the datagram that each of out is the reply to
+	asked   [BatchSize]int // for each of out, the datagram that it replies to
 	errs    [BatchSize]error
 }
 
@@ -57,22 +54,22 @@ type mmsghdr struct {
 	len uint32
 }
 
-// control is the one control message asked for: the address that a datagram
-// was sent to and, given back, that its reply is to leave from.
+// control is the only control message used: the local address that a datagram was sent to
+// and, for the reply, the address to send it from.
 type control struct {
 	hdr  unix.Cmsghdr
-	info unix.Inet6Pktinfo // on an IPv4 socket the shorter Inet4Pktinfo
+	info unix.Inet6Pktinfo // on an IPv4 socket, the shorter Inet4Pktinfo
 }
 
-// NewBatch makes an empty batch, to be freed after use.
+// NewBatch allocates an empty batch. Call Free after use.
 func NewBatch() (*Batch, error) {
 	memory, err := unix.Mmap(-1, 0, BatchSize*(slotSize+wire.MaxDatagramSize),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	// A huge page would take 2 MB at the first byte touched. A kernel that
-	// refuses the advice has none.
+	// A huge page would use 2 MB at the first byte touched. If the kernel rejects the
+	// advice, it has no huge pages.
 	_ = unix.Madvise(memory, unix.MADV_NOHUGEPAGE)
 
 	b := &Batch{memory: memory}
@@ -92,16 +89,15 @@ func NewBatch() (*Batch, error) {
 	return b, nil
 }
 
-// Free gives the memory back. No datagram or reply buffer of the Batch may be
-// used any more.
+// Free releases the memory. Do not use datagrams or reply buffers of the Batch afterwards.
 func (b *Batch) Free() error {
 	return os.NewSyscallError("munmap", unix.Munmap(b.memory))
 }
 
-// clear forgets datagrams and replies.
+// clear discards datagrams and replies.
 func (b *Batch) clear() {
 	for i := range b.received {
-		// Room going in, what was used coming out.
+		// On input this is the available room, on output the used part.
 		b.received[i].hdr.Namelen = unix.SizeofSockaddrInet6
 		b.received[i].hdr.SetControllen(int(unsafe.Sizeof(control{})))
 	}
@@ -120,8 +116,8 @@ func (b *Batch) receive(fd uintptr) unix.Errno {
 	return errno
 }
 
-// send sends replies until all are done with or, false, the socket would have
-// to wait.
+// send sends replies until all are finished. It returns false if the socket would have to
+// wait.
 func (b *Batch) send(fd uintptr) (done bool) {
 	for b.sent < b.replies {
 		n, errno := mmsg(unix.SYS_SENDMMSG, fd, b.out[b.sent:b.replies])
@@ -131,23 +127,22 @@ func (b *Batch) send(fd uintptr) (done bool) {
 		case unix.EAGAIN:
 			return false
 		default:
-			// The first of those given is the one that failed.
+			// The first of the given replies is the one that failed.
 			b.fail(errno)
 		}
 	}
 	return true
 }
 
-// fail gives up the first reply that is not yet sent.
+// fail gives up on the first reply that is not yet sent.
 func (b *Batch) fail(err error) {
 	b.errs[b.asked[b.sent]] = err
 	b.sent++
 	b.failed++
 }
 
-// mmsg calls recvmmsg or sendmmsg, which take the same arguments, on a
-// non-blocking socket. It returns how many of msgs, at least one, were dealt
-// with before the first that could not be.
+// mmsg calls recvmmsg or sendmmsg, which take the same arguments, on a non-blocking socket.
+// It returns how many of msgs, at least one, were handled before the first failure.
 func mmsg(call, fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
 	for {
 		n, _, errno := unix.Syscall6(call, fd, uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), 0, 0, 0)
@@ -157,20 +152,19 @@ func mmsg(call, fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
 	}
 }
 
-// Len is the number of datagrams.
+// Len returns the number of datagrams.
 func (b *Batch) Len() int {
 	return len(b.received)
 }
 
-// Datagram is what was received as datagram i, in 0 to Len-1. One that was
-// too long is cut, but still longer than [wire.MaxDatagramSize]. It is
-// valid until the next read.
+// Datagram returns received datagram i, 0 to Len-1. A datagram that was too long is cut,
+// but still longer than [wire.MaxDatagramSize]. The result is valid until the next read.
 func (b *Batch) Datagram(i int) []byte {
 	start, n := i*slotSize, int(b.received[i].len)
 	return b.memory[start : start+n : start+n]
 }
 
-// From is the sender of datagram i, as an IPv4 address if it came by IPv4.
+// From returns the sender of datagram i, as an IPv4 address if it came over IPv4.
 func (b *Batch) From(i int) netip.AddrPort {
 	name := &b.names[i]
 	var addr netip.Addr
@@ -182,28 +176,28 @@ func (b *Batch) From(i int) netip.AddrPort {
 	if addr.Is6() && name.Scope_id != 0 {
 		addr = addr.WithZone(strconv.FormatUint(uint64(name.Scope_id), 10))
 	}
-	// Both families have the port at the same place, in network byte order.
+	// Both families have the port in the same place, in network byte order.
 	var port [2]byte
 	binary.NativeEndian.PutUint16(port[:], name.Port)
 	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port[:]))
 }
 
-// IPv4 tells whether datagram i came by IPv4, rather than by IPv6.
+// IPv4 reports whether datagram i came over IPv4 rather than IPv6.
 func (b *Batch) IPv4(i int) bool {
 	name := &b.names[i]
 	return name.Family == unix.AF_INET || netip.AddrFrom16(name.Addr).Is4In6()
 }
 
-// ReplyBuffer is an empty slice with room for a reply of at least
-// [wire.MaxDatagramSize] bytes, to append the next reply to. What is not
-// then handed to [Batch.Reply] is overwritten by the next user.
+// ReplyBuffer returns an empty slice with room for a reply of at least
+// [wire.MaxDatagramSize] bytes, to append the next reply to. The next call overwrites it,
+// unless the reply was passed to [Batch.Reply].
 func (b *Batch) ReplyBuffer() []byte {
 	return b.room[:0]
 }
 
-// Reply sets the reply to datagram i, at most once for each. An empty reply,
-// as none at all, sends nothing. The data is usually an extended ReplyBuffer;
-// in any case it may not be changed before it is written.
+// Reply sets the reply to datagram i; call it at most once per datagram. An empty reply
+// sends nothing. The data is usually an extended ReplyBuffer; it must not change until it
+// is written.
 func (b *Batch) Reply(i int, data []byte) {
 	if len(data) == 0 {
 		return
@@ -223,8 +217,8 @@ func (b *Batch) Reply(i int, data []byte) {
 	}
 }
 
-// Add adds a datagram for a [Conn] to send, which may not be changed before it is
-// written. It is false when there is no room for it until the next write.
+// Add adds a datagram for a [Conn] to send; it must not change until it is written. Add
+// returns false if there is no room until the next write.
 func (b *Batch) Add(data []byte) bool {
 	k := b.replies
 	if k == BatchSize {
@@ -240,15 +234,15 @@ func (b *Batch) Add(data []byte) bool {
 	return true
 }
 
-// SendError is why the reply to datagram i could not be sent, nil if it was
-// or there was none.
+// SendError returns why the reply to datagram i could not be sent, or nil if it was sent or
+// there was none.
 func (b *Batch) SendError(i int) error {
 	return b.errs[i]
 }
 
-// forgetInterface leaves it to routing by which interface a reply goes: with
-// several of them it need not be the one that the datagram came in by. Only a
-// link-local address is nothing without its interface.
+// forgetInterface lets routing choose the interface for a reply: on hosts with several it
+// may differ from the one that the datagram came in on. Only a link-local address needs its
+// interface.
 func (c *control) forgetInterface() {
 	switch c.hdr.Level {
 	case unix.IPPROTO_IP:

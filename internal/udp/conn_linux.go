@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connBuffer is what a Conn asks of the kernel for datagrams that wait to be
-// read, in bytes: enough for a hundred of the largest.
+// connBuffer is the receive buffer that a Conn requests from the kernel, in bytes: enough
+// for a hundred of the largest datagrams.
 const connBuffer = 8 << 20
 
-// Conn is a client's end: a socket connected to one server. It waits by itself
-// rather than with the runtime's poller, which rounds times up to milliseconds.
-// It is not safe for concurrent use.
+// Conn is the client's end: a socket connected to one server. It waits with its own poll
+// call instead of the runtime's poller, which rounds times up to milliseconds. It is not
+// safe for concurrent use.
 type Conn struct {
 	fd int
 }
 
-// Dial makes a Conn to a server, which need not be there.
+// Dial makes a Conn to a server, which need not be running.
 func Dial(server netip.AddrPort) (*Conn, error) {
 	ip := server.Addr().Unmap()
 	family, to := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(server.Port()), Addr: ip.As16()})
@@ -32,7 +32,7 @@ func Dial(server netip.AddrPort) (*Conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	// Beyond net.core.rmem_max is for the privileged.
+	// Only privileged processes can exceed net.core.rmem_max.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, connBuffer); err != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, connBuffer)
 	}
@@ -43,21 +43,21 @@ func Dial(server netip.AddrPort) (*Conn, error) {
 	return &Conn{fd: fd}, nil
 }
 
-// Wait returns when a datagram has arrived or patience is over, at once if it is
-// not positive. It may return early.
+// Wait returns when a datagram has arrived or after patience, at once if patience is not
+// positive. It may return early.
 func (c *Conn) Wait(patience time.Duration) {
 	c.poll(unix.POLLIN, patience)
 }
 
 func (c *Conn) poll(events int16, patience time.Duration) {
 	timeout := unix.NsecToTimespec(int64(max(patience, 0)))
-	// Its only errors are an interruption and a lack of memory, which pass.
+	// Its only errors, an interruption and lack of memory, are temporary.
 	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, &timeout, nil)
 }
 
-// Read fills b with the datagrams that have arrived, as far as b has room, without
-// waiting for any. Whatever b held before is lost. The error is that of the
-// kernel: [unix.ECONNREFUSED] when nobody listened to an earlier datagram.
+// Read fills b with the datagrams that have arrived, up to its room, without waiting. The
+// previous content of b is lost. The error is the kernel's: [unix.ECONNREFUSED] if nobody
+// listened to an earlier datagram.
 func (c *Conn) Read(b *Batch) error {
 	b.clear()
 	switch errno := b.receive(uintptr(c.fd)); errno {
@@ -68,8 +68,8 @@ func (c *Conn) Read(b *Batch) error {
 	}
 }
 
-// Write sends the datagrams that were added to b, which is then empty. The error
-// joins those of the datagrams that could not be sent; the others are.
+// Write sends the datagrams that were added to b, which is then empty. The error joins the
+// errors of datagrams that could not be sent; all others are sent.
 func (c *Conn) Write(b *Batch) error {
 	for !b.send(uintptr(c.fd)) {
 		c.poll(unix.POLLOUT, sendPatience)

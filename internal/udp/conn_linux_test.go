@@ -78,7 +78,7 @@ func TestConnWithoutServer(t *testing.T) {
 	defer conn.Close()
 	gone.Close()
 	b := makeBatch(t)
-	for range 2 { // the second one finds the first refused
+	for range 2 { // the second datagram gets the refusal of the first
 		b.Add([]byte("x"))
 		if err = conn.Write(b); err != nil {
 			break

@@ -10,19 +10,19 @@ import (
 	"syscall"
 )
 
-// The ports that FreePort returns. Linux hands out those from 32768 on to sockets
-// that ask for any, so that one of them may be gone before its program has bound it.
+// The range of ports that FreePort returns. Linux assigns ports from 32768 on to sockets
+// that ask for any port, so one of those could be taken before its program has bound it.
 const (
 	firstFreePort = 20000
 	lastFreePort  = 32767
 )
 
-// handedOut are the ports that FreePort has returned: two daemons of Ganeti that
-// share one do not notice.
+// handedOut are the ports that FreePort has returned: two Ganeti daemons that share a port
+// do not notice.
 var handedOut sync.Map
 
-// FreePort returns an address of 127.0.0.1 with a port that nobody uses now, for a
-// program that is about to start, and the same to nobody else in this process.
+// FreePort returns an address of 127.0.0.1 with a port that is free now, for a program that
+// is about to start. It never returns the same port twice in one process.
 func FreePort() (netip.AddrPort, error) {
 	for range 2 * (lastFreePort - firstFreePort) {
 		port := uint16(firstFreePort + rand.IntN(lastFreePort-firstFreePort+1))

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// bound returns a UDP socket as a service manager hands it over, and what the
-// manager keeps of it.
+// bound returns a UDP socket like one passed by a service manager, and the manager's copy
+// of it.
 func bound(t *testing.T, network, address string) (*os.File, *net.UDPConn) {
 	t.Helper()
 	conn, err := net.ListenPacket(network, address)
@@ -27,8 +27,8 @@ func bound(t *testing.T, network, address string) (*os.File, *net.UDPConn) {
 	return file, conn.(*net.UDPConn)
 }
 
-// Several Sockets share one socket: every datagram is answered once, from the
-// address it was sent to. What they leave is there for those who come next.
+// Several Sockets share one socket: every datagram is answered once, from the address it
+// was sent to. Unread datagrams stay for the next owner of the socket.
 func TestShare(t *testing.T) {
 	for network, address := range map[string]string{"udp4": "0.0.0.0:0", "udp": "[::]:0", "udp6": "[::1]:0"} {
 		t.Run(network, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// reflect answers what comes until it is stopped.
+// reflect answers datagrams until it is stopped.
 func reflect(t *testing.T, s *Socket) {
 	b, err := NewBatch()
 	if err != nil {
@@ -123,7 +123,7 @@ func TestShareErrors(t *testing.T) {
 	}
 }
 
-// A reply to what was read before Stop can still be sent.
+// Replies to datagrams read before Stop can still be sent.
 func TestStop(t *testing.T) {
 	sockets, err := Listen(netip.MustParseAddrPort("127.0.0.1:0"), 1)
 	if err != nil {

@@ -16,43 +16,41 @@ import (
 )
 
 const (
-	// receiveBuffer is asked of the kernel for every socket, in bytes. It
-	// holds a burst of some thousand requests; a larger one would under
-	// overload only make every caller wait longer for its reply. The
-	// kernel silently grants no more than net.core.rmem_max.
+	// receiveBuffer is the receive buffer requested from the kernel for every socket, in
+	// bytes. It holds a burst of about a thousand requests; with a larger one, overload
+	// would only make every caller wait longer. The kernel silently grants at most
+	// net.core.rmem_max.
 	receiveBuffer = 512 << 10
 
-	// sendPatience bounds the wait for room in a full send buffer. Callers
-	// ask several daemons and ask again, so that a worker which cannot
-	// send does better to give up and read on.
+	// sendPatience limits the wait for room in a full send buffer. Callers ask several
+	// daemons and retry, so a worker that cannot send should give up and read on.
 	sendPatience = 100 * time.Millisecond
 )
 
-// A Socket is one of the UDP sockets that share the daemon's address. One
-// goroutine may read and write, any may close.
+// A Socket is one of the UDP sockets that share the daemon's address. One goroutine may
+// read and write; any may close.
 type Socket struct {
 	conn net.PacketConn
 	raw  syscall.RawConn
 
 	stopped atomic.Bool
 
-	// The callbacks of raw are made once, and get at their arguments
-	// here: a closure made for every call would be allocated every time.
+	// The callbacks for raw are created once and take their arguments from here: a closure
+	// per call would be allocated every time.
 	receive, send func(fd uintptr) (done bool)
 	batch         *Batch
 	errno         unix.Errno
 	waiting       bool
 }
 
-// Listen binds n UDP sockets, at least one, to one address and port. The
-// kernel spreads the callers over them by source address and port. The zero
-// address and :: are every address of both families (of IPv4 alone, for the
-// zero address, where the kernel has no IPv6), 0.0.0.0 is every IPv4 address;
-// an IPv4-mapped address is the IPv4 address itself. Port 0 is a free port,
-// the same one for all.
+// Listen binds n UDP sockets, at least one, to one address and port. The kernel distributes
+// callers over them by source address and port. The zero address and :: mean every address
+// of both families (only IPv4 for the zero address if the kernel has no IPv6); 0.0.0.0
+// means every IPv4 address; an IPv4-mapped address means the IPv4 address. Port 0 means a
+// free port, the same for all.
 //
-// The error wraps [unix.EADDRINUSE] if any other process has the port, and
-// [unix.EADDRNOTAVAIL] if the address is none of this host.
+// The error wraps [unix.EADDRINUSE] if another process uses the port, and
+// [unix.EADDRNOTAVAIL] if the host does not have the address.
 func Listen(addr netip.AddrPort, n int) ([]*Socket, error) {
 	ip := addr.Addr().Unmap()
 	if ip.IsMulticast() {
@@ -73,9 +71,8 @@ func Listen(addr netip.AddrPort, n int) ([]*Socket, error) {
 		s, err := bind(network, address, wildcard, len(sockets) > 0)
 		if err == nil {
 			sockets = append(sockets, s)
-			// The first socket is bound without SO_REUSEPORT, which it
-			// gets for the others only now: bound with it, it would share
-			// the port with a daemon that is already running.
+			// The first socket is bound without SO_REUSEPORT, and gets it only now:
+			// otherwise it would share the port with a daemon that is already running.
 			if len(sockets) == 1 && n > 1 {
 				address = s.conn.LocalAddr().String()
 				err = setOptions(s.raw, option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
@@ -91,8 +88,8 @@ func Listen(addr netip.AddrPort, n int) ([]*Socket, error) {
 	return sockets, nil
 }
 
-// bind makes one socket of Listen. A wildcard socket is told which of the
-// host's addresses a datagram was sent to, so that the reply can leave from it.
+// bind makes one socket for Listen. The kernel tells a wildcard socket which of the host's
+// addresses a datagram was sent to, so that the reply can be sent from it.
 func bind(network, address string, wildcard, reuse bool) (*Socket, error) {
 	config := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
 		options := []option{{unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer}}
@@ -104,7 +101,7 @@ func bind(network, address string, wildcard, reuse bool) (*Socket, error) {
 		case network == "udp4":
 			options = append(options, option{unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
 		default:
-			// Covers IPv4 too: its addresses come and go IPv4-mapped.
+			// This covers IPv4 too: its addresses are IPv4-mapped.
 			options = append(options, option{unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
 		}
 		return setOptions(raw, options...)
@@ -116,11 +113,10 @@ func bind(network, address string, wildcard, reuse bool) (*Socket, error) {
 	return newSocket(conn.(*net.UDPConn))
 }
 
-// Share makes n Sockets, at least one, of a bound UDP socket that came from
-// elsewhere, and takes file over. They read in turns: while one waits for
-// datagrams the others wait for it to have some, so that each datagram wakes one
-// goroutine. What has arrived and was not read stays in the socket for those who
-// also have it, or have it next.
+// Share makes n Sockets, at least one, from an existing bound UDP socket, and takes over
+// file. They take turns reading: while one waits for datagrams, the others wait for it, so
+// that each datagram wakes only one goroutine. Unread datagrams stay in the socket for
+// others that share it, now or later.
 func Share(file *os.File, n int) ([]*Socket, error) {
 	conn, err := net.FilePacketConn(file)
 	file.Close()
@@ -150,7 +146,7 @@ func Share(file *os.File, n int) ([]*Socket, error) {
 	return sockets, nil
 }
 
-// prepareShared gives a socket bound to ip the options that bind gives.
+// prepareShared sets the options that bind sets, on a socket bound to ip.
 func prepareShared(raw syscall.RawConn, ip netip.Addr) error {
 	var family int
 	var err error
@@ -187,8 +183,8 @@ func newSocket(conn interface {
 		if s.batch.send(fd) {
 			return true
 		}
-		// Setting a deadline costs more than sending a datagram, hence
-		// not before it is needed.
+		// Setting a deadline costs more than sending a datagram, so it is set only when
+		// needed.
 		if !s.waiting {
 			s.waiting = true
 			s.conn.SetWriteDeadline(time.Now().Add(sendPatience))
@@ -198,10 +194,9 @@ func newSocket(conn interface {
 	return s, nil
 }
 
-// Read waits for at least one datagram and fills b with all that have
-// arrived, as far as b has room. Whatever b held before is lost. After Stop or
-// Close the error is [net.ErrClosed]; any other comes from the kernel and may pass
-// (ENOMEM).
+// Read waits for at least one datagram and fills b with all that have arrived, up to its
+// room. The previous content of b is lost. After Stop or Close the error is
+// [net.ErrClosed]; any other error comes from the kernel and may be temporary (ENOMEM).
 func (s *Socket) Read(b *Batch) error {
 	b.clear()
 	s.batch = b
@@ -217,9 +212,9 @@ func (s *Socket) Read(b *Batch) error {
 	return nil
 }
 
-// Write sends the replies set in b and returns how many of them could not be
-// sent; which and why is told by [Batch.SendError]. One that fails does not
-// stop the others. It waits no longer than sendPatience for room to send.
+// Write sends the replies in b and returns how many could not be sent; [Batch.SendError]
+// says which and why. A failed reply does not stop the others. It waits at most
+// sendPatience for room to send.
 func (s *Socket) Write(b *Batch) (failed int) {
 	if b.replies == 0 {
 		return 0
@@ -236,13 +231,13 @@ func (s *Socket) Write(b *Batch) (failed int) {
 	return b.failed
 }
 
-// Lost is how many datagrams the kernel has thrown away instead of keeping them
-// for a Read, as a rule for want of room. It wraps around, and is 0 where the
-// kernel does not tell (before Linux 4.12, and after Close).
+// Lost returns how many datagrams the kernel dropped before they were read, usually because
+// the buffer was full. The counter wraps around. It is 0 if the kernel does not report it
+// (before Linux 4.12, and after Close).
 func (s *Socket) Lost() uint32 {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	size := uint32(unsafe.Sizeof(info))
-	// A failure leaves the zeros.
+	// On failure the zeros remain.
 	_ = s.raw.Control(func(fd uintptr) {
 		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
@@ -250,20 +245,20 @@ func (s *Socket) Lost() uint32 {
 	return info[unix.SK_MEMINFO_DROPS]
 }
 
-// Addr is the bound address and port.
+// Addr returns the bound address and port.
 func (s *Socket) Addr() netip.AddrPort {
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Stop ends reading: a Read that is going on returns, unless it already has
-// datagrams. These can still be answered, unlike after Close.
+// Stop ends reading: a Read in progress returns, unless it already has datagrams. These can
+// still be answered, unlike after Close.
 func (s *Socket) Stop() error {
 	s.stopped.Store(true)
 	return s.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// Close makes a read or write that is going on return. For sockets made by Share
-// the first Close closes all.
+// Close makes reads and writes in progress return. For sockets made by Share the first
+// Close closes all.
 func (s *Socket) Close() error {
 	return s.conn.Close()
 }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long a test waits for what should come at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 10 * time.Second
 
 func addrPort(t testing.TB, ip string, port uint16) netip.AddrPort {
@@ -35,7 +35,7 @@ func addrPort(t testing.TB, ip string, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(ip), port)
 }
 
-// listenOn is listen for tests: it skips where the host lacks the address.
+// listenOn is Listen for tests: it skips the test if the host lacks the address.
 func listenOn(t testing.TB, ip string, n int) []*Socket {
 	t.Helper()
 	sockets, err := Listen(addrPort(t, ip, 0), n)
@@ -92,7 +92,7 @@ func echo(t testing.TB, s *Socket) {
 	})
 }
 
-// dial is a client that takes datagrams from nowhere but the given address.
+// dial returns a client that receives datagrams only from the given address.
 func dial(t testing.TB, ip string, port uint16) *net.UDPConn {
 	t.Helper()
 	conn, err := net.Dial("udp", addrPort(t, ip, port).String())
@@ -162,12 +162,12 @@ func TestEcho(t *testing.T) {
 			if failed := s.Write(b); failed != 0 || b.SendError(0) != nil {
 				t.Fatalf("%d replies failed: %v", failed, b.SendError(0))
 			}
-			// Either reading of the bytes finds zero: in these addresses, too.
+			// Both ways to read the bytes must find zero, in these addresses too.
 			if info := b.control[0].info; info.Ifindex != 0 || b.control[0].ipv4().Ifindex != 0 {
 				t.Errorf("the reply is bound to an interface: %v", info)
 			}
-			// The client is connected: it would not see a reply from
-			// any address but the one it asked.
+			// The client is connected: it would not receive a reply from an address other
+			// than the one it asked.
 			reply := make([]byte, 10)
 			n, err := client.Read(reply)
 			if err != nil || string(reply[:n]) != "pong" {
@@ -177,7 +177,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// 0.0.0.0 is not the address of every family.
+// 0.0.0.0 does not mean the addresses of every family.
 func TestOnlyIPv4(t *testing.T) {
 	s := listenOn(t, "0.0.0.0", 1)[0]
 	client := dial(t, "::1", s.Addr().Port())
@@ -189,7 +189,7 @@ func TestOnlyIPv4(t *testing.T) {
 	}
 }
 
-// A link-local address is one only together with its interface.
+// A link-local address is valid only with its interface.
 func TestLinkLocal(t *testing.T) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -212,8 +212,7 @@ func TestLinkLocal(t *testing.T) {
 				if reply := ask(t, dial(t, ip.String(), s.Addr().Port()), []byte("ping")); string(reply) != "ping" {
 					t.Errorf("%s asked on %s: %q", ip, listen, reply)
 				}
-				// A caller with a wider address does not tell by it where
-				// the reply is to go.
+				// A caller with a wider address type does not decide where the reply goes.
 				for _, addr := range addrs {
 					global := addr.(*net.IPNet).IP
 					if global.To4() != nil || !global.IsGlobalUnicast() {
@@ -247,7 +246,7 @@ func TestSizes(t *testing.T) {
 		{wire.MaxDatagramSize, wire.MaxDatagramSize},
 		{wire.MaxDatagramSize + 1, wire.MaxDatagramSize + 1},
 		{65507, wire.MaxDatagramSize + 1},
-		{3, 3}, // nothing is left of the long ones
+		{3, 3}, // nothing of the long ones is left
 	} {
 		request := bytes.Repeat([]byte{'a' + byte(test.sent)%26}, test.sent)
 		if _, err := client.Write(request); err != nil {
@@ -275,7 +274,7 @@ func TestLargestReplies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Datagrams over loopback are queued when Write returns.
+	// Datagrams over loopback are queued before Write returns.
 	if err := s.Read(b); err != nil || b.Len() != BatchSize {
 		t.Fatalf("read %d datagrams: %v", b.Len(), err)
 	}
@@ -350,7 +349,7 @@ func TestFailedReplies(t *testing.T) {
 					t.Errorf("reply %d: error %v, want %v", i, got, want[i])
 				}
 				if plan[i] != ok {
-					// What was sent came before write returned.
+					// What was sent arrived before write returned.
 					client.SetReadDeadline(time.Now())
 				}
 				reply := make([]byte, 10)
@@ -360,7 +359,7 @@ func TestFailedReplies(t *testing.T) {
 				}
 			}
 
-			// Nothing of this is left for the next batch.
+			// None of this is left for the next batch.
 			if _, err := clients[0].Write([]byte("again")); err != nil {
 				t.Fatal(err)
 			}
@@ -375,15 +374,15 @@ func TestFailedReplies(t *testing.T) {
 	}
 }
 
-// A socket pair of the Unix domain has what UDP over loopback lacks: a queue
-// of the receiver that lets the sender wait.
+// A Unix domain socket pair has what UDP over loopback lacks: a receive queue that makes
+// the sender wait.
 func TestFullSendBuffer(t *testing.T) {
 	fill := func(t *testing.T) (s *Socket, peer net.Conn, b *Batch) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Room for some of the replies below, but not for all of them.
+		// Room for some of the replies below, but not for all.
 		if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 8*wire.MaxDatagramSize); err != nil {
 			t.Fatal(err)
 		}
@@ -424,7 +423,7 @@ func TestFullSendBuffer(t *testing.T) {
 		for ; got < BatchSize; got++ {
 			n, err := peer.Read(reply)
 			if err != nil {
-				break // the machine held us up longer than write waits
+				break // the machine delayed us longer than write waits
 			}
 			if n != wire.MaxDatagramSize || reply[0] != byte(got) {
 				t.Fatalf("reply %d: %d bytes, the first is %d", got, n, reply[0])
@@ -436,7 +435,7 @@ func TestFullSendBuffer(t *testing.T) {
 	})
 	t.Run("stays full", func(t *testing.T) {
 		s, peer, b := fill(t)
-		for range 2 { // each write has its own time to wait
+		for range 2 { // each write has its own time limit
 			b.replies, b.sent, b.failed = BatchSize, 0, 0
 			clear(b.errs[:])
 			failed := s.Write(b)
@@ -468,8 +467,7 @@ func TestFullSendBuffer(t *testing.T) {
 	})
 }
 
-// A caller that is gone, and answers with ICMP port unreachable, must not
-// disturb the others.
+// A caller that is gone, and sends ICMP port unreachable, must not affect the others.
 func TestGoneClient(t *testing.T) {
 	s := listenOn(t, "127.0.0.1", 1)[0]
 	b := makeBatch(t)
@@ -521,7 +519,7 @@ func TestCallersAreSpread(t *testing.T) {
 			total := 0
 			for i, s := range sockets {
 				got := 0
-				// All have arrived by now: there is nothing to wait for.
+				// All have arrived by now: there is no need to wait.
 				if err := s.raw.Control(func(fd uintptr) {
 					for b.receive(fd) == 0 {
 						got += b.Len()
@@ -530,7 +528,7 @@ func TestCallersAreSpread(t *testing.T) {
 				}); err != nil {
 					t.Fatal(err)
 				}
-				// By chance less would come once in 10^20 runs.
+				// Fewer would come by chance once in 10^20 runs.
 				if got < clients/10 {
 					t.Errorf("socket %d got %d of %d datagrams", i, got, clients)
 				}
@@ -580,7 +578,7 @@ func TestManyClients(t *testing.T) {
 }
 
 func TestPortTaken(t *testing.T) {
-	// Who else has the port. The first is as Ganeti's own daemon does.
+	// Who else uses the port. The first is like Ganeti's own daemon.
 	others := map[string][]option{
 		"reuseaddr":           {{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}},
 		"reuseport":           {{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}},
@@ -687,7 +685,7 @@ func TestReceiveBuffer(t *testing.T) {
 	s := listenOn(t, "127.0.0.1", 1)[0]
 	if err := s.raw.Control(func(fd uintptr) {
 		size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-		// The kernel doubles what it is asked for.
+		// The kernel doubles the requested size.
 		if want := 2 * min(receiveBuffer, limit); err != nil || size != want {
 			t.Errorf("receive buffer of %d bytes, want %d: %v", size, want, err)
 		}
@@ -721,7 +719,7 @@ func TestNothingIsAllocated(t *testing.T) {
 				}
 				b.Reply(i, append(b.ReplyBuffer(), b.Datagram(i)...))
 			}
-			b.names[1].Port = 0 // to fail costs nothing either
+			b.names[1].Port = 0 // a failure costs nothing either
 			if failed := s.Write(b); failed != 1 || b.SendError(1) != unix.EINVAL {
 				t.Fatalf("%d replies failed: %v", failed, b.SendError(1))
 			}
@@ -737,9 +735,8 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 }
 
-// BenchmarkEcho answers a client that itself reads and writes in batches. An
-// operation is a request and its reply; its cpu-ns are those of both ends,
-// which do the same.
+// BenchmarkEcho answers a client that also reads and writes in batches. One operation is a
+// request and its reply; cpu-ns is the CPU time of both ends, which do the same work.
 func BenchmarkEcho(b *testing.B) {
 	for _, test := range []struct {
 		listen, ask string
@@ -784,7 +781,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// cpuTime is what the process has used, user and system, in nanoseconds.
+// cpuTime returns the CPU time of the process, user and system, in nanoseconds.
 func cpuTime(b *testing.B) int64 {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
@@ -793,7 +790,7 @@ func cpuTime(b *testing.B) int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
-// What no longer fits into a socket's buffer is counted.
+// Datagrams that no longer fit into a socket's buffer are counted.
 func TestLost(t *testing.T) {
 	s := listenOn(t, "127.0.0.1", 1)[0]
 	if lost := s.Lost(); lost != 0 {
@@ -801,7 +798,7 @@ func TestLost(t *testing.T) {
 	}
 	client := dial(t, "127.0.0.1", s.Addr().Port())
 	large := make([]byte, wire.MaxDatagramSize)
-	const sent = 100 // six times the buffer that is asked for, which the kernel doubles
+	const sent = 100 // six times the requested buffer, which the kernel doubles
 	for range sent {
 		if _, err := client.Write(large); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-# The program itself says what its options are.
+# Ask the program for its options.
 _ganeti_confd() {
 	local cur prev options what
 	_init_completion -s || return

@@ -1,4 +1,4 @@
-# The program itself says what its options are.
+# Ask the program for its options.
 complete -c ganeti-confd -f
 for line in (ganeti-confd --help-completion 2>/dev/null)
     set -l option (string split ' ' -- $line)

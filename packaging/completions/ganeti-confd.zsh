@@ -1,3 +1,3 @@
 #compdef ganeti-confd
-# The help of the program says what its options are.
+# Take the options from the program's help.
 _arguments --

@@ -11,16 +11,15 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// link is a link with the instance addresses on it. A nil link has
-// none.
+// link is a link with its instance addresses. A nil link has none.
 type link struct {
 	ips   answer.Reply
-	nodes map[string]string // by address, the node's primary IP; empty where that is not known
+	nodes map[string]string // by address, the node's primary IP; empty if it is unknown
 }
 
-// prepareLinks prepares the addresses of every link, as often as nics have them.
-// For the Python daemon order and the owner of a doubled address were a matter of
-// its hashes; here they are as with its Haskell twin: ascending, and the last
+// prepareLinks prepares the addresses of every link, including duplicates. In the Python
+// daemon the order, and the owner of a duplicate address, depended on hash tables. Here
+// they follow the Haskell daemon of the same release: ascending order, and the last
 // instance by name.
 func (b *Book) prepareLinks(s *answer.Scratch) {
 	instances := slices.Clone(b.snapshot.Instances)
@@ -54,8 +53,8 @@ func (b *Book) prepareLinks(s *answer.Scratch) {
 	b.emptyLink = b.prepareList(s, nil)
 }
 
-// link returns the link that a query names: the default one for what Python takes
-// for false. It is false for a name that Python cannot look up.
+// link returns the link that a query names: the default link for a value that is false in
+// Python. It returns false for a value that Python cannot look up.
 func (b *Book) link(name any) (*link, bool) {
 	if !truthy(name) {
 		name = b.snapshot.DefaultLink
@@ -75,8 +74,8 @@ func (b *Book) answerLink(query query, _ *answer.Scratch) (answer.Reply, bool) {
 	return link.ips, true
 }
 
-// answerNodeByInstanceIP answers with the primary IP of the node that runs the
-// instance with an address, or with one such answer for each address of a list.
+// answerNodeByInstanceIP answers with the primary IP of the node that runs the instance
+// with the given address, or with a list of such answers for a list of addresses.
 func (b *Book) answerNodeByInstanceIP(query query, s *answer.Scratch) (answer.Reply, bool) {
 	parameters, _ := query.value.(map[string]any)
 	ip, single := parameters[wire.ParameterIP]
@@ -97,7 +96,7 @@ func (b *Book) answerNodeByInstanceIP(query query, s *answer.Scratch) (answer.Re
 	for _, ip := range ips {
 		if _, ok := ip.(string); !ok {
 			return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
-		} else if !known { // only looked up when there is an address to look for
+		} else if !known { // needed only if there is an address to look up
 			return answer.Reply{}, false
 		}
 	}
@@ -122,7 +121,7 @@ func (b *Book) answerNodeByInstanceIP(query query, s *answer.Scratch) (answer.Re
 	return b.end(s, wire.StatusOK), true
 }
 
-// find returns the answer to the question for one address.
+// find returns the answer for one address.
 func (l *link) find(ip string) wire.ClassicNodeIPAnswer {
 	code := int64(wire.ClassicErrorUnknownEntry)
 	if l != nil {
@@ -137,13 +136,13 @@ func (l *link) find(ip string) wire.ClassicNodeIPAnswer {
 	return wire.ClassicNodeIPAnswer{Status: wire.StatusError, Answer: wire.NewInt64ClassicNodeIPAnswerAnswer(code)}
 }
 
-// maxClassicAnswers is how many answers for one address each fit into a reply, at most.
+// maxClassicAnswers is how many answers for single addresses fit into a reply at most.
 const maxClassicAnswers = wire.MaxDatagramSize / len(`[1,0],`)
 
-// elements returns what Python's for loop goes through: the elements of a list,
-// the characters of a text, the keys of an object (here in ascending order). It is
-// false for what cannot be gone through. Of a text it has no more than one character
-// more than a reply has room for.
+// elements returns what a Python for loop iterates over: the elements of a list, the
+// characters of a text, the keys of an object (here in ascending order). It returns false
+// for a value that cannot be iterated over. For a text it returns at most one character
+// more than fits into a reply.
 func elements(value any) ([]any, bool) {
 	var all []any
 	switch value := value.(type) {
@@ -153,7 +152,7 @@ func elements(value any) ([]any, bool) {
 		all = make([]any, 0, min(utf8.RuneCountInString(value), maxClassicAnswers+1))
 		for _, character := range value {
 			if len(all) > maxClassicAnswers {
-				break // the reply is too large already
+				break // the reply is already too large
 			}
 			all = append(all, string(character))
 		}

@@ -1,6 +1,6 @@
-// Package classic gives the reply to a request from a snapshot of the cluster, in the
-// words of the daemon of Ganeti 2.6. It was written in Python and looked at queries with
-// Python's eyes.
+// Package classic builds the reply to a request from a snapshot of the cluster, as the
+// daemon of Ganeti 2.6 did. That daemon was written in Python, so query values follow
+// Python's rules; see "The dialect of Ganeti 2.6 and before" in spec/README.md.
 package classic
 
 import (
@@ -21,7 +21,7 @@ import (
 type Book struct {
 	snapshot *cluster.Snapshot
 	serial   wire.OptInt64
-	master   any // the master's name, or nil when the configuration has none
+	master   any // the master's name, or nil if the configuration has none
 
 	allNodes   answer.Reply
 	candidates answer.Reply
@@ -29,18 +29,17 @@ type Book struct {
 	emptyLink  answer.Reply
 	tooLarge   answer.Reply
 
-	byInstance map[string][]int32 // the minors of each node by instance: by its UUID, positions in its Minors
+	byInstance map[string][]int32 // for each node, its minors by instance UUID, as positions in its Minors
 }
 
-// query is the query of a request, as text and as the value that the text
-// stands for: see decode.
+// query is the query of a request, as text and as a value: see decode.
 type query struct {
-	text  jx.Raw // nil when the request has none
+	text  jx.Raw // nil if the request has none
 	value any
 }
 
-// answerers has one function for each request type. They return false for a request that
-// is met with silence.
+// answerers has one function for each request type. It returns false for a request that
+// gets no reply.
 var answerers = [...]func(*Book, query, *answer.Scratch) (answer.Reply, bool){
 	wire.RequestPing:                (*Book).answerPing,
 	wire.RequestNodeRoleByName:      (*Book).answerNodeRole,
@@ -56,8 +55,8 @@ var answerers = [...]func(*Book, query, *answer.Scratch) (answer.Reply, bool){
 	wire.RequestDataCollectors:      (*Book).answerUnknownType,
 }
 
-// Prepare makes a Book of a snapshot. It is nil for one without
-// default nic parameters: Ganeti's daemon does not run on such a configuration.
+// Prepare makes a Book from a snapshot. It returns nil if the snapshot has no default NIC
+// parameters: Ganeti's daemon does not run with such a configuration.
 func Prepare(snapshot *cluster.Snapshot) *Book {
 	if !snapshot.HasDefaultLink {
 		return nil
@@ -81,7 +80,8 @@ func Prepare(snapshot *cluster.Snapshot) *Book {
 	return b
 }
 
-// Respond is answer.Book.Respond in this dialect: its clock has a fraction of a second.
+// Respond is like answer.Book.Respond in this dialect, whose clock has a fraction of a
+// second.
 func (b *Book) Respond(codec *protocol.Codec, now time.Time, s *answer.Scratch) (answer.Response, protocol.Refusal) {
 	request, refusal := codec.ClassicRequest(now)
 	if refusal != protocol.Accepted {
@@ -94,12 +94,11 @@ func (b *Book) Respond(codec *protocol.Codec, now time.Time, s *answer.Scratch) 
 	return answer.Response{Type: request.Type, Rsalt: request.Rsalt, Reply: reply}, protocol.Accepted
 }
 
-// Answer returns the reply to a valid request, and false when it is met with
-// silence. A reply that was not prepared is made in s and valid until the next
-// use of s.
+// Answer returns the reply to a valid request, or false if it gets no reply. A reply that
+// was not prepared is written into s and is valid until the next use of s.
 func (b *Book) Answer(request *wire.ClassicRequest, s *answer.Scratch) (answer.Reply, bool) {
 	query := query{text: request.Query}
-	// The one type that was not the Python daemon's reads the text itself.
+	// The one type that the Python daemon did not answer reads the text itself.
 	if query.text != nil && request.Type != wire.RequestNodeDRBD {
 		var err error
 		if query.value, err = decode(jx.DecodeBytes(query.text)); err != nil {
@@ -109,8 +108,7 @@ func (b *Book) Answer(request *wire.ClassicRequest, s *answer.Scratch) (answer.R
 	return answerers[request.Type](b, query, s)
 }
 
-// TooLarge returns the reply that takes the place of one which does not fit into
-// a datagram.
+// TooLarge returns the error sent instead of a reply that does not fit into a datagram.
 func (b *Book) TooLarge() answer.Reply { return b.tooLarge }
 
 func (b *Book) answerPing(query query, s *answer.Scratch) (answer.Reply, bool) {
@@ -120,8 +118,8 @@ func (b *Book) answerPing(query query, s *answer.Scratch) (answer.Reply, bool) {
 	return b.text(s, wire.StatusOK, "ok"), true
 }
 
-// answerNodeRole answers with the role of a node. The master is known by its name
-// alone, also when there is no such node.
+// answerNodeRole answers with the role of a node. The master is recognized only by its
+// name, even if no such node exists.
 func (b *Book) answerNodeRole(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value == b.master {
 		return b.code(s, wire.StatusOK, wire.NodeRoleMaster), true
@@ -195,9 +193,9 @@ func appendNullable(e *jx.Encoder, text any) {
 	e.Null()
 }
 
-// prepareNodes prepares the primary IPs of all nodes and of the candidates. The
-// Python daemon had them in the order of its hashes; this is that of its Haskell
-// twin: names, descending.
+// prepareNodes prepares the primary IPs of all nodes and of the candidates. The Python
+// daemon used the order of its hash tables; this is the order of the Haskell daemon of that
+// release: names, descending.
 func (b *Book) prepareNodes(s *answer.Scratch) {
 	nodes := slices.Clone(b.snapshot.Nodes)
 	slices.SortStableFunc(nodes, func(x, y cluster.Node) int { return strings.Compare(y.Name, x.Name) })
@@ -226,8 +224,8 @@ func (b *Book) answerCandidateList(query query, s *answer.Scratch) (answer.Reply
 	return b.candidates, true
 }
 
-// answerNodeMinors answers with the DRBD minors of a node, as the Haskell twin of
-// the Python daemon did, which itself knew this type of request by its number only.
+// answerNodeMinors answers with the DRBD minors of a node, as the Haskell daemon did. The
+// Python daemon did not implement this request type.
 func (b *Book) answerNodeMinors(query query, s *answer.Scratch) (answer.Reply, bool) {
 	parsed := wire.Query{Type: wire.NullQuery}
 	if query.text != nil {
@@ -272,7 +270,7 @@ func (b *Book) answerNodeMinors(query query, s *answer.Scratch) (answer.Reply, b
 	return b.end(s, wire.StatusOK), true
 }
 
-// sortMinors sorts the minors of each node by the names of their instances.
+// sortMinors sorts the minors of each node by instance names.
 func (b *Book) sortMinors() {
 	b.byInstance = make(map[string][]int32)
 	for i := range b.snapshot.Nodes {
@@ -293,8 +291,7 @@ func (b *Book) answerUnknownType(_ query, s *answer.Scratch) (answer.Reply, bool
 	return b.text(s, wire.StatusNotImplemented, "not implemented"), true
 }
 
-// node returns the node that the configuration refers to by exactly its key or
-// its name, and nil where there is none.
+// node returns the node whose key or name is exactly the given text, or nil.
 func (b *Book) node(reference string) *cluster.Node {
 	i, match := b.snapshot.FindNode(reference)
 	if match != cluster.Found {
@@ -333,8 +330,8 @@ func (b *Book) prepareList(s *answer.Scratch, texts []string) answer.Reply {
 	return b.end(s, wire.StatusOK).Prepared()
 }
 
-// end makes a reply of the answer that was written since s.begin. Nothing written
-// is null, which is left out.
+// end makes a reply from the answer written since s.begin. If nothing was written, the
+// answer is null, which is omitted.
 func (b *Book) end(s *answer.Scratch, status wire.Status) answer.Reply {
 	reply := wire.ClassicReply{
 		Protocol: wire.ProtocolVersion,
@@ -401,8 +398,8 @@ func truthy(value any) bool {
 	return true
 }
 
-// hashable reports whether Python can look a value up in a dictionary. It fails
-// internally where it cannot, and the request is met with silence.
+// hashable reports whether Python can use a value as a dictionary key. If not, the Python
+// daemon fails internally, and the request gets no reply.
 func hashable(value any) bool {
 	switch value.(type) {
 	case []any, map[string]any:

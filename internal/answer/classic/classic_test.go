@@ -13,8 +13,8 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// ask is ask in the dialect of Ganeti 2.6: status, answer and serial of the
-// reply, with "-" for what is left out.
+// ask is ask in the dialect of Ganeti 2.6: status, answer and serial of the reply, with "-"
+// for omitted members.
 func ask(t *testing.T, b *Book, members string) string {
 	t.Helper()
 	var request wire.ClassicRequest
@@ -72,10 +72,10 @@ func TestAnswers(t *testing.T) {
 		{`"type":0,"query":null`, `0 "ok" 734`},
 		{`"type":0,"query":false`, `1 "non-empty ping query" 734`},
 		{`"type":1,"query":"a.x"`, `0 0 734`},
-		{`"type":1,"query":"c.x"`, `0 1 734`}, // candidate before drained
-		{`"type":1,"query":"b.x"`, `0 3 734`}, // drained before offline
+		{`"type":1,"query":"c.x"`, `0 1 734`}, // candidate takes precedence over drained
+		{`"type":1,"query":"b.x"`, `0 3 734`}, // drained takes precedence over offline
 		{`"type":1,"query":"b"`, `1 1 734`},
-		{`"type":1,"query":"2"`, `1 1 734`}, // no keys
+		{`"type":1,"query":"2"`, `1 1 734`}, // keys are not accepted
 		{`"type":1,"query":7`, `1 1 734`},
 		{`"type":1`, `1 1 734`},
 		{`"type":1,"query":{}`, `silence`},
@@ -92,9 +92,9 @@ func TestAnswers(t *testing.T) {
 		{`"type":2,"query":{"1":"10.0.0.9","0":["br0"]}`, `silence`},
 		{`"type":2,"query":{"1":5,"0":["br0"]}`, `1 3 734`},
 		{`"type":2,"query":{"1":""}`, `1 1 734`},
-		{`"type":2,"query":{"1":"10.0.0.3"}`, `0 "192.0.2.2" 734`}, // two comes after three
-		{`"type":2,"query":{"1":"10.0.0.4"}`, `1 2 734`},           // a node without an address
-		{`"type":2,"query":{"1":"10.0.0.5"}`, `1 2 734`},           // no node: names are not cut short
+		{`"type":2,"query":{"1":"10.0.0.3"}`, `0 "192.0.2.2" 734`}, // two follows three
+		{`"type":2,"query":{"1":"10.0.0.4"}`, `1 2 734`},           // the node has no address
+		{`"type":2,"query":{"1":"10.0.0.5"}`, `1 2 734`},           // not a node: names cannot be abbreviated
 		{`"type":2,"query":{"2":["10.0.0.5","x","10.0.0.9"]}`, `0 [[1,2],[1,1],[0,"192.0.2.1"]] 734`},
 		{`"type":2,"query":{"2":["10.0.0.9",null]}`, `1 3 734`},
 		{`"type":2,"query":{"2":"é1"}`, `0 [[1,1],[1,1]] 734`},
@@ -130,7 +130,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// What is null is left out of replies, but not of lists.
+// Null members are omitted from replies, but null elements stay in lists.
 func TestNulls(t *testing.T) {
 	b := load(t, strings.NewReplacer(`"serial_no":734,`, ``, `"master_node":"a.x"`, `"master_node":""`).Replace(config))
 	for request, want := range map[string]string{
@@ -149,7 +149,7 @@ func TestNulls(t *testing.T) {
 	}
 }
 
-// A master that is no node is known by its name, and has no address.
+// A master that is not a node is known by its name and has no address.
 func TestForeignMaster(t *testing.T) {
 	b := load(t, strings.Replace(config, `"master_node":"a.x"`, `"master_node":"a"`, 1))
 	for request, want := range map[string]string{
@@ -164,7 +164,7 @@ func TestForeignMaster(t *testing.T) {
 	}
 }
 
-// A configuration of Ganeti 3.0 can be served to old clients: by names.
+// Old clients can query a configuration of Ganeti 3.0, by names.
 func TestOnSample(t *testing.T) {
 	b := load(t, string(sample.Config))
 	for request, want := range map[string]string{

@@ -9,22 +9,22 @@ import (
 	"gntconfd/internal/daemon/process"
 )
 
-// logFile is a file that lines are added to and that can be opened anew. Once its
-// sink runs, only that uses it.
+// logFile is a file that lines are appended to and that can be reopened. Once its sink
+// runs, only the sink uses it.
 type logFile struct {
 	path   string
 	file   *os.File
 	output bool // whether standard output and error go to the file
 }
 
-// Write adds to the file.
+// Write appends to the file.
 func (l *logFile) Write(data []byte) (int, error) { return l.file.Write(data) }
 
-// openPatience is how long the start waits for the log file to be opened, which
-// takes for ever on a device that hangs.
+// openPatience is how long startup waits for the log file to be opened: on a hanging device
+// that takes forever.
 const openPatience = 5 * time.Second
 
-// openWithin is reopen with an end.
+// openWithin is reopen with a timeout.
 func (l *logFile) openWithin(patience time.Duration) error {
 	done := make(chan error, 1)
 	go func() { done <- l.reopen() }()
@@ -38,7 +38,7 @@ func (l *logFile) openWithin(patience time.Duration) error {
 	}
 }
 
-// reopen opens the file that has the path now, and makes it if there is none.
+// reopen opens the file that is at the path now, and creates it if it is missing.
 func (l *logFile) reopen() error {
 	file, err := process.OpenOwnFile(l.path, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
@@ -63,7 +63,7 @@ func (l *logFile) redirect() error {
 	return redirect(l.file, 1, 2)
 }
 
-// redirect makes descriptors of the process lead to a file.
+// redirect makes file descriptors of the process refer to a file.
 func redirect(file *os.File, descriptors ...int) error {
 	for _, fd := range descriptors {
 		if err := syscall.Dup3(int(file.Fd()), fd, 0); err != nil {

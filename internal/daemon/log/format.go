@@ -15,35 +15,34 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// maxLine is the length of a line in bytes, with its newline, that none exceeds: a
-// pipe takes as many at once or none.
+// maxLine is the maximum length of a line in bytes, including its newline: a pipe accepts
+// that many at once or none.
 const maxLine = 4096
 
-// cuts are to how many bytes the message and each value are cut, one after the
-// other, until the line is short enough.
+// cuts are the lengths in bytes that the message and each value are cut to, tried one after
+// the other until the line is short enough.
 var cuts = [...]int{3 << 10, 256, 24}
 
-// mark ends what was cut.
+// mark ends text that was cut.
 const mark = "[...]"
 
-// handler is a slog.Handler that puts lines of a format into a sink.
+// handler is a slog.Handler that puts formatted lines into a sink.
 type handler struct {
 	slog.Handler // writes to shared.buffer
 	*shared
 }
 
-// shared is what a handler and those made of it share.
+// shared is shared by a handler and all handlers derived from it.
 type shared struct {
 	sink  *sink
 	json  bool
 	mutex sync.Mutex
 
 	buffer bytes.Buffer
-	cut    int // the one of cuts that goes
+	cut    int // the current element of cuts
 }
 
-// newHandler makes a handler of a format, whose lines are bare when they lack the
-// time and the level.
+// newHandler makes a handler for a format. Bare lines have no time and no level.
 func newHandler(s *sink, format Format, level slog.Level, bare bool) *handler {
 	h := &handler{shared: &shared{sink: s, json: format == JSON, cut: cuts[0]}}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
@@ -70,7 +69,7 @@ func newHandler(s *sink, format Format, level slog.Level, bare bool) *handler {
 	return h
 }
 
-// Handle puts a record into the sink. It waits for nothing but other records being
+// Handle puts a record into the sink. It waits only for other records that are being
 // formatted.
 func (h *handler) Handle(ctx context.Context, record slog.Record) error {
 	h.mutex.Lock()
@@ -89,7 +88,7 @@ func (h *handler) format(ctx context.Context, record slog.Record) ([]byte, error
 	return h.line(ctx, record)
 }
 
-// line is format without the mutex, which the caller holds.
+// line is format; the caller holds the mutex.
 func (h *handler) line(ctx context.Context, record slog.Record) ([]byte, error) {
 	var line []byte
 	for _, h.cut = range cuts {
@@ -102,7 +101,7 @@ func (h *handler) line(ctx context.Context, record slog.Record) ([]byte, error) 
 			return line, nil
 		}
 	}
-	// Hundreds of values, or long names of them.
+	// There are hundreds of values, or their names are long.
 	if !h.json {
 		return append(trim(line, maxLine-len(mark)-1), mark+"\n"...), nil
 	}
@@ -131,8 +130,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.Handler.WithGroup(name), h.shared}
 }
 
-// shorten returns a value with its text cut. What is neither text nor gives one is
-// left as it is.
+// shorten returns a value with its text cut. A value that has no text form is unchanged.
 func (s *shared) shorten(value slog.Value) slog.Value {
 	var text string
 	switch value = value.Resolve(); value.Kind() {
@@ -164,8 +162,8 @@ func (s *shared) shortenText(text string) string {
 	return string(trim([]byte(text[:s.cut]), s.cut-len(mark))) + mark
 }
 
-// trim returns up to size bytes of a text that is longer, and no part of a
-// character.
+// trim returns the first size bytes of a longer text, without a partial character at the
+// end.
 func trim(text []byte, size int) []byte {
 	for size > 0 && !utf8.RuneStart(text[size]) {
 		size--
@@ -173,9 +171,9 @@ func trim(text []byte, size int) []byte {
 	return text[:size]
 }
 
-// escape returns a line with what is not printable escaped, in a way that JSON
-// shares, so that no terminal and no reader takes it for anything but text. The
-// newline at the end stays, any other character of the kind of a space becomes one.
+// escape returns a line with unprintable characters escaped, as in JSON, so that neither a
+// terminal nor a reader can misinterpret it. The newline at the end stays; any other space
+// character becomes a space.
 func escape(line []byte, json bool) []byte {
 	body := bytes.TrimSuffix(line, []byte("\n"))
 	plain := func(r rune) bool { return r == ' ' || r != utf8.RuneError && strconv.IsPrint(r) }
@@ -205,17 +203,17 @@ func escape(line []byte, json bool) []byte {
 	return append(escaped, '\n')
 }
 
-// lineHandler is a slog.Handler that makes a line of Ganeti's format of each record:
-// the message and its attributes as name=value.
+// lineHandler is a slog.Handler that writes lines in Ganeti's format: the message and its
+// attributes as name=value.
 type lineHandler struct {
 	level slog.Level
 	bare  bool
-	attrs []byte // the attributes of the logger, as they follow each message
-	group string // the name, with a dot, of the group that attributes are in
+	attrs []byte // the logger's attributes, formatted to follow each message
+	group string // the name of the attributes' group, with a dot
 	*shared
 }
 
-// processName is how a line in Ganeti's format names the process.
+// processName is the name of the process in a line in Ganeti's format.
 var processName = fmt.Sprintf("%s pid=%d/ThreadId 1", wire.ServiceName, os.Getpid())
 
 // Enabled reports whether records of a level are handled.
@@ -248,7 +246,7 @@ func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &with
 }
 
-// WithGroup returns a handler that puts the name of a group before attributes.
+// WithGroup returns a handler that prefixes attributes with the name of a group.
 func (h *lineHandler) WithGroup(name string) slog.Handler {
 	with := *h
 	with.group += name + "."
@@ -257,14 +255,14 @@ func (h *lineHandler) WithGroup(name string) slog.Handler {
 
 func (h *lineHandler) append(line []byte, attr slog.Attr) []byte {
 	value := attr.Value.Resolve()
-	// The quotes of a string tell it from what follows it.
+	// The quotes separate a string from the text after it.
 	if value.Kind() == slog.KindString && quoted(value.String()) {
 		return fmt.Appendf(line, " %s%s=%q", h.group, attr.Key, h.shortenText(value.String()))
 	}
 	return fmt.Appendf(line, " %s%s=%s", h.group, attr.Key, h.shortenText(value.String()))
 }
 
-// quoted reports whether a value needs quotes to be told from what follows it.
+// quoted reports whether a value needs quotes to separate it from the text after it.
 func quoted(value string) bool {
 	for _, r := range value {
 		if r <= ' ' || r == '"' || r == '=' || r == 0x7f {

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// isJournal reports whether w leads to the journal of systemd, which says in the
-// environment by which device and inode it can be told.
+// isJournal reports whether w is connected to the systemd journal, whose device and inode
+// are in the environment.
 func isJournal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -30,7 +30,7 @@ func toJournal(journal io.Writer) func(slog.Level, []byte) error {
 	}
 }
 
-// priority returns the priority of a level in the system's log.
+// priority returns the syslog priority of a level.
 func priority(level slog.Level) syslog.Priority {
 	switch {
 	case level < slog.LevelInfo:

@@ -1,9 +1,9 @@
-// Package log writes the messages of a daemon as Ganeti's daemons do: to a log
-// file, the terminal or the journal, and the system's log.
+// Package log writes a daemon's messages like Ganeti's daemons: to a log file, the terminal
+// or the journal, and syslog.
 //
-// Whoever logs never waits for any of them: each has a bounded queue and a
-// goroutine of its own. What a queue has no room for, and what cannot be written,
-// is counted, and told in one line as soon as lines are written again.
+// Callers never wait for any of them: each has a bounded queue and a goroutine. Messages
+// that do not fit into the queue or cannot be written are counted, and one line says how
+// many, as soon as lines can be written again.
 package log
 
 import (
@@ -20,31 +20,30 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// LevelNotice is the level of what is neither routine nor trouble: that the
-// daemon starts and stops.
+// LevelNotice is the level for the daemon's start and stop, between info and warning.
 const LevelNotice = slog.LevelInfo + 2
 
-// Format is how lines look, on the terminal and in the log file.
+// Format is the format of lines on the terminal and in the log file.
 type Format string
 
 const (
 	// Ganeti is the format of Ganeti's daemons.
 	Ganeti Format = "ganeti"
-	// Text is that of slog.TextHandler: name=value.
+	// Text is the format of slog.TextHandler: name=value.
 	Text Format = "text"
-	// JSON is one JSON object a line.
+	// JSON is one JSON object per line.
 	JSON Format = "json"
 )
 
-// Options say where messages go.
+// Options configure where messages go.
 type Options struct {
-	// File is the log file, which messages are added to; empty for none.
+	// File is the path of the log file to append to; empty for none.
 	File string
-	// Terminal also gets every message, unless it is nil. When it leads to the
-	// journal of systemd, each line begins with its priority, and the time, which
-	// the journal has already, is left out.
+	// Terminal also gets every message, unless it is nil. If it is connected to the systemd
+	// journal, each line begins with its priority and has no time, because the journal adds
+	// one.
 	Terminal io.Writer
-	// Syslog also sends messages above debug level to the system's log.
+	// Syslog also sends messages above debug level to syslog.
 	Syslog bool
 	// Format is Ganeti if empty.
 	Format Format
@@ -52,17 +51,17 @@ type Options struct {
 	Debug bool
 }
 
-// Log is a logger that never waits for what it writes to.
+// Log is a logger that never blocks its callers.
 type Log struct {
 	*slog.Logger
 	sinks []*sink
-	file  *logFile // nil when there is none
+	file  *logFile // nil if there is none
 
 	fileSink  *sink       // writes to file
-	reopening atomic.Bool // whether it is going to open the file anew
+	reopening atomic.Bool // whether a reopen is pending
 }
 
-// Open makes a logger, which Close ends. The error says what could not be opened.
+// Open makes a logger. Call Close at the end. The error says what could not be opened.
 func Open(o Options) (*Log, error) {
 	level := slog.LevelInfo
 	if o.Debug {
@@ -111,9 +110,9 @@ func Open(o Options) (*Log, error) {
 // Notice logs at LevelNotice.
 func (l *Log) Notice(message string) { l.Log(context.Background(), LevelNotice, message) }
 
-// Reopen makes what is logged from now on go to the file that has the log file's
-// path then, and makes one if there is none. It does not wait for that. If it fails,
-// the former file goes on to be used, and an error is logged.
+// Reopen makes new messages go to the file that is at the log file's path then, and creates
+// it if it is missing. It does not wait for that. On failure the old file stays in use and
+// an error is logged.
 func (l *Log) Reopen() {
 	if l.file == nil || l.reopening.Swap(true) {
 		return
@@ -129,10 +128,9 @@ func (l *Log) Reopen() {
 // flushPatience is how long Flush waits for a sink.
 const flushPatience = 500 * time.Millisecond
 
-// RedirectOutput makes standard output and standard error go to the log file, from
-// now on and through every Reopen. Without a log file, and while it does not take
-// anything, they go where standard input comes from, which for a detached process
-// is nowhere.
+// RedirectOutput makes standard output and standard error go to the log file, from now on
+// and through every Reopen. Without a log file, or while it cannot be opened, they go to
+// where standard input comes from, which for a detached process is /dev/null.
 func (l *Log) RedirectOutput() error {
 	if l.file == nil {
 		return redirect(os.Stdin, 1, 2)
@@ -149,8 +147,8 @@ func (l *Log) RedirectOutput() error {
 	}
 }
 
-// Flush returns when all that has been logged is written, or after half a second:
-// what a sink does not take by then is left to its queue.
+// Flush waits until all messages so far are written, but at most half a second: what a sink
+// does not accept by then stays in its queue.
 func (l *Log) Flush() {
 	timer := time.NewTimer(flushPatience)
 	defer timer.Stop()
@@ -167,8 +165,8 @@ func (l *Log) Flush() {
 	}
 }
 
-// Close flushes, and ends the logger: what is logged after it is lost. A sink that
-// takes nothing is left alone, with what it was given.
+// Close flushes and closes the logger; later messages are lost. It abandons a sink that
+// accepts nothing.
 func (l *Log) Close() {
 	l.Flush()
 	for _, s := range l.sinks {
@@ -176,8 +174,8 @@ func (l *Log) Close() {
 	}
 }
 
-// Dropped returns how many messages were not written, by sink: file, terminal and
-// syslog, those that there are.
+// Dropped returns how many messages were lost, by sink: file, terminal and syslog, as far
+// as they exist.
 func (l *Log) Dropped() map[string]uint64 {
 	dropped := make(map[string]uint64, len(l.sinks))
 	for _, s := range l.sinks {
@@ -186,8 +184,8 @@ func (l *Log) Dropped() map[string]uint64 {
 	return dropped
 }
 
-// toWriter returns a function that writes lines to w. A line of which w takes only
-// a part, as a full disk does, is ended before the next one.
+// toWriter returns a function that writes lines to w. If w accepts only a part of a line,
+// as on a full disk, that part is ended with a newline before the next line.
 func toWriter(w io.Writer) func(slog.Level, []byte) error {
 	torn := false
 	return func(_ slog.Level, line []byte) error {
@@ -206,7 +204,7 @@ func toWriter(w io.Writer) func(slog.Level, []byte) error {
 	}
 }
 
-// toSyslog returns a function that sends lines to the system's log.
+// toSyslog returns a function that sends lines to syslog.
 func toSyslog(system *syslog.Writer) func(slog.Level, []byte) error {
 	return func(level slog.Level, line []byte) error {
 		send := system.Err
@@ -224,5 +222,5 @@ func toSyslog(system *syslog.Writer) func(slog.Level, []byte) error {
 	}
 }
 
-// errClosed is what a sink that is closed makes of messages.
+// errClosed is the error for messages to a closed sink.
 var errClosed = errors.New("the log is closed")

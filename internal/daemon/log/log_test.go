@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should come at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 20 * time.Second
 
 func TestLog(t *testing.T) {
@@ -75,7 +75,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// The journal gets each line with its priority, in every format, and no time.
+// The journal gets each line with its priority and without a time, in every format.
 func TestJournal(t *testing.T) {
 	for format, want := range map[Format]string{
 		Ganeti: "<6>loaded serial=7\n<4>odd from=x g.empty=\"\"\n",
@@ -107,7 +107,7 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// soon fails the test unless a call returns.
+// soon fails the test unless a call returns in time.
 func soon(t *testing.T, what string, call func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -122,8 +122,8 @@ func soon(t *testing.T, what string, call func()) {
 	}
 }
 
-// gate is a writer that takes nothing while it is shut, as a pipe that nobody reads,
-// a log daemon that is stopped, or a file on a device that hangs.
+// gate is a writer that accepts nothing while it is shut, like a pipe that nobody reads, a
+// stopped log daemon, or a file on a hanging device.
 type gate struct {
 	mutex sync.Mutex // held while it is shut
 	taken bytes.Buffer
@@ -135,7 +135,7 @@ func (g *gate) Write(data []byte) (int, error) {
 	return g.taken.Write(data)
 }
 
-// read returns what was written, when that is all.
+// read returns everything that was written, after it has been.
 func (g *gate) read(l *Log) string {
 	l.Flush()
 	g.mutex.Lock()
@@ -143,8 +143,8 @@ func (g *gate) read(l *Log) string {
 	return g.taken.String()
 }
 
-// A sink that takes nothing keeps nobody waiting and no other sink from its lines,
-// what waits for it is bounded, and what is lost is counted and told.
+// A sink that accepts nothing blocks neither callers nor other sinks. Its queue is bounded,
+// and lost messages are counted and reported.
 func TestStuck(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log")
 	terminal := new(gate)
@@ -199,7 +199,7 @@ func TestStuck(t *testing.T) {
 	if lines := strings.Count(got, "\n"); uint64(lines) != 1+flood+vital+1-dropped["terminal"] {
 		t.Errorf("the terminal has %d lines", lines)
 	}
-	// What there is is in order, and the gap is where it is told.
+	// The lines are in order, and the report is where the gap is.
 	next := 0
 	for line := range strings.Lines(got) {
 		var number int
@@ -219,15 +219,14 @@ func TestStuck(t *testing.T) {
 	log.Close()
 }
 
-// settle waits until what is queued is written.
+// settle waits until the queue is written.
 func (s *sink) settle() {
 	done := make(chan struct{})
 	s.do(func() { close(done) })
 	<-done
 }
 
-// The end does not wait for a sink that is stuck, and what others were given is
-// written.
+// Close does not wait for a stuck sink, and other sinks write their queues.
 func TestCloseStuck(t *testing.T) {
 	terminal := new(gate)
 	terminal.mutex.Lock()
@@ -279,8 +278,8 @@ func TestPipe(t *testing.T) {
 	r.Close()
 }
 
-// A full disk costs what does not fit, and is told when there is room again; no line
-// is torn but the one that the disk took a part of.
+// A full disk loses what does not fit, and that is reported once there is room again. Only
+// the line that the disk took a part of is torn.
 func TestFullDisk(t *testing.T) {
 	disk := &disk{room: 150}
 	var told []string
@@ -309,7 +308,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// disk is a writer with room for so many bytes.
+// disk is a writer with room for a number of bytes.
 type disk struct {
 	room int
 	data bytes.Buffer
@@ -325,7 +324,7 @@ func (d *disk) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// A device of the kernel's that is always full, as the log file is by its link.
+// /dev/full is always full; the log file is a link to it.
 func TestOddFiles(t *testing.T) {
 	for name, test := range map[string]struct {
 		make func(path string) error
@@ -364,8 +363,8 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// Whatever a message is made of, its line is one, short, printable, and in JSON can
-// be decoded.
+// Whatever a message contains, it becomes one short, printable line, and valid JSON in that
+// format.
 func TestLines(t *testing.T) {
 	control := "\x1b]0;\a\x00\r\n\x7f\u009b31m\u202e\u2028\xff" + "\U000e0001"
 	long := strings.Repeat("é", 3000)
@@ -413,8 +412,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// Asking whether debug messages are wanted, as is done for every batch of datagrams,
-// costs no memory; it takes no lock either.
+// Checking whether debug messages are wanted, which happens for every batch of datagrams,
+// allocates nothing. It takes no lock either.
 func TestEnabled(t *testing.T) {
 	log, err := Open(Options{File: filepath.Join(t.TempDir(), "log"), Terminal: io.Discard})
 	if err != nil {

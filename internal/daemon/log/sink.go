@@ -8,37 +8,36 @@ import (
 	"time"
 )
 
-// maxQueued is how many bytes wait for a sink at most, with entryCost for each
-// line. It is some thousands of lines: what is logged in a day without -d.
+// maxQueued is how many bytes may wait for a sink, counting entryCost for each line. That
+// is some thousands of lines: a day's log without -d.
 const (
 	maxQueued = 1 << 20
 	entryCost = 64
 )
 
-// A sink is what lines are written to, with those that wait for it. Lines are
-// written in the order in which they were put, each whole.
+// A sink is a destination for lines, with a queue. Lines are written whole and in order.
 type sink struct {
 	name  string
-	write func(slog.Level, []byte) error // of a line and its newline; may take for ever
-	form  *handler                       // of its lines
+	write func(slog.Level, []byte) error // writes a line with its newline; may block forever
+	form  *handler                       // the format of its lines
 
-	dropped atomic.Uint64 // messages that were not written
+	dropped atomic.Uint64 // messages that were lost
 
-	mutex   sync.Mutex // never held while something is written
+	mutex   sync.Mutex // never held during a write
 	queue   []entry
 	queued  int    // bytes
-	crowded bool   // whether debug messages are dropped until the queue is nearly empty
-	missed  uint64 // messages dropped after the last one in the queue
+	crowded bool   // whether debug messages are dropped until the queue has room for many again
+	missed  uint64 // messages dropped after the last entry of the queue
 	closed  bool
 
-	wake chan struct{} // gets a value when there is something in the queue
+	wake chan struct{} // receives a value when the queue gets an entry
 }
 
-// An entry is a line to be written, or something to be done between lines.
+// An entry is a line to write, or a function to call between lines.
 type entry struct {
 	level  slog.Level
 	line   []byte
-	missed uint64 // messages dropped right before it
+	missed uint64 // messages dropped just before it
 	do     func()
 }
 
@@ -63,9 +62,9 @@ func (s *sink) put(level slog.Level, line []byte) error {
 	return nil
 }
 
-// accepts reports whether there is room for a line. The last quarter is not for
-// debug messages, a flood of which shall not hide what matters; once they have
-// filled the rest they wait until there is room for many, so that gaps are few.
+// accepts reports whether there is room for a line. The last quarter is not for debug
+// messages, so that a flood of them cannot displace important ones. Once they have filled
+// the rest, they must wait until there is room for many, so that gaps are few.
 func (s *sink) accepts(level slog.Level, size int) bool {
 	if level >= slog.LevelInfo {
 		return s.queued+size <= maxQueued
@@ -79,7 +78,7 @@ func (s *sink) accepts(level slog.Level, size int) bool {
 	return !s.crowded
 }
 
-// do has the sink call a function when what is in the queue now is written.
+// do makes the sink call a function after everything in the queue now is written.
 func (s *sink) do(call func()) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -88,21 +87,21 @@ func (s *sink) do(call func()) {
 	}
 }
 
-// add adds to the queue. The caller holds the mutex.
+// add adds to the queue; the caller holds the mutex.
 func (s *sink) add(e entry) {
 	s.queue = append(s.queue, e)
 	s.queued += len(e.line) + entryCost
 	s.rouse()
 }
 
-// next takes the first entry out of the queue. When there is none, missed is how
-// many messages were dropped since the last one.
+// next takes the first entry from the queue. If the queue is empty, missed is how many
+// messages were dropped since the last entry.
 func (s *sink) next() (e entry, ok bool, missed uint64, closed bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if len(s.queue) == 0 {
 		missed, s.missed = s.missed, 0
-		s.queue = nil // with the memory of a flood
+		s.queue = nil // releases the memory of a flood
 		return entry{}, false, missed, s.closed
 	}
 	e = s.queue[0]
@@ -112,10 +111,11 @@ func (s *sink) next() (e entry, ok bool, missed uint64, closed bool) {
 	return e, true, 0, false
 }
 
-// run writes what is in the queue until the sink is closed and all is written.
+// run writes the queue until the sink is closed and everything is written.
 func (s *sink) run() {
-	untold := uint64(0) // messages dropped before the next one
-	// tell reports whether there is nothing left to be told.
+	untold := uint64(0) // dropped messages not yet reported
+	// tell reports dropped messages in the log. It returns false if that line could not be
+	// written.
 	tell := func() bool {
 		if untold > 0 {
 			record := slog.NewRecord(time.Now(), slog.LevelWarn, "log messages were dropped here: the log was too slow", 0)
@@ -133,7 +133,7 @@ func (s *sink) run() {
 		case !ok:
 			untold += missed
 			if missed > 0 {
-				tell() // or else before the next message
+				tell() // if it fails, it is tried again before the next message
 			}
 			if closed {
 				return
@@ -151,7 +151,7 @@ func (s *sink) run() {
 	}
 }
 
-// close makes the sink end when its queue is empty.
+// close makes the sink stop once its queue is empty.
 func (s *sink) close() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -159,7 +159,7 @@ func (s *sink) close() {
 	s.rouse()
 }
 
-// rouse wakes the sink. The caller holds the mutex.
+// rouse wakes the sink; the caller holds the mutex.
 func (s *sink) rouse() {
 	select {
 	case s.wake <- struct{}{}:

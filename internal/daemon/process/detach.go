@@ -14,21 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyVariable tells a detached process the descriptor of the pipe on which the
-// process that started it waits to hear that it is ready.
+// readyVariable is the environment variable with the file descriptor of the pipe on which a
+// detached process reports that it is ready.
 const readyVariable = "GANETI_CONFD_READY_FD"
 
 // tellPatience is how long Tell waits.
 const tellPatience = 200 * time.Millisecond
 
-// Detach starts the program again with the same arguments, in a session of its
-// own, in the root directory, with a file mode mask of 077 and without standard
-// input, and waits until that process calls Ready or ends. Until then it has this
-// one's standard output and error, for what keeps it from starting. The error is
-// nil when it is ready, and an *exec.ExitError when it ended instead.
+// Detach starts the program again with the same arguments, in its own session, in the root
+// directory, with umask 077 and without standard input, and waits until that process calls
+// Ready or exits. Until then it shares this process's standard output and error, to report
+// why it cannot start. The error is nil if it is ready, and an *exec.ExitError if it
+// exited.
 func Detach(args []string) error {
-	// Not /proc/self/exe: the name of the process would be "exe", and those who
-	// look for the daemon by its name would not find it.
+	// Not /proc/self/exe: the process would be named "exe", and tools could not find the
+	// daemon by name.
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -42,11 +42,11 @@ func Detach(args []string) error {
 	child.Dir = "/"
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	child.ExtraFiles = []*os.File{ready}
-	child.Env = append(os.Environ(), readyVariable+"=3") // the first after the standard ones
+	child.Env = append(os.Environ(), readyVariable+"=3") // the first one after the standard descriptors
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	syscall.Umask(0o077)
-	// Whoever waits for the end of a pipe that this process was given, as debconf
-	// does, shall not wait for the end of the daemon. Old kernels cannot help it.
+	// A caller that waits for the end of a pipe inherited by this process, like debconf,
+	// must not wait for the daemon to exit. Old kernels cannot help that.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	err = child.Start()
 	ready.Close()
@@ -64,10 +64,10 @@ func Detach(args []string) error {
 	return errors.New("the detached process ended before it was ready")
 }
 
-// A Launch is how the program was started by Detach; nil when it was not.
+// A Launch is a start by Detach; nil if the program was not started by it.
 type Launch struct{ ready *os.File }
 
-// Detached returns how Detach started the program, nil if it did not. Only the
+// Detached returns the Launch if Detach started the program, and nil otherwise. Only the
 // first call does.
 func Detached() (*Launch, error) {
 	text, ok := os.LookupEnv(readyVariable)
@@ -83,15 +83,15 @@ func Detached() (*Launch, error) {
 	return &Launch{os.NewFile(uintptr(fd), "ready")}, nil
 }
 
-// Ready lets the process that called Detach end in success.
+// Ready makes Detach return successfully in the process that called it.
 func (l *Launch) Ready() error {
 	defer l.ready.Close()
 	_, err := l.ready.Write([]byte{1})
 	return err
 }
 
-// Tell writes a text to standard error, say. It returns after a moment even if that
-// takes nothing: a pipe that nobody reads shall not keep a process from its end.
+// Tell writes a text, for example to standard error. It returns after a moment even if the
+// text is not accepted: a pipe that nobody reads must not keep a process from exiting.
 func Tell(w io.Writer, text string) {
 	done := make(chan struct{})
 	go func() {

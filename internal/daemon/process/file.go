@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenOwnFile opens a file that the daemon writes, and makes it with mode 0600 if
-// there is none. It must be a regular file: opening or writing a named pipe could
-// take for ever. In a directory that others than root and the daemon's user can
-// write, as Ganeti's are for all its daemons, the path must not be a symbolic link,
-// with which they could have the daemon write to any file that it may write. Links
-// to directories on the way are followed. The error says what to do.
+// OpenOwnFile opens a file for the daemon to write, and creates it with mode 0600 if it is
+// missing. It must be a regular file: opening or writing a named pipe could block forever.
+// If anyone but root and the daemon's user can write to the directory, as in Ganeti's
+// shared ones, the path must not be a symbolic link: others could use it to make the daemon
+// write to any file that it may write to. Links further up the path are followed. The error
+// says what to do.
 func OpenOwnFile(path string, flags int) (*os.File, error) {
 	directory, name := filepath.Split(path)
 	if directory == "" {
@@ -30,7 +30,7 @@ func OpenOwnFile(path string, flags int) (*os.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: directory, Err: err}
 	}
-	// Without O_NONBLOCK opening a named pipe waits for somebody at its other end.
+	// Without O_NONBLOCK opening a named pipe waits for somebody at the other end.
 	flags |= unix.O_CREAT | unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
 	if shared {
 		flags |= unix.O_NOFOLLOW
@@ -64,11 +64,11 @@ func OpenOwnFile(path string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// errIrregular says that there is something else in the place of a file.
+// errIrregular means that the path is not a regular file.
 var errIrregular = errors.New("it is a pipe, a device or a socket, not a regular file: remove it")
 
-// sharedDirectory reports whether others than root and the user of this process
-// can write a directory.
+// sharedDirectory reports whether anyone but root and the user of this process can write to
+// a directory.
 func sharedDirectory(dir int) (bool, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(dir, &stat); err != nil {

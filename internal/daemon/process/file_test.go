@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A link in the place of a file is followed only where nobody else could have put
-// it, and what is no file is refused without waiting for anybody.
+// A link in place of a file is followed only if nobody else could have made it, and
+// anything but a regular file is refused without blocking.
 func TestOpenOwnFile(t *testing.T) {
 	for name, test := range map[string]struct {
-		mode os.FileMode // of the directory
+		mode os.FileMode // the mode of the directory
 		make func(path string) error
 		says string
 	}{
@@ -45,7 +45,7 @@ func TestOpenOwnFile(t *testing.T) {
 		if err := test.make(path); err != nil {
 			t.Fatal(err)
 		}
-		// Read and write is how a pid file is opened: a named pipe lets that happen.
+		// A pid file is opened for reading and writing, which a named pipe allows.
 		for _, flags := range []int{os.O_WRONLY | os.O_APPEND, os.O_RDWR} {
 			file, err := OpenOwnFile(path, flags)
 			switch {
@@ -61,7 +61,7 @@ func TestOpenOwnFile(t *testing.T) {
 	}
 }
 
-// A directory of another user is one that others can write, whatever its mode.
+// A directory of another user counts as writable for others, whatever its mode.
 func TestOpenOwnFileForeignDirectory(t *testing.T) {
 	if os.Getuid() != 0 {
 		const reason = "only root can give a directory away"

@@ -14,15 +14,14 @@ import (
 // ErrRunning says that another process holds the pid file.
 var ErrRunning = errors.New("another process holds it")
 
-// A PIDFile holds the process's number while it runs. A lock on it, which ends
-// with the process in any case, tells it from one that was left behind.
+// A PIDFile contains the process ID while the process runs. A lock on it, which ends with
+// the process in any case, distinguishes it from a stale one.
 type PIDFile struct{ file *os.File }
 
-// CreatePIDFile makes the file with mode 0600, or takes over one that was left
-// behind, as OpenOwnFile does, locks it, and writes the number of this process and a
-// newline. The
-// error wraps ErrRunning when another process has it locked. The process must not
-// open the file again: closing it would end the lock.
+// CreatePIDFile creates the file with mode 0600 or takes over a stale one, like
+// OpenOwnFile, locks it, and writes the process ID and a newline. The error wraps
+// ErrRunning if another process has locked it. The process must not open the file again:
+// closing it would release the lock.
 func CreatePIDFile(path string) (*PIDFile, error) {
 	for {
 		file, err := OpenOwnFile(path, os.O_RDWR)
@@ -31,7 +30,7 @@ func CreatePIDFile(path string) (*PIDFile, error) {
 		}
 		err = lock(file)
 		if err == nil && !current(file, path) {
-			file.Close() // its former owner removed it just now
+			file.Close() // its previous owner has just removed it
 			continue
 		}
 		if err == nil {
@@ -55,7 +54,7 @@ func lock(file *os.File) error {
 	return fmt.Errorf("%w: process %s; stop it first", ErrRunning, strings.TrimSpace(string(holder[:n])))
 }
 
-// current reports whether the path still leads to the file.
+// current reports whether the path still refers to the file.
 func current(file *os.File, path string) bool {
 	held, err := file.Stat()
 	if err != nil {
@@ -73,11 +72,11 @@ func fill(file *os.File, text string) error {
 	return err
 }
 
-// Remove removes the file and then gives up the lock.
+// Remove removes the file and then releases the lock.
 func (p *PIDFile) Remove() error {
 	defer p.file.Close()
 	if err := os.Remove(p.file.Name()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return nil // somebody was faster
+	return nil // another process was faster
 }

@@ -37,7 +37,7 @@ func TestPIDFileIsLocked(t *testing.T) {
 	if !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), "process "+strconv.Itoa(holder.Process.Pid)) {
 		t.Errorf("while another process holds it: %v", err)
 	}
-	// That one is killed, and leaves its file behind.
+	// That process is killed, and leaves its file behind.
 	holder.Process.Kill()
 	holder.Wait()
 	pid, err := CreatePIDFile(path)

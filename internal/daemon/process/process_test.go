@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain lets the test program play the processes that a test needs.
+// TestMain lets the test program play the processes that the tests need.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
 		if play, ok := helpers[os.Args[1]]; ok {
@@ -39,8 +39,7 @@ var helpers = map[string]func(argument string) error{
 	"sandbox": confined,
 }
 
-// helper runs a helper until the end of the test, and returns when it has done what
-// it has to do.
+// helper runs a helper process until the end of the test, and returns when it is ready.
 func helper(t *testing.T, name, argument string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -67,7 +66,7 @@ func helper(t *testing.T, name, argument string) *exec.Cmd {
 	return cmd
 }
 
-// confined enters a sandbox and tries what is allowed in it and what is not.
+// confined enters a sandbox and tries what is allowed there and what is not.
 func confined(root string) error {
 	path := func(names ...string) string { return filepath.Join(append([]string{root}, names...)...) }
 	box := Sandbox{
@@ -133,7 +132,7 @@ func TestSandbox(t *testing.T) {
 		}
 	}
 	confined := helper(t, "sandbox", root)
-	// Each thread for itself.
+	// Each thread has its own.
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", confined.Process.Pid))
 	if err != nil || len(threads) < 2 {
 		t.Fatalf("threads %v, %v", threads, err)
@@ -145,7 +144,7 @@ func TestSandbox(t *testing.T) {
 	for _, thread := range threads {
 		status, err := os.ReadFile(thread)
 		if err != nil {
-			continue // the thread has ended
+			continue // the thread has exited
 		}
 		for name, want := range map[string]string{"NoNewPrivs": "1", "CapPrm": keeps, "CapEff": keeps,
 			"CapInh": "0000000000000000", "CapAmb": "0000000000000000"} {

@@ -12,21 +12,20 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-// A Sandbox says which files the process may change once it is confined.
+// A Sandbox says which files the process may change inside it.
 //
-// What it may read is not in it: landlock's rules hold for the directories that are
-// there now, and a directory that is restored, mounted or linked in the place of one of
-// them would be out of reach. The modes of files, and their owners, are not so; they go
-// on saying what may be read.
+// It does not restrict reading: landlock rules apply to the directories that exist now, and
+// a directory that is restored, mounted or linked in place of one of them would be out of
+// reach. File modes and owners still restrict reading.
 type Sandbox struct {
-	// Append are directories beneath which files may be made and written to, so that a
+	// Append are directories beneath which files may be created and written, so that a
 	// directory in one of them can be replaced.
 	Append []string
 	// Remove are directories beneath which files may be removed.
 	Remove []string
 }
 
-// Rights on directories and all that is beneath them.
+// Rights on directories and everything beneath them.
 const (
 	readFile   landlock.AccessFSSet = llsys.AccessFSReadFile
 	readDir    landlock.AccessFSSet = llsys.AccessFSReadDir
@@ -34,16 +33,15 @@ const (
 	removeFile landlock.AccessFSSet = llsys.AccessFSRemoveFile
 )
 
-// Enter confines the process, with all its threads and for good: no new
-// privileges, no capabilities, no core dumps, which would have secrets in them, no
-// changes to files but those of the Sandbox, no programs, no listing of directories,
-// and no outgoing TCP connections. All that begins with the changes to files is left
-// out where the kernel has no landlock. What is so already is left alone, as a service
-// manager's own sandbox may refuse to have it asked for. The error says what could not
-// be done; the rest has been.
+// Enter sandboxes the process with all its threads, irrevocably: no new privileges, no
+// capabilities, no core dumps, which would contain secrets, no changes to files except
+// those in the Sandbox, no running of programs, no listing of directories, and no outgoing
+// TCP connections. The last four need landlock and are skipped if the kernel does not have
+// it. Restrictions that already apply are left alone, because a service manager's sandbox
+// may forbid the system calls. The error says what failed; everything else is done.
 //
-// Root keeps one capability: to use files whatever their modes are, which without
-// it would be closed to root when another user owns them.
+// Root keeps one capability, DAC_OVERRIDE: without it root could not use files of other
+// users whatever their modes.
 func (s Sandbox) Enter() error {
 	return errors.Join(noCores(), noNewPrivileges(), dropCapabilities(), s.restrictFiles())
 }
@@ -58,7 +56,7 @@ func noCores() error {
 			return fmt.Errorf("limit of core dumps: %w", err)
 		}
 	}
-	// The limit is not heeded where dumps are piped to a program.
+	// The limit is ignored if dumps are piped to a program.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("forbidding core dumps: %w", err)
 	}
@@ -83,7 +81,7 @@ func dropCapabilities() error {
 		kept = append(kept, cap.DAC_OVERRIDE)
 	}
 	if permitted(cap.SETPCAP) {
-		// Others cannot, and need not: the bounding set is about new privileges.
+		// Other processes cannot, and need not: the bounding set is about new privileges.
 		for v := range cap.MaxBits() {
 			if slices.Contains(kept, v) {
 				continue
@@ -101,7 +99,7 @@ func dropCapabilities() error {
 	if difference, err := have.Cf(keep); err == nil && difference == 0 {
 		return nil
 	}
-	// The ambient capabilities go with the permitted ones.
+	// Dropping the permitted capabilities drops the ambient ones.
 	if err := keep.SetProc(); err != nil {
 		return fmt.Errorf("dropping capabilities: %w", err)
 	}
@@ -109,8 +107,8 @@ func dropCapabilities() error {
 }
 
 func (s Sandbox) restrictFiles() error {
-	// Newer versions of landlock also restrict UDP and local sockets, and with
-	// them answering, the service manager and the system's log.
+	// Newer versions of landlock also restrict UDP and local sockets, and thus answering,
+	// systemd notifications and syslog.
 	config, err := landlock.NewConfig(landlock.V5.HandledAccessFS, landlock.AccessNetSet(llsys.AccessNetConnectTCP))
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)

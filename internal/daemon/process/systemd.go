@@ -12,8 +12,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// InheritedSocket returns the one socket that a service manager has opened for
-// this process, nil for none.
+// InheritedSocket returns the one socket that a service manager has opened for this
+// process, or nil.
 func InheritedSocket() (*os.File, error) {
 	files := activation.Files(true)
 	switch len(files) {
@@ -28,16 +28,15 @@ func InheritedSocket() (*os.File, error) {
 	return nil, fmt.Errorf("the service manager hands over %d sockets: have one ListenDatagram in the socket unit", len(files))
 }
 
-// The service manager, if there is one that listens, is told how the process is
-// doing. That it cannot be told is of no consequence to the process: the manager
-// notices what it misses. One that does not read what it is sent holds the process up
-// for as long as the message is worth, and no longer.
+// The service manager, if one listens, is told the state of the process. Failures do not
+// matter to the process: the manager notices what is missing. A manager that does not read
+// delays the process only for the patience given to the message.
 const (
-	statePatience = time.Second            // of what is told once
-	newsPatience  = 100 * time.Millisecond // of what is told again and again
+	statePatience = time.Second            // for messages that are sent once
+	newsPatience  = 100 * time.Millisecond // for messages that are repeated
 )
 
-// notify sends a message to the service manager within patience, or not at all.
+// notify sends a message to the service manager within patience, or gives up.
 func notify(message string, patience time.Duration) {
 	addr := &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"}
 	if addr.Name == "" {
@@ -53,27 +52,26 @@ func notify(message string, patience time.Duration) {
 	}
 }
 
-// NotifyReady tells that the process has started, or reloaded its configuration.
+// NotifyReady reports that the process has started, or has reloaded its configuration.
 func NotifyReady() { notify(daemon.SdNotifyReady, statePatience) }
 
-// NotifyReloading tells that the process begins to reload; NotifyReady ends that.
+// NotifyReloading reports that the process begins to reload; NotifyReady ends that.
 func NotifyReloading() {
 	notify(daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec(), statePatience)
 }
 
-// NotifyStopping tells that the process begins to stop.
+// NotifyStopping reports that the process begins to stop.
 func NotifyStopping() { notify(daemon.SdNotifyStopping, statePatience) }
 
-// NotifyStatus gives a line for an operator on what the process does.
+// NotifyStatus sets the line for operators about what the process is doing.
 func NotifyStatus(line string) {
 	notify("STATUS="+strings.ReplaceAll(line, "\n", " "), newsPatience)
 }
 
-// FeedWatchdog tells that the process is well, at half the interval in which the
-// service manager wants to hear it, as long as stuck returns less than that
-// interval: for how long the process has made no headway with its work. It returns
-// when ctx ends, and at once where nobody wants to know. The error is that of the
-// manager's settings.
+// FeedWatchdog pings the service manager's watchdog at half the interval that it expects,
+// as long as stuck returns less than that interval: how long the process has made no
+// progress. It returns when ctx ends, and at once if there is no watchdog. The error is
+// about the manager's settings.
 func FeedWatchdog(ctx context.Context, stuck func() time.Duration) error {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if interval == 0 || err != nil {

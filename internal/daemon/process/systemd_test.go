@@ -30,7 +30,8 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// TestStuckManager: a service manager that reads nothing holds nobody up for ever.
+// TestStuckManager: a service manager that does not read does not block the process
+// forever.
 func TestStuckManager(t *testing.T) {
 	manager(t)
 	fill, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
@@ -38,7 +39,7 @@ func TestStuckManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fill.Close()
-	for err == nil { // until the socket takes no more
+	for err == nil { // until the socket accepts no more
 		fill.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 		_, err = fill.Write(make([]byte, 1024))
 	}
@@ -77,7 +78,7 @@ func TestWatchdog(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
-	// While the work stands still there is no sign of life.
+	// No watchdog pings while the work makes no progress.
 	stuck.Store(int64(time.Second))
 	for before := asked.Load(); asked.Load() < before+2; {
 		time.Sleep(time.Millisecond)
@@ -108,8 +109,8 @@ func TestNoWatchdog(t *testing.T) {
 	}
 }
 
-// The sockets of a service manager are for the process that it names, and one is
-// what can be used.
+// A service manager's sockets are for the process that it names, and there must be exactly
+// one.
 func TestInheritedSocket(t *testing.T) {
 	const shell = `LISTEN_PID=$$ LISTEN_FDS=$1 exec "$0" -test.run '^TestInherit$' -test.v`
 	for n, want := range []string{"socket <nil>, error <nil>", "a socket", "the service manager hands over 2 sockets"} {

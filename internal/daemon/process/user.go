@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// BecomeUser makes the process one of the user and the group of a name, with the
-// other groups that the user is in, for good. Only root can.
+// BecomeUser switches the process to the named user and group and the user's other groups,
+// irrevocably. Only root can.
 func BecomeUser(name string) error {
 	u, g, err := lookup(name)
 	if err != nil {
@@ -27,7 +27,7 @@ func BecomeUser(name string) error {
 		}
 		ids = append(ids, id)
 	}
-	// The right to change the others goes with the user.
+	// Switching the user drops the right to change the groups, so it comes last.
 	err = syscall.Setgroups(ids[2:])
 	if err == nil {
 		err = syscall.Setgid(ids[1])
@@ -41,7 +41,7 @@ func BecomeUser(name string) error {
 	return nil
 }
 
-// lookup returns the user and the group of a name.
+// lookup returns the IDs of a user and of the group with the same name.
 func lookup(name string) (*user.User, *user.Group, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -54,8 +54,7 @@ func lookup(name string) (*user.User, *user.Group, error) {
 	return u, g, nil
 }
 
-// CheckUser returns an error unless the process runs as the user and the group of
-// a name.
+// CheckUser returns an error unless the process runs as the named user and group.
 func CheckUser(program, name string) error {
 	u, g, err := lookup(name)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// browse has Chromium load a page. It returns the document that came of it and
-// what the browser complained about.
+// browse loads a page in Chromium. It returns the resulting document and the browser's
+// complaints.
 func browse(t *testing.T, url string) (document string, complaints []string) {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
@@ -59,7 +59,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// The policy is in force, and the browser tells when a page runs into it.
+// The policy is active, and the browser reports violations.
 func TestBrowserRefusesScripts(t *testing.T) {
 	page := httptest.NewServer(secure(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

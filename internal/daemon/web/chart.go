@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// chart is a line through values, scaled into a box, as the template draws it.
+// chart is a line through values, scaled into a box, for the template.
 type chart struct {
 	Width, Height int
 	Points        string // of a polyline; the newest value is at the right edge
@@ -15,8 +15,8 @@ type chart struct {
 	Peak          float64
 }
 
-// draw makes the chart of values; slots of them fill its width, and top is the
-// value at its upper edge.
+// draw returns the chart of values: slots values fill its width, and top is the value at
+// its upper edge.
 func draw(values []float64, slots int, top float64, width, height int) chart {
 	c := chart{Width: width, Height: height, First: fmt.Sprint(width)}
 	var points strings.Builder
@@ -35,13 +35,13 @@ func draw(values []float64, slots int, top float64, width, height int) chart {
 	return c
 }
 
-// number writes a coordinate with as many digits as can be seen.
+// number formats a coordinate with as many digits as are visible.
 func number(x float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.1f", x), "0"), ".")
 }
 
-// ceiling returns the least number of the form 1, 2 or 5 times a power of ten
-// that is not below any of the values and not below 1.
+// ceiling returns the smallest number of the form 1, 2 or 5 times a power of ten that is at
+// least 1 and at least every value.
 func ceiling(values ...float64) float64 {
 	top := max(1, slices.Max(append(values, 1)))
 	power := math.Pow(10, math.Floor(math.Log10(top)))

@@ -8,22 +8,22 @@ import (
 	"sync"
 )
 
-// A crowd is a listener whose connections are at most so many. When there is one too
-// many, the one that has been without a request for longest goes, so that those who
-// only hold connections open keep nobody out.
+// A crowd is a listener with a limited number of connections. One too many closes the
+// connection that has been without a request for longest, so that clients that only hold
+// connections open lock nobody out.
 type crowd struct {
 	net.Listener
 	limit int
 
 	mutex  sync.Mutex
-	guests []*guest // the one that has been without a request for longest first
+	guests []*guest // the one without a request for longest first
 }
 
 // A guest is a connection.
 type guest struct {
 	net.Conn
 	crowd    *crowd
-	requests int // that are being answered, guarded by the crowd's mutex
+	requests int // requests being answered, guarded by the crowd's mutex
 }
 
 // Accept returns the next connection.
@@ -39,7 +39,7 @@ func (c *crowd) Accept() (net.Conn, error) {
 	return g, nil
 }
 
-// admit adds a connection, and returns the one that has to go for it, if any.
+// admit adds a connection, and returns the one to close for it, if any.
 func (c *crowd) admit(g *guest) *guest {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -47,7 +47,7 @@ func (c *crowd) admit(g *guest) *guest {
 	if len(c.guests) <= c.limit {
 		return nil
 	}
-	// The new one itself if all others are being answered.
+	// The new one is closed if all others are being answered.
 	i := slices.IndexFunc(c.guests, func(g *guest) bool { return g.requests == 0 })
 	return c.guests[i]
 }
@@ -66,12 +66,12 @@ type guestKey struct{}
 // withGuest is a http.Server's ConnContext.
 func withGuest(ctx context.Context, conn net.Conn) context.Context {
 	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = wrapped.NetConn() // of TLS
+		conn = wrapped.NetConn() // for TLS
 	}
 	return context.WithValue(ctx, guestKey{}, conn)
 }
 
-// served tells the crowd who is being answered.
+// served notes in the crowd which connections are being answered.
 func served(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g, ok := r.Context().Value(guestKey{}).(*guest); ok {
@@ -82,8 +82,8 @@ func served(next http.Handler) http.Handler {
 	})
 }
 
-// count adds to the requests that are being answered, and counts the connection
-// among those without one as the newest.
+// count changes the number of requests being answered. A connection without any becomes the
+// newest idle one.
 func (g *guest) count(n int) {
 	c := g.crowd
 	c.mutex.Lock()
@@ -94,7 +94,7 @@ func (g *guest) count(n int) {
 	}
 }
 
-// atMost lets so many requests be answered at once, and refuses others.
+// atMost limits the requests answered at the same time, and rejects others.
 func atMost(requests int, next http.Handler) http.Handler {
 	places := make(chan struct{}, requests)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

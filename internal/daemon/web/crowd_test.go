@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// dial opens a connection that says something, and no more.
+// dial opens a connection that sends something, and then nothing.
 func dial(t *testing.T, f *fixture, says string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", f.Addr().String())
@@ -25,7 +25,7 @@ func dial(t *testing.T, f *fixture, says string) net.Conn {
 	return conn
 }
 
-// Those who hold connections open, in whatever way, do not keep a probe out.
+// Held connections, of any kind, do not lock out a health check.
 func TestCrowd(t *testing.T) {
 	for name, says := range map[string]string{
 		"nothing":       "",
@@ -43,7 +43,7 @@ func TestCrowd(t *testing.T) {
 		if response.StatusCode != http.StatusOK || body != "healthy\n" {
 			t.Errorf("%s: %s: %q", name, response.Status, body)
 		}
-		// The eldest went for it.
+		// The oldest was closed for it.
 		if _, err := io.Copy(io.Discard, first); isTimeout(err) {
 			t.Errorf("%s: the first connection is still there", name)
 		}
@@ -55,7 +55,7 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-// A connection that is being answered stays while others without a request go.
+// A connection that is being answered stays; one without a request is closed.
 func TestCrowdKeepsRequests(t *testing.T) {
 	c := &crowd{limit: 2}
 	join := func() *guest { return &guest{crowd: c} }
@@ -80,7 +80,7 @@ func TestCrowdKeepsRequests(t *testing.T) {
 	}
 }
 
-// Requests beside those of probes leave room for these.
+// Other requests leave room for health checks.
 func TestAtMost(t *testing.T) {
 	enter, leave := make(chan struct{}), make(chan struct{})
 	handler := atMost(1, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -104,9 +104,9 @@ func TestAtMost(t *testing.T) {
 	}
 }
 
-// A header that does not come to its end ends the connection.
+// A header that never ends closes the connection.
 func TestSlowHeader(t *testing.T) {
-	t.Parallel() // it takes as long as the header may
+	t.Parallel() // it takes as long as the header may take
 	f := start(t, Options{})
 	if f.http.ReadTimeout != readTimeout || f.http.IdleTimeout != idleTimeout || f.http.WriteTimeout != writeTimeout {
 		t.Error("a connection has no end")

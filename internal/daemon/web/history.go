@@ -14,26 +14,25 @@ import (
 const (
 	sampleInterval = time.Second
 	remembered     = 180 // intervals between samples, as many as the charts show
-	maxCallers     = 16  // of whom the last answer is remembered
+	maxCallers     = 16  // how many callers are remembered
 )
 
-// moment is the counts at one time.
+// moment has the counts at one time.
 type moment struct {
 	at     time.Time
 	counts server.Counts
 }
 
-// history has the last samples, and when callers were last answered. It takes
-// the same memory however much there is to remember. It is safe for concurrent
-// use.
+// history has the last samples, and when callers last got a reply. Its memory is bounded.
+// It is safe for concurrent use.
 type history struct {
 	mutex   sync.Mutex
-	samples [remembered + 1]moment // a ring
-	taken   int                    // so many samples so far
+	samples [remembered + 1]moment // a ring buffer
+	taken   int                    // number of samples so far
 	callers map[netip.Addr]time.Time
 }
 
-// add adds the counts at a time, and who has been answered since the last time.
+// add adds the counts at a time, and the callers answered since the last time.
 func (h *history) add(at time.Time, counts server.Counts, callers []netip.Addr) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -58,7 +57,7 @@ func (h *history) add(at time.Time, counts server.Counts, callers []netip.Addr) 
 	}
 }
 
-// window returns the samples, the oldest first.
+// window returns the samples, oldest first.
 func (h *history) window() []moment {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -69,13 +68,13 @@ func (h *history) window() []moment {
 	return slices.Concat(h.samples[next:], h.samples[:next])
 }
 
-// caller is a host that was answered.
+// caller is a host that got a reply.
 type caller struct {
 	Addr netip.Addr
 	Last time.Time
 }
 
-// recent returns the callers, the latest first.
+// recent returns the callers, latest first.
 func (h *history) recent() []caller {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -87,7 +86,7 @@ func (h *history) recent() []caller {
 	return list
 }
 
-// rates returns by how much a counter grew from sample to sample, per second.
+// rates returns the increase of a counter from sample to sample, per second.
 func rates(samples []moment, counter func(*server.Counts) uint64) []float64 {
 	var list []float64
 	for i := 1; i < len(samples); i++ {
@@ -97,7 +96,7 @@ func rates(samples []moment, counter func(*server.Counts) uint64) []float64 {
 	return list
 }
 
-// since returns what h has more than before.
+// since returns the difference of h and before.
 func since(h, before server.Histogram) server.Histogram {
 	for i := range h.Buckets {
 		h.Buckets[i] -= before.Buckets[i]
@@ -106,9 +105,9 @@ func since(h, before server.Histogram) server.Histogram {
 	return h
 }
 
-// quantile returns the value that a share q of those in h do not exceed, on the
-// assumption that those in a bucket are spread evenly. Values above all bounds
-// count as the last bound.
+// quantile returns the value that a share q of the values in h do not exceed, assuming that
+// values are evenly distributed within a bucket. Values above all bounds count as the last
+// bound.
 func quantile(h *server.Histogram, bounds []uint64, q float64) float64 {
 	rank := q * float64(h.Count())
 	var below, lower float64

@@ -22,47 +22,46 @@ var (
 	received = desc("datagrams_received_total",
 		"Datagrams received.", "family")
 	ended = desc("datagrams_total",
-		"Datagrams by how they ended.", "disposition")
+		"Datagrams by outcome.", "disposition")
 	queries = desc("queries_total",
-		"Queries replied to.", "type", "status")
+		"Replies to queries.", "type", "status")
 	durations = desc("query_duration_seconds",
-		"Time from reading a query to handing its reply to the kernel.")
+		"Time from reading a query to passing its reply to the kernel.")
 	sizes = desc("reply_size_bytes",
-		"Sizes of replies as datagrams.")
+		"Sizes of reply datagrams.")
 	tooLarge = desc("reply_too_large_total",
-		"Replies that did not fit into a datagram, so that an error was sent instead.", "type")
+		"Replies too large for a datagram; an error was sent instead.", "type")
 	panics = desc("panics_total",
-		"Datagrams dropped because of a fault in the program.")
+		"Datagrams dropped because of a bug in the program.")
 	lost = desc("socket_drops_total",
-		"Datagrams that the kernel dropped before they were received.")
+		"Datagrams that the kernel dropped before the daemon read them.")
 	logDropped = desc("log_messages_dropped_total",
-		"Log messages that were not written.", "sink")
+		"Log messages that were lost.", "sink")
 
 	reloadGood = desc("config_last_reload_successful",
-		"Whether the configuration file as it is now is in service.")
+		"Whether the current configuration file is in service.")
 	reloadTime = desc("config_last_reload_success_timestamp_seconds",
 		"When the configuration in service was loaded.")
 	reloadDuration = desc("config_reload_duration_seconds",
-		"How long it took to load the configuration in service.")
+		"Time it took to load the configuration in service.")
 	serial = desc("config_serial",
 		"Serial number of the cluster in the configuration in service.")
 	fileSerial = desc("config_file_serial",
-		"Serial number of the file that is the configuration in service.")
+		"Serial number of the file of the configuration in service.")
 	size = desc("config_size_bytes",
-		"Size of the configuration in service as a file.")
+		"File size of the configuration in service.")
 	objects = desc("config_objects",
 		"Objects in the configuration in service.", "kind")
 
 	buildInfo = desc("build_info",
-		"Always 1, with what the program was built from.", "version", "revision", "goversion")
+		"Always 1; the labels say what the program was built from.", "version", "revision", "goversion")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("ganeti_confd_"+name, help, labels, nil)
 }
 
-// collector makes metrics of what the daemon counts anyway, when they are asked
-// for.
+// collector computes the metrics from the daemon's counters when they are requested.
 type collector struct{ Source }
 
 // Describe sends the descriptions of all metrics.
@@ -75,7 +74,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends the metrics as they are now.
+// Collect sends the current values of all metrics.
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
@@ -125,7 +124,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(buildInfo, 1, build.Version, build.Revision, build.Go)
 }
 
-// histogram makes a metric of h, whose values and bounds are in units of 1/unit.
+// histogram returns h as a metric. The values and bounds of h are in units of 1/unit.
 func histogram(d *prometheus.Desc, h *server.Histogram, bounds []uint64, unit float64) prometheus.Metric {
 	buckets := make(map[float64]uint64, len(bounds))
 	var below uint64

@@ -31,8 +31,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// names returns the metrics of an exposition, with their types and labels, but
-// without those of the Go runtime and the process.
+// names returns the metrics of an exposition with their types and labels, without those of
+// the Go runtime and the process.
 func names(exposition string) []string {
 	types, labels := map[string]string{}, map[string][]string{}
 	label := regexp.MustCompile(`(\w+)="`)
@@ -64,7 +64,7 @@ func names(exposition string) []string {
 	return list
 }
 
-// Dashboards and alerts of others rest on these names.
+// Other people's dashboards and alerts depend on these names.
 func TestNames(t *testing.T) {
 	f := start(t, Options{})
 	_, exposition := f.get(t, "/metrics")
@@ -121,7 +121,7 @@ func TestMetricsAddUp(t *testing.T) {
 # TYPE ganeti_confd_datagrams_received_total counter
 ganeti_confd_datagrams_received_total{family="ipv4"} 8
 ganeti_confd_datagrams_received_total{family="ipv6"} 0
-# HELP ganeti_confd_datagrams_total Datagrams by how they ended.
+# HELP ganeti_confd_datagrams_total Datagrams by outcome.
 # TYPE ganeti_confd_datagrams_total counter
 ganeti_confd_datagrams_total{disposition="answered"} 3
 ganeti_confd_datagrams_total{disposition="answered_error"} 1

@@ -20,23 +20,23 @@ import (
 	"github.com/go-faster/jx"
 )
 
-// refresh is how often the page loads itself anew, in seconds.
+// refresh is how often the page reloads itself, in seconds.
 const refresh = 5
 
-// recently is how many of the last samples make the present rate.
+// recently is how many of the last samples make up the current rate.
 const recently = 10
 
-// page is what the status page shows.
+// page is the data of the status page.
 type page struct {
 	Host     string
-	Refresh  int // in seconds, 0 for never
+	Refresh  int // in seconds; 0 for never
 	Paused   bool
-	Problem  string // why it is not ready
+	Problem  string // why the daemon is not ready
 	Config   *configuration
 	State    reload.State
 	Replies  chart
 	Refusals chart
-	Top      float64 // of these charts, per second
+	Top      float64 // the top of both charts, per second
 	Counts   server.Counts
 	Received uint64
 	Rate     float64 // of all datagrams
@@ -48,7 +48,7 @@ type page struct {
 	Started  time.Time
 	Addr     string
 	Now      time.Time
-	Span     time.Duration // that charts show
+	Span     time.Duration // of the charts
 }
 
 // configuration is what the page shows of a snapshot.
@@ -60,7 +60,7 @@ type configuration struct {
 	Instances, Links          int
 }
 
-// row is a line of a table: what a counter counts, how often, and how often lately.
+// row is a row of a table: a counter's name, value and recent rate.
 type row struct {
 	Name       string
 	Number     int    // of a request type
@@ -70,33 +70,33 @@ type row struct {
 	Chart      chart
 }
 
-// latency is how long replies took lately.
+// latency has the recent latencies of replies.
 type latency struct {
 	Replies     uint64
 	Median, P99 float64 // in nanoseconds
 	Bars        []bar
 }
 
-// bar is the share of replies that took no longer than a bound, and longer than
-// the bound before.
+// bar is the share of replies that took at most a bound, and longer than the previous
+// bound.
 type bar struct {
 	Bound string
 	Share float64 // in percent
 	Width float64 // in percent of the longest bar
 }
 
-// meanings says of each disposition what became of the datagrams.
+// meanings describes each disposition.
 var meanings = [...]string{
-	server.Answered:        "replied to with an answer",
-	server.AnsweredError:   "replied to with an error",
+	server.Answered:        "got an answer",
+	server.AnsweredError:   "got an error",
 	server.DroppedSize:     "too short or too long",
-	server.DroppedMagic:    "not of this protocol",
+	server.DroppedMagic:    "not a confd datagram",
 	server.DroppedJSON:     "no readable envelope",
 	server.DroppedHMAC:     "not signed with the cluster’s key",
-	server.DroppedClock:    "sent by a clock too far from ours, or long ago",
-	server.DroppedRequest:  "signed, but no valid request",
-	server.DroppedDisabled: "nothing yet to answer from",
-	server.WriteError:      "reply could not be sent",
+	server.DroppedClock:    "timestamp more than 5 minutes off",
+	server.DroppedRequest:  "signed, but not a valid request",
+	server.DroppedDisabled: "no configuration yet",
+	server.WriteError:      "the reply could not be sent",
 }
 
 //go:embed page.html
@@ -111,7 +111,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).Parse(pageText))
 
-// status serves the status page. With the query refresh=0 it stays as it is.
+// status serves the status page. With the query refresh=0 it does not refresh itself.
 func (s *Site) status(w http.ResponseWriter, r *http.Request) {
 	p := s.page(time.Now())
 	if r.URL.Query().Get("refresh") == "0" {
@@ -188,7 +188,7 @@ func (p *page) traffic(samples []moment) {
 	}
 }
 
-// makeRow completes a row with the rate at which a counter has grown.
+// makeRow completes a row with the recent rate of a counter.
 func makeRow(samples []moment, r row, counter func(*server.Counts) uint64) row {
 	list := rates(samples, counter)
 	r.Rate = lately(list)
@@ -196,7 +196,7 @@ func makeRow(samples []moment, r row, counter func(*server.Counts) uint64) row {
 	return r
 }
 
-// lately returns the present rate of those that there were.
+// lately returns the average of the most recent rates.
 func lately(list []float64) float64 {
 	last := list[max(0, len(list)-recently):]
 	var sum float64
@@ -206,7 +206,7 @@ func lately(list []float64) float64 {
 	return sum / float64(max(1, len(last)))
 }
 
-// latency fills in how long replies took.
+// latency fills in the recent latencies.
 func (p *page) latency(samples []moment) {
 	if len(samples) == 0 {
 		return
@@ -237,7 +237,7 @@ func (p *page) latency(samples []moment) {
 	}
 }
 
-// describe takes from a snapshot what the page shows of it.
+// describe returns what the page shows of a snapshot.
 func describe(snapshot *cluster.Snapshot) *configuration {
 	c := &configuration{
 		MasterIP: snapshot.MasterIP,
@@ -259,7 +259,7 @@ func describe(snapshot *cluster.Snapshot) *configuration {
 	return c
 }
 
-// count writes a number with narrow spaces between groups of three digits.
+// count formats a number with narrow spaces between groups of three digits.
 func count(n any) string {
 	digits := fmt.Sprint(n)
 	var b strings.Builder
@@ -272,7 +272,7 @@ func count(n any) string {
 	return b.String()
 }
 
-// perSecond writes a rate.
+// perSecond formats a rate.
 func perSecond(rate float64) string {
 	switch {
 	case rate == 0:
@@ -283,7 +283,7 @@ func perSecond(rate float64) string {
 	return count(int64(rate + 0.5))
 }
 
-// inBytes writes a number of bytes.
+// inBytes formats a number of bytes.
 func inBytes(n int) string {
 	switch {
 	case n >= 1e6:
@@ -294,7 +294,7 @@ func inBytes(n int) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// nanos writes a number of nanoseconds with three digits.
+// nanos formats a number of nanoseconds with three digits.
 func nanos(n float64) string {
 	for _, unit := range []struct {
 		name  string
@@ -307,7 +307,7 @@ func nanos(n float64) string {
 	return ""
 }
 
-// percent writes a share.
+// percent formats a share.
 func percent(share float64) string {
 	if share > 0 && share < 0.1 {
 		return "< 0.1 %"
@@ -315,7 +315,7 @@ func percent(share float64) string {
 	return fmt.Sprintf("%.1f %%", share)
 }
 
-// span writes a duration in its largest two units.
+// span formats a duration in its two largest units.
 func span(d time.Duration) string {
 	n := int64(max(d, 0).Seconds())
 	switch {
@@ -329,7 +329,7 @@ func span(d time.Duration) string {
 	return units(n/86400, "d", n/3600%24, "h")
 }
 
-// units writes a value in two units, the smaller one unless it is 0.
+// units formats a value in two units, omitting the smaller one if it is 0.
 func units(large int64, largeUnit string, small int64, smallUnit string) string {
 	text := fmt.Sprintf("%d\u202f%s", large, largeUnit)
 	if small > 0 {

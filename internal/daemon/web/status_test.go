@@ -20,8 +20,7 @@ import (
 	"gntconfd/internal/server"
 )
 
-// wellFormed checks that every element that was opened is closed, and returns
-// the text of the page.
+// wellFormed checks that every opened element is closed, and returns the text of the page.
 func wellFormed(t *testing.T, html string) string {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(html))
@@ -62,9 +61,9 @@ func TestStatusPage(t *testing.T) {
 	_, html := f.get(t, "/")
 	text := wellFormed(t, html)
 	for _, want := range []string{
-		"Ready", "cluster.example.org", "node1.example.org", "192.0.2.10", "Serial number 73 of the file 412; layout of", "42.1 kB",
-		"loaded in 3 ms", "none: the file as it is now is in service", "0 ping 1 0", "1 node-role 0 1",
-		"answered_error replied to with an error 1", "Listening on " + f.server.Addr().String(), "Stop refreshing",
+		"Ready", "cluster.example.org", "node1.example.org", "192.0.2.10", "Serial number 73 file 412; layout of", "42.1 kB",
+		"loaded in 3 ms", "Last error: none", "0 ping 1 0", "1 node-role 0 1",
+		"answered_error got an error 1", "Listening on " + f.server.Addr().String(), "Stop refreshing",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -83,7 +82,7 @@ func TestStatusPage(t *testing.T) {
 	}
 }
 
-// What stands in the configuration and in errors is text, whatever it looks like.
+// Text from the configuration and from errors stays text, whatever it looks like.
 func TestStatusPageEscapes(t *testing.T) {
 	f := start(t, Options{})
 	const evil = `\"><script>alert(1)</script>`
@@ -109,7 +108,7 @@ func TestStatusPageWithoutConfiguration(t *testing.T) {
 	f.state.Store(&reload.State{Err: errors.New("broken"), Failures: 3})
 	_, html := f.get(t, "/")
 	text := wellFormed(t, html)
-	for _, want := range []string{"Not ready no configuration: broken", "0 were loaded and 3 refused", "Nobody was answered yet"} {
+	for _, want := range []string{"Not ready no configuration: broken", "Loads so far: 0, failed: 3.", "No replies yet"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -225,7 +224,7 @@ func contrast(t *testing.T, a, b string) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// Text can be read and lines can be seen, by day and by night.
+// Text is readable and lines are visible in light and dark mode.
 func TestContrast(t *testing.T) {
 	day, night, found := strings.Cut(string(style), "prefers-color-scheme: dark")
 	if !found {

@@ -1,9 +1,8 @@
-// Package web shows a running daemon over HTTP: /metrics for Prometheus,
-// /-/healthy and /-/ready for probes, and a status page for people at /.
+// Package web serves the state of a running daemon over HTTP: /metrics for Prometheus,
+// /-/healthy and /-/ready for health checks, and a status page at /.
 //
-// All of it is read from the server's counters and the reloader's state when it
-// is asked for. The sampler that the charts need, once a second, is the only thing
-// that goes on in between.
+// Each request reads the server's counters and the reloader's state. Between requests only a
+// sampler runs, once a second, for the charts.
 package web
 
 import (
@@ -28,29 +27,29 @@ import (
 	"gntconfd/internal/server"
 )
 
-// Options are what the operator chooses.
+// Options are the operator's settings.
 type Options struct {
 	// Addr is the TCP address to listen on, host:port; empty for none.
 	Addr string
-	// ConfigFile is a configuration of exporter-toolkit with TLS certificates and
-	// users' passwords; empty for plain HTTP open to everybody.
+	// ConfigFile is a configuration file of exporter-toolkit, with TLS certificates and
+	// passwords; empty for plain HTTP without passwords.
 	ConfigFile string
-	// Pprof adds the profiles of net/http/pprof below /debug/pprof/.
+	// Pprof adds net/http/pprof below /debug/pprof/.
 	Pprof bool
 }
 
-// Source is the daemon that is shown.
+// Source is the daemon whose state is served.
 type Source struct {
 	Server *server.Server
 	State  func() reload.State // of the configuration
 	Logger *slog.Logger
-	// LogDropped returns how many messages were not written, by where they should
-	// have gone; nil if nobody counts them.
+	// LogDropped returns how many log messages were lost, by sink; nil if that is not
+	// counted.
 	LogDropped func() map[string]uint64
 }
 
-// What a stranger can take: connections, requests at once beside those of probes,
-// bytes of a header, and time. A profile takes up to writeTimeout.
+// Limits for strangers: connections, concurrent requests other than health checks, header
+// size, and time. A profile may take up to writeTimeout.
 const (
 	maxConnections = 64
 	maxRequests    = maxConnections / 2
@@ -58,11 +57,11 @@ const (
 	readTimeout    = 5 * time.Second
 	writeTimeout   = time.Minute
 	idleTimeout    = 2 * time.Minute
-	farewell       = time.Second // for requests under way at the end
+	shutdownTime   = time.Second // for running requests at shutdown
 )
 
-// stuck is how long a worker may take for one batch of datagrams before the
-// daemon counts as ill. It is a thousand times what a large batch takes.
+// stuck is how long a worker may take for one batch of datagrams before the daemon counts
+// as unhealthy: a thousand times what a large batch takes.
 const stuck = 10 * time.Second
 
 // Site is the running HTTP server.
@@ -75,8 +74,8 @@ type Site struct {
 	running sync.WaitGroup
 }
 
-// Start listens, and serves in goroutines of its own until ctx ends. The error
-// says which option cannot be used, and why.
+// Start listens, and serves in the background until ctx ends. The error says which option
+// is wrong, and why.
 func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 	if err := toolkit.Validate(o.ConfigFile); err != nil {
 		return nil, fmt.Errorf("--web.config.file %s: %w", o.ConfigFile, err)
@@ -93,7 +92,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ConnContext:    withGuest,
-		// What goes wrong between a browser and the server is the browser's business.
+		// Connection errors are the browser's problem, not the operator's.
 		ErrorLog: slog.NewLogLogger(source.Logger.Handler(), slog.LevelDebug),
 	}
 	source.Logger.Info("serving metrics and the status page", "address", s.addr)
@@ -108,7 +107,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 	})
 	s.running.Go(func() {
 		s.sample(ctx)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
 		if s.http.Shutdown(ctx) != nil {
 			s.http.Close()
@@ -117,7 +116,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 	return s, nil
 }
 
-// errorsOnly keeps the toolkit from announcing what Start has said already.
+// errorsOnly hides the toolkit's own startup messages: Start has logged the same.
 type errorsOnly struct{ slog.Handler }
 
 // Enabled reports whether records of a level are handled.
@@ -126,10 +125,10 @@ func (errorsOnly) Enabled(_ context.Context, level slog.Level) bool { return lev
 // Addr returns the address that the site listens on.
 func (s *Site) Addr() net.Addr { return s.addr }
 
-// Wait returns when the site has ended, after its context has.
+// Wait blocks until the site has stopped, after its context has ended.
 func (s *Site) Wait() { s.running.Wait() }
 
-// sample adds to the history once a second until ctx ends.
+// sample adds a moment to the history once a second until ctx ends.
 func (s *Site) sample(ctx context.Context) {
 	ticker := time.NewTicker(sampleInterval)
 	defer ticker.Stop()
@@ -174,8 +173,7 @@ func (s *Site) handler(profiles bool) http.Handler {
 	return served(secure(probes))
 }
 
-// secure has browsers take nothing for the site's that is not: no script at all,
-// no style or image from elsewhere, no frame around it.
+// secure sets headers that forbid scripts, styles and images from other sites, and framing.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -190,7 +188,7 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// file serves a file that comes with the program.
+// file serves a file embedded in the program.
 func file(contentType string, data []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -199,13 +197,13 @@ func file(contentType string, data []byte) http.HandlerFunc {
 	}
 }
 
-// healthy is for whoever restarts daemons that hang.
+// healthy serves /-/healthy, for tools that restart hanging daemons.
 func (s *Site) healthy(w http.ResponseWriter, _ *http.Request) {
 	report(w, "healthy", unhealthy(s.source.Server.Busy()))
 }
 
-// unhealthy tells why workers of which one has been busy for so long are not
-// good to go on, "" when they are.
+// unhealthy returns why a daemon whose busiest worker has been busy for this long is
+// unhealthy, or "" if it is healthy.
 func unhealthy(busy time.Duration) string {
 	if busy > stuck {
 		return fmt.Sprintf("a worker has not read its socket for %v", busy.Round(time.Second))
@@ -213,13 +211,13 @@ func unhealthy(busy time.Duration) string {
 	return ""
 }
 
-// ready is for whoever sends callers here: only when the configuration file as it
-// is now is in service.
+// ready serves /-/ready: the daemon is ready while the current configuration file is in
+// service.
 func (s *Site) ready(w http.ResponseWriter, _ *http.Request) {
 	report(w, "ready", unready(s.source.State()))
 }
 
-// unready tells why a configuration is not good to serve, "" when it is.
+// unready returns why the current configuration file is not in service, or "" if it is.
 func unready(state reload.State) string {
 	switch {
 	case state.Err != nil && state.Snapshot != nil:
@@ -232,7 +230,7 @@ func unready(state reload.State) string {
 	return ""
 }
 
-// report answers a probe: with the problem, or with the word for none.
+// report answers a health check: 503 with the problem, or 200 with the word good.
 func report(w http.ResponseWriter, good, problem string) {
 	if problem != "" {
 		http.Error(w, problem, http.StatusServiceUnavailable)

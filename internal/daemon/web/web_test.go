@@ -37,10 +37,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should come at once.
+// patience is how long a test waits for something that should happen at once.
 const patience = 20 * time.Second
 
-// fixture is a site that shows a server with the sample cluster.
+// fixture is a site for a server with the sample cluster.
 type fixture struct {
 	*Site
 	server *server.Server
@@ -94,7 +94,7 @@ func start(t *testing.T, o Options) *fixture {
 	return f
 }
 
-// get returns the answer to a request of a path.
+// get returns the response for a path.
 func (f *fixture) get(t *testing.T, path string) (*http.Response, string) {
 	t.Helper()
 	response, err := f.client.Get("http://" + f.Addr().String() + path)
@@ -109,7 +109,7 @@ func (f *fixture) get(t *testing.T, path string) (*http.Response, string) {
 	return response, string(body)
 }
 
-// replies returns how many replies were counted.
+// replies returns the number of replies counted.
 func (f *fixture) replies() uint64 {
 	counts := f.server.Counts()
 	return counts.Durations.Count()
@@ -138,7 +138,7 @@ func (f *fixture) ask(t *testing.T, types ...wire.RequestType) {
 			t.Fatal(err)
 		}
 	}
-	// A reply is counted after its client can have it.
+	// A reply is counted after its client may have received it.
 	for deadline := time.Now().Add(patience); f.replies() < before+uint64(len(types)); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still %+v", f.server.Counts())
@@ -243,7 +243,7 @@ func TestPathsAndHeaders(t *testing.T) {
 	}
 }
 
-// The file of --web.config.file asks for passwords.
+// The file for --web.config.file requires passwords.
 func TestPassword(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "web.yml")
 	// The password is "secret".
@@ -272,7 +272,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// The file of --web.config.file has certificates.
+// The file for --web.config.file has certificates.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

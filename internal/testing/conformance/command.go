@@ -86,7 +86,7 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 	go func() {
 		defer close(ended)
 		command.Wait()
-		cancel(fmt.Errorf("the daemon has ended: %s%s", command.ProcessState, &output))
+		cancel(fmt.Errorf("the daemon exited: %s%s", command.ProcessState, &output))
 	}()
 	server := &Server{
 		Context: ctx,

@@ -94,7 +94,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	case r.Failed():
 		fmt.Fprintf(&out, "\nNOT CONFORMING: %d of %d failed\n", count[Failed]+len(r.Problems), len(r.Results))
 	case count[Known] > 0:
-		fmt.Fprintf(&out, "\nconforming, but for %d of %d that are known to fail\n", count[Known], len(r.Results))
+		fmt.Fprintf(&out, "\nconforming, except for %d known failures of %d tests\n", count[Known], len(r.Results))
 	default:
 		fmt.Fprintf(&out, "\nconforming: %d of %d passed\n", count[Passed], len(r.Results))
 	}

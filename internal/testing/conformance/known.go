@@ -39,7 +39,7 @@ func ReadKnownFailing(r io.Reader, name string) (*KnownFailing, error) {
 		pattern, reason, _ := strings.Cut(line, " #")
 		entry := knownEntry{number, strings.TrimSpace(pattern), strings.TrimSpace(reason)}
 		if entry.reason == "" {
-			return nil, fmt.Errorf("%s:%d: %s has no reason: write one behind a #", name, number, entry.pattern)
+			return nil, fmt.Errorf("%s:%d: %s has no reason: add one after a #", name, number, entry.pattern)
 		}
 		if _, err := path.Match(entry.pattern, ""); err != nil {
 			return nil, fmt.Errorf("%s:%d: %s: %w", name, number, entry.pattern, err)

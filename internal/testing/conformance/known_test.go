@@ -79,7 +79,7 @@ func TestFinishWithUnmatched(t *testing.T) {
 	choice := Choice{Known: known(t)}
 	var report Report
 	choice.Finish(&report, []Case{{ID: "3.0/clock/zero"}, {ID: "3.0/sizes/x"}})
-	want := []string{"list.txt:3: no test matches deviation:utf-8: take it off the list", "list.txt:5: no test matches 3.0/size/*: take it off the list"}
+	want := []string{"list.txt:3: no test matches deviation:utf-8: remove the line", "list.txt:5: no test matches 3.0/size/*: remove the line"}
 	if strings.Join(report.Problems, "\n") != strings.Join(want, "\n") || !report.Failed() {
 		t.Errorf("problems %q, want %q", report.Problems, want)
 	}

@@ -129,10 +129,10 @@ func (c *Choice) Finish(report *Report, all []Case) {
 		case result.Verdict == Failed:
 			result.Verdict, result.Reason = Known, entry.reason
 		case result.Verdict == Passed:
-			result.End(fmt.Errorf("it passes, but is known to fail by line %d of %s: take it off the list", entry.line, c.Known.name))
+			result.End(fmt.Errorf("it passes, but line %d of %s says that it fails: remove that line", entry.line, c.Known.name))
 		}
 	}
 	for _, entry := range c.Known.unmatched(all) {
-		report.Problems = append(report.Problems, fmt.Sprintf("%s:%d: no test matches %s: take it off the list", c.Known.name, entry.line, entry.pattern))
+		report.Problems = append(report.Problems, fmt.Sprintf("%s:%d: no test matches %s: remove the line", c.Known.name, entry.line, entry.pattern))
 	}
 }

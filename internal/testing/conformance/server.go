@@ -64,9 +64,9 @@ func Running(addr netip.AddrPort, config string, key []byte) Start {
 	return func(ctx context.Context, s Setup) (*Server, error) {
 		switch {
 		case s.Name != config:
-			return nil, fmt.Errorf("%w: it serves another configuration", ErrSkip)
+			return nil, fmt.Errorf("%w: the daemon serves another configuration", ErrSkip)
 		case !bytes.Equal(s.Key, key):
-			return nil, fmt.Errorf("%w: it has another key", ErrSkip)
+			return nil, fmt.Errorf("%w: the daemon has another key", ErrSkip)
 		}
 		server := &Server{
 			Context: ctx,
@@ -320,10 +320,10 @@ func (t *test) details(got vectors.Result, ganeti string) []Detail {
 	about := t.Deviation
 	if ganeti != "" {
 		if t.Judge(got, "") == nil {
-			about += ", as this project means it"
+			about += ", this project differs on purpose"
 		}
 	} else if like := t.alike(got); len(like) > 0 {
-		about += ", as Ganeti's own daemon does in " + strings.Join(like, " and ")
+		about += ", Ganeti's own daemon does the same in " + strings.Join(like, " and ")
 	}
 	return append(details, Detail{"deviation", about + ". " + deviations()[t.Deviation]})
 }

@@ -174,7 +174,7 @@ func TestCommandThatCrashes(t *testing.T) {
 		if r.ID != "3.0/orders/fields" && r.ID != "3.0/ipv6/master" {
 			return Passed
 		}
-		if !strings.Contains(r.Problem, "the daemon has ended: exit status 1") || !strings.Contains(r.Problem, "asked for the master") {
+		if !strings.Contains(r.Problem, "the daemon exited: exit status 1") || !strings.Contains(r.Problem, "asked for the master") {
 			t.Errorf("%s: problem %q does not tell how it ended", r.ID, r.Problem)
 		}
 		return Failed
