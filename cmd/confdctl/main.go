@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ import (
 	"gntconfd/cmd/confdctl/measure"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/cmd/confdctl/validate"
+	"gntconfd/internal/release"
 	"gntconfd/internal/terminal"
 )
 
@@ -72,15 +74,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // report prints an error, and what to do about it.
 func report(stderr io.Writer, err error) {
-	text := err.Error()
-	if status := (*client.StatusError)(nil); errors.As(err, &status) {
-		text = fmt.Sprintf("%s answers with an error: %s", status.Peer, ask.StatusText(status))
-	}
+	text := ask.Words(err)
 	var advised *advice.Error
 	if errors.As(err, &advised) {
 		text += "\n" + strings.ReplaceAll(advised.Advice, "\n", "\n  ")
 		text = strings.Replace(text, "\n", "\n  ", 1)
 	}
+	text = strings.ReplaceAll(text, "\t", "  ") // as in cobra's list of similar commands
 	for line := range strings.Lines("confdctl: " + text) {
 		fmt.Fprintln(stderr, terminal.Printable(strings.TrimSuffix(line, "\n")))
 	}
@@ -99,58 +99,90 @@ To see what can be asked, without any cluster:
 
     confdctl demo
 
-Unless --server names others, questions go to the cluster's master
-candidates, as /var/lib/ganeti/ssconf_master_candidates_ips on this node lists them, or
-where there is no such file to the daemon of this machine. Several names of one address
-are one daemon. Up to six of them, or as many as --coverage
-says, are asked at once. The newest answer, by its serial number, is shown as soon as
-more than half of them agree with it, or all have replied, or --timeout is over. When
-none of them can be reached three times in a row, that is said at once; with --timeout
-they are asked until it is over, as they may be restarting. With
---all every one is asked, and what each says is shown beside the others: ok; stale, with
-a lower serial; differs, with the same serial; error; or silent. The port is by default
-that of ganeti-confd in the services database, or 1814.
+Whom it asks: the daemons that --server names; else the cluster's master candidates, as
+/var/lib/ganeti/ssconf_master_candidates_ips on this node lists them; else the daemon of
+this machine. The port is that of ganeti-confd in the services database, or 1814. It
+asks up to six daemons at once, or --coverage, and prints the answer with the highest
+serial number once a majority agrees, everyone has replied, or --timeout expires. It
+gives up early when no daemon can be reached, unless --timeout is set. With --all it
+shows what each daemon says, and its state: ok; stale, with a lower serial; differs,
+with the same serial; error; or silent.
 
-Requests are signed, so the cluster's key is needed; on the cluster's nodes it is
-/var/lib/ganeti/hmac.key. The directory that the environment variable GANETI_ROOTDIR
-names goes in front of these files. The clock of this machine may be at most five
-minutes off the daemons'. A reply is taken only from an address that was asked, and only
-if it is signed with the key and belongs to the request.
+Requests are signed with the cluster's key, /var/lib/ganeti/hmac.key on its nodes.
+GANETI_ROOTDIR, if set, goes in front of both paths. This machine's clock may be at most
+five minutes off the daemons'.
 
-Tables are coloured on a terminal, unless NO_COLOR is set in the
-environment or TERM is dumb. With --output json or yaml the answer is a document with
-the members
+On a terminal, tables are coloured and fit its width. --output json or yaml prints a
+document with the members
 
     status      0, or the daemon's code for an error
     answer      what was asked for; with an error, what the daemon sent in its place
+    names       the names of nodes whose addresses are in the answer, where known
     serial      the serial number of what was asked about
-    agreed      whether more than half of those asked gave this answer
-    consistent  whether none gave another one with the same serial
-    rtt_us      how long it took, in microseconds
-    error       the error in words, and
-    peer        who says so, where there is one
+    agreed      whether a majority gave this answer
+    consistent  whether nobody gave another answer with the same serial
+    rtt_us      the round-trip time in microseconds
+    error       the error in words
+    peer        the daemon that gave the error
 
 and with --all a document of consistent, whether all say the same, and peers, a list of
-such documents with peer and state. Characters that could upset a terminal are escaped.
+such documents with peer and state. --output name prints one name a line. Characters
+that could upset a terminal are escaped.
 
-Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 a daemon answered
-with an error, or something that was asked for is not there; 3 no reply; 4 daemons gave
-different answers, or with --all, some are stale or silent.`,
+Environment:
+
+    CONFD_SERVER    daemons to ask without --server, with commas between them
+    CONFD_KEY_FILE  the key without --key-file
+    CONFD_OUTPUT    the format without --output
+    NO_COLOR        if set, no colours; the same with TERM=dumb
+
+Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 a daemon replied
+with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree, or
+with --all, some are stale or silent.`,
+		Version:       release.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	var utc bool
+	root.PersistentFlags().BoolVar(&utc, "utc", false, "show times in UTC")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if utc {
+			time.Local = time.UTC
+		}
+		return show.CheckEnvironment()
+	}
+	root.SetVersionTemplate("confdctl {{.Version}}\n")
 	const asking, more = "asking", "more"
 	root.AddGroup(&cobra.Group{ID: asking, Title: "Questions:"}, &cobra.Group{ID: more, Title: "More:"})
 	for _, command := range ask.Commands() {
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), validate.New()} {
+	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), validate.New(), versionCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}
 	root.SetHelpCommandGroupID(more)
 	root.SetCompletionCommandGroupID(more)
-	root.SetFlagErrorFunc(advice.Usage)
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return advice.Usage(command, advice.Plain(err))
+	})
 	return root
+}
+
+// versionCommand prints which release this is.
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version",
+		Long: "version prints the version of this program, and the commit that it was built from.",
+		Args: advice.Args(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error {
+			text := "confdctl " + release.Version()
+			if revision := release.Revision(); revision != "" {
+				text += ", commit " + revision
+			}
+			_, err := fmt.Fprintln(command.OutOrStdout(), text)
+			return err
+		},
+	}
 }

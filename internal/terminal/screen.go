@@ -34,8 +34,10 @@ func NewScreen(w io.Writer) *Screen {
 }
 
 // Size returns how many columns and lines there are; 0 where there is no terminal.
-func (s *Screen) Size() (width, height int) {
-	size, err := unix.IoctlGetWinsize(int(s.terminal.Fd()), unix.TIOCGWINSZ)
+func (s *Screen) Size() (width, height int) { return size(s.terminal) }
+
+func size(terminal *os.File) (width, height int) {
+	size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
 		return 0, 0
 	}

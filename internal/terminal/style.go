@@ -5,6 +5,7 @@ package terminal
 import (
 	"io"
 	"os"
+	"strconv"
 )
 
 // Tone is the colour or weight of a text, as the code that a terminal has for it.
@@ -43,4 +44,20 @@ func IsTerminal(w io.Writer) bool {
 	}
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// Width returns how many columns a terminal has, by its own word or that of the
+// environment variable COLUMNS, and 0 for all else.
+func Width(w io.Writer) int {
+	if !IsTerminal(w) {
+		return 0
+	}
+	if width, _ := size(w.(*os.File)); width > 0 {
+		return width
+	}
+	width, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	if err != nil || width < 0 {
+		return 0
+	}
+	return width
 }

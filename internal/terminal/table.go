@@ -23,6 +23,9 @@ type Table struct {
 	Noun string // what the rows are, in the plural
 	Head []string
 	Rows [][]Cell
+	// Spare are the headings of columns that a narrow terminal does without, the first to
+	// go first.
+	Spare []string
 }
 
 // Row adds a row, each of whose cells is a string, a cell, or anything that
@@ -60,16 +63,54 @@ func (t Table) Brief() string {
 	return fmt.Sprintf("%d %s", len(t.Rows), t.Noun)
 }
 
-// Lines lays the table out.
-func (t Table) Lines(style Style) []string {
-	rows := t.Rows
-	if t.Head != nil {
-		head := make([]Cell, len(t.Head))
-		for i, text := range t.Head {
-			head[i] = Cell{text, Strong}
-		}
-		rows = append([][]Cell{head}, rows...)
+// gap is how many columns separate two cells.
+const gap = 2
+
+// narrowest is how narrow a column may become by wrapping its cells.
+const narrowest = 8
+
+// Lines lays the table out in at most width columns, or as many as it takes if width is
+// 0: first without spare columns, then with cells that go on in the next line. Lines
+// without headings keep their length.
+func (t Table) Lines(style Style, width int) []string {
+	if t.Head == nil {
+		return layOut(t.Rows, nil, style)
 	}
+	head := make([]Cell, len(t.Head))
+	for i, text := range t.Head {
+		head[i] = Strong.Cell(text)
+	}
+	rows := append([][]Cell{head}, t.Rows...)
+	widths := widest(rows)
+	for _, name := range t.Spare {
+		i := slices.IndexFunc(rows[0], func(c Cell) bool { return c.Text == name })
+		if width == 0 || total(widths) <= width || i < 0 {
+			continue
+		}
+		rows = without(rows, i)
+		widths = slices.Delete(widths, i, i+1)
+	}
+	for width > 0 && total(widths) > width {
+		i := slices.Index(widths, slices.Max(widths))
+		if widths[i] <= narrowest {
+			break
+		}
+		widths[i] = max(narrowest, widths[i]-(total(widths)-width))
+	}
+	return layOut(rows, widths, style)
+}
+
+// Without returns the table without the column with a heading.
+func (t Table) Without(heading string) Table {
+	if i := slices.Index(t.Head, heading); i >= 0 {
+		t.Head = slices.Delete(slices.Clone(t.Head), i, i+1)
+		t.Rows = without(t.Rows, i)
+	}
+	return t
+}
+
+// widest returns the widths of columns in which every cell has room.
+func widest(rows [][]Cell) []int {
 	var widths []int
 	for _, row := range rows {
 		for i, c := range row {
@@ -79,26 +120,112 @@ func (t Table) Lines(style Style) []string {
 			widths[i] = max(widths[i], utf8.RuneCountInString(Printable(c.Text)))
 		}
 	}
-	lines := make([]string, len(rows))
+	return widths
+}
+
+// total returns the width of a table.
+func total(widths []int) int {
+	sum := -gap
+	for _, w := range widths {
+		sum += w + gap
+	}
+	return sum
+}
+
+// without returns the rows without one column.
+func without(rows [][]Cell, column int) [][]Cell {
+	left := make([][]Cell, len(rows))
 	for i, row := range rows {
-		var line strings.Builder
-		gap := 0 // before the next text
-		for j, c := range row {
-			text := Printable(c.Text)
-			if text != "" {
-				line.WriteString(strings.Repeat(" ", gap) + style.Paint(c.Tone, text))
-				gap = 0
-			}
-			gap += widths[j] - utf8.RuneCountInString(text) + 2
+		left[i] = row
+		if column < len(row) {
+			left[i] = slices.Delete(slices.Clone(row), column, column+1)
 		}
-		lines[i] = line.String()
+	}
+	return left
+}
+
+// layOut returns the lines of rows. Cells wider than their column go on in the next line;
+// without widths there are none.
+func layOut(rows [][]Cell, widths []int, style Style) []string {
+	if widths == nil {
+		widths = widest(rows)
+	}
+	var lines []string
+	for _, row := range rows {
+		parts := make([][]string, len(row))
+		height := 1
+		for i, c := range row {
+			parts[i] = Wrap(Printable(c.Text), widths[i])
+			height = max(height, len(parts[i]))
+		}
+		for n := range height {
+			var line strings.Builder
+			room := 0 // before the next text
+			for i, c := range row {
+				text := ""
+				if n < len(parts[i]) {
+					text = parts[i][n]
+				}
+				if text != "" {
+					line.WriteString(strings.Repeat(" ", room) + style.Paint(c.Tone, text))
+					room = 0
+				}
+				room += widths[i] - utf8.RuneCountInString(text) + gap
+			}
+			lines = append(lines, line.String())
+		}
 	}
 	return lines
 }
 
-// Write prints the table.
+// Wrap breaks a text into lines of at most width columns: at spaces, and words that are
+// longer anywhere.
+func Wrap(text string, width int) []string {
+	if utf8.RuneCountInString(text) <= width || width < 1 {
+		return []string{text}
+	}
+	var lines []string
+	line := []rune{}
+	for _, word := range strings.Fields(text) {
+		letters := []rune(word)
+		if len(line) > 0 && len(line)+1+len(letters) <= width {
+			line = append(append(line, ' '), letters...)
+			continue
+		}
+		if len(line) > 0 {
+			lines = append(lines, string(line))
+		}
+		for len(letters) > width {
+			lines = append(lines, string(letters[:width]))
+			letters = letters[width:]
+		}
+		line = letters
+	}
+	return append(lines, string(line))
+}
+
+// Write prints the table, on a terminal in its width.
 func (t Table) Write(w io.Writer) error {
-	return WriteLines(w, t.Lines(StyleFor(w)))
+	return WriteLines(w, t.Lines(StyleFor(w), Width(w)))
+}
+
+// Markdown returns the table in Markdown, without headings as lines of code.
+func (t Table) Markdown() []string {
+	if t.Head == nil {
+		lines := []string{"```"}
+		return append(append(lines, t.Lines(false, 0)...), "```")
+	}
+	escape := strings.NewReplacer("|", `\|`, "\n", "<br>")
+	line := func(texts []string) string { return "| " + strings.Join(texts, " | ") + " |" }
+	lines := []string{line(t.Head), "|" + strings.Repeat(" --- |", len(t.Head))}
+	for _, row := range t.Rows {
+		texts := make([]string, len(row))
+		for i, c := range row {
+			texts[i] = Printable(escape.Replace(c.Text))
+		}
+		lines = append(lines, line(texts))
+	}
+	return lines
 }
 
 // WriteLines prints lines, each with a line feed.

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,10 +32,10 @@ func TestTable(t *testing.T) {
 		"é          1       x\\n",
 		"wide text",
 	}
-	if diff := cmp.Diff(want, table.Lines(false)); diff != "" {
+	if diff := cmp.Diff(want, table.Lines(false, 0)); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}
-	coloured := table.Lines(true)
+	coloured := table.Lines(true, 0)
 	if want := "é          1       \x1b[31mx\\n\x1b[0m"; coloured[1] != want {
 		t.Errorf("coloured: got %q, want %q", coloured[1], want)
 	}
@@ -47,5 +48,50 @@ func TestTable(t *testing.T) {
 	}
 	if got := Listing("lines", "all of it").Brief(); got != "all of it" {
 		t.Errorf("brief: %q", got)
+	}
+}
+
+// TestNarrowTable: on a narrow terminal spare columns go first, and then cells go on in
+// the next line; nothing but spare columns is lost.
+func TestNarrowTable(t *testing.T) {
+	table := Table{Head: []string{"NAME", "UUID", "TEXT"}, Spare: []string{"UUID", "NOWHERE"}}
+	table.Row("node1", strings.Repeat("x", 36), "one two three four")
+	for width, want := range map[int][]string{
+		0:  {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
+		63: {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
+		62: {"NAME   TEXT", "node1  one two three four"},
+		20: {"NAME   TEXT", "node1  one two three", "       four"},
+		3:  {"NAME   TEXT", "node1  one two", "       three", "       four"},
+	} {
+		if diff := cmp.Diff(want, table.Lines(false, width)); diff != "" {
+			t.Errorf("%d columns (-want +got):\n%s", width, diff)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":               {""},
+		"short":          {"short"},
+		"exactly ten":    {"exactly", "ten"},
+		"a b c d e f g":  {"a b c d e", "f g"},
+		"abcdefghijklmn": {"abcdefghij", "klmn"},
+		"é abcdefghijkl": {"é", "abcdefghij", "kl"},
+	} {
+		if diff := cmp.Diff(want, Wrap(text, 10)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	table := Table{Head: []string{"A", "B"}}
+	table.Row("a|b", "c\x1b")
+	want := []string{"| A | B |", "| --- | --- |", `| a\|b | c\x1b |`}
+	if diff := cmp.Diff(want, table.Markdown()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"```", "one", "```"}, Listing("lines", "one").Markdown()); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }

@@ -4,8 +4,10 @@
 package manual
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -22,11 +24,33 @@ func Write(root *cobra.Command, section string) {
 	header := &doc.GenManHeader{Section: section, Source: "gntconfd " + release.Version(), Manual: "Ganeti"}
 	root.DisableAutoGenTag = true
 	nameValues(root)
-	if err := doc.GenManTree(root, header, os.Args[1]); err != nil {
+	err := doc.GenManTree(root, header, os.Args[1])
+	if err == nil {
+		err = plainSwitches(os.Args[1])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// plainSwitches has the pages in a directory show options that take no value without one.
+func plainSwitches(dir string) error {
+	pages, err := filepath.Glob(filepath.Join(dir, "*.[1-9]"))
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(page, bytes.ReplaceAll(text, []byte("[=false]"), nil), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nameValues has the pages show what an option's value is, as the help does, and where

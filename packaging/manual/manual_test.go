@@ -2,6 +2,8 @@ package manual
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,5 +39,25 @@ func TestValues(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
 		}
+	}
+}
+
+// TestPlainSwitches: options that take no value are shown without one.
+func TestPlainSwitches(t *testing.T) {
+	dir := t.TempDir()
+	root := &cobra.Command{Use: "program", Run: func(*cobra.Command, []string) {}}
+	root.Flags().BoolP("all", "a", false, "all of it")
+	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1"}, dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := plainSwitches(dir); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "program.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.NewReplacer(`\fB`, "", `\fP`, "").Replace(string(page)); !strings.Contains(text, "-a, --all\n\tall of it") {
+		t.Errorf("the page has\n%s", text)
 	}
 }

@@ -3,6 +3,7 @@ package advice
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -35,4 +36,17 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// Plain returns an error about a flag in words, where it was in those of the program's
+// inside.
+func Plain(err error) error {
+	text := err.Error()
+	if i := strings.Index(text, ": strconv."); i >= 0 {
+		text = text[:i] + ": not a number, or not in its range"
+	}
+	if i := strings.Index(text, ": time: "); i >= 0 {
+		text = text[:i] + ": not a time such as 500ms, 10s or 2m"
+	}
+	return errors.New(text)
 }

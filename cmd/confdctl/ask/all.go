@@ -43,35 +43,41 @@ type opinion struct {
 }
 
 // askAll asks every daemon and prints what each one says.
-func askAll(ctx context.Context, conn *Connection, c *client.Client, q inquiry, w io.Writer, form show.Form) error {
-	opinions, err := collect(ctx, c, q)
+func askAll(ctx context.Context, asked *asked, w io.Writer) error {
+	opinions, err := collect(ctx, asked.client, asked.inquiry)
 	if err != nil {
-		return conn.Advise(err)
+		return asked.conn.Advise(err)
 	}
-	if form == show.AsTable {
-		err = writeOpinions(w, opinions)
+	if asked.form.ForPrograms() {
+		err = asked.form.Write(w, opinionsDocument(opinions))
 	} else {
-		err = form.Write(w, opinionsDocument(opinions))
+		err = writeOpinions(w, asked, opinions)
 	}
 	if err != nil {
 		return err
 	}
 	if alike(opinions) {
-		return cmp.Or(opinions[0].err, opinions[0].View.Err)
+		if opinions[0].err != nil {
+			return asked.explain(ctx, opinions[0].err)
+		}
+		return opinions[0].View.Err
 	}
-	var counts []string
+	counts := make(map[state]int)
+	for _, o := range opinions {
+		counts[o.state]++
+	}
+	return fmt.Errorf("%w: %s", ErrDiffer, countStates(counts))
+}
+
+// countStates says how many daemons are in which state.
+func countStates(counts map[state]int) string {
+	var texts []string
 	for _, s := range []state{stateOK, stateStale, stateDiffers, stateError, stateSilent} {
-		n := 0
-		for _, o := range opinions {
-			if o.state == s {
-				n++
-			}
-		}
-		if n > 0 {
-			counts = append(counts, fmt.Sprintf("%d %s", n, s))
+		if n := counts[s]; n > 0 {
+			texts = append(texts, fmt.Sprintf("%d %s", n, s))
 		}
 	}
-	return fmt.Errorf("%w: %s", ErrDiffer, strings.Join(counts, ", "))
+	return strings.Join(texts, ", ")
 }
 
 // collect returns what each daemon says, in the order in which they are named. The
@@ -100,19 +106,26 @@ func collect(ctx context.Context, c *client.Client, q inquiry) ([]opinion, error
 	}
 	compare(opinions)
 	if silence != nil {
-		for _, s := range silence.Asked {
-			silent := opinion{answer: answer{peer: s.Peer, err: errors.New("no reply")}, state: stateSilent}
-			if s.Err != nil {
-				silent.err = s.Err
-			}
-			opinions = append(opinions, silent)
-		}
+		opinions = append(opinions, silentOpinions(silence)...)
 	}
 	named := c.Peers()
 	slices.SortStableFunc(opinions, func(a, b opinion) int {
 		return slices.Index(named, a.peer) - slices.Index(named, b.peer)
 	})
 	return opinions, nil
+}
+
+// silentOpinions returns those of daemons that have not replied.
+func silentOpinions(silence *client.NoReplyError) []opinion {
+	var opinions []opinion
+	for _, s := range silence.Asked {
+		silent := opinion{answer: answer{peer: s.Peer, err: errors.New("no reply")}, state: stateSilent}
+		if s.Err != nil {
+			silent.err = s.Err
+		}
+		opinions = append(opinions, silent)
+	}
+	return opinions
 }
 
 // compare sets the states of daemons that have replied. When answers with the highest
@@ -174,11 +187,14 @@ func alike(opinions []opinion) bool {
 	})
 }
 
-func opinionsDocument(opinions []opinion) any {
-	all := struct {
-		Consistent bool       `json:"consistent"`
-		Peers      []document `json:"peers"`
-	}{Consistent: alike(opinions)}
+// opinionsDoc is what daemons say, for programs.
+type opinionsDoc struct {
+	Consistent bool       `json:"consistent"`
+	Peers      []document `json:"peers"`
+}
+
+func opinionsDocument(opinions []opinion) opinionsDoc {
+	all := opinionsDoc{Consistent: alike(opinions)}
 	for _, o := range opinions {
 		d := o.document()
 		d.State = o.state
@@ -189,15 +205,43 @@ func opinionsDocument(opinions []opinion) any {
 
 // writeOpinions prints a row for each daemon, and below, once, each of the answers
 // that do not fit into it.
-func writeOpinions(w io.Writer, opinions []opinion) error {
-	t := terminal.Table{Head: []string{"DAEMON", "STATE", "SERIAL", "ROUND TRIP", "ANSWER"}}
-	var long [][]opinion // those with the same answer
+func writeOpinions(w io.Writer, asked *asked, opinions []opinion) error {
+	t, long := opinionsTable(asked, opinions)
+	if err := asked.form.Show(w, show.View{Table: t}); err != nil {
+		return err
+	}
+	if asked.form == show.AsName {
+		return nil
+	}
+	for _, same := range long {
+		peers := make([]string, len(same))
+		for i, o := range same {
+			peers[i] = o.peer
+		}
+		title := strings.Join(peers, ", ") + ":"
+		if len(long) == 1 && len(same) == len(opinions) {
+			title = "All of them:"
+		}
+		if _, err := fmt.Fprintln(w, "\n"+terminal.StyleFor(w).Paint(terminal.Strong, title)); err != nil {
+			return err
+		}
+		if err := asked.form.Show(w, same[0].View); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// opinionsTable returns a row for each daemon, and those whose answers do not fit into
+// it, the same ones together.
+func opinionsTable(asked *asked, opinions []opinion) (t terminal.Table, long [][]opinion) {
+	t = terminal.Table{Noun: "daemons", Head: []string{"DAEMON", "STATE", "SERIAL", "ROUND TRIP", "ANSWER"}, Spare: []string{"ROUND TRIP", "SERIAL"}}
 	for _, o := range opinions {
 		mark := stateTones[o.state].Cell(string(o.state))
 		if o.err != nil {
 			text, rtt := o.err.Error(), show.Milliseconds(o.roundTrip)
 			if status := (*client.StatusError)(nil); errors.As(o.err, &status) {
-				text = strings.ReplaceAll(StatusText(status), "\n", " ")
+				text = cmp.Or(asked.words(status), strings.ReplaceAll(StatusText(status), "\n", " "))
 			}
 			if o.state == stateSilent {
 				rtt = "-"
@@ -216,24 +260,5 @@ func writeOpinions(w io.Writer, opinions []opinion) error {
 		}
 		long[i] = append(long[i], o)
 	}
-	if err := t.Write(w); err != nil {
-		return err
-	}
-	for _, same := range long {
-		peers := make([]string, len(same))
-		for i, o := range same {
-			peers[i] = o.peer
-		}
-		title := strings.Join(peers, ", ") + ":"
-		if len(long) == 1 && len(same) == len(opinions) {
-			title = "All of them:"
-		}
-		if _, err := fmt.Fprintln(w, "\n"+terminal.StyleFor(w).Paint(terminal.Strong, title)); err != nil {
-			return err
-		}
-		if err := same[0].Table.Write(w); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t, long
 }

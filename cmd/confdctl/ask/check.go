@@ -131,7 +131,7 @@ read.`,
 		},
 	}
 	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return unknown(advice.Usage(command, err))
+		return unknown(advice.Usage(command, advice.Plain(err)))
 	})
 	conn.AddFlags(command)
 	flags := command.Flags()

@@ -2,17 +2,14 @@ package ask
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/internal/ganeti"
+	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/internal/terminal"
 )
 
@@ -21,7 +18,7 @@ import (
 type completer func(ctx context.Context, conn *Connection, begun string) []string
 
 // completionTimeout is how long a person waits for a completion.
-const completionTimeout = 500 * time.Millisecond
+const completionTimeout = time.Second
 
 // first completes the first argument.
 func first(complete completer) func([]string) completer {
@@ -61,34 +58,30 @@ func (complete completer) candidates(ctx context.Context, conn *Connection, begu
 }
 
 func completeNode(ctx context.Context, conn *Connection, _ string) []string {
-	return names(ctx, conn, "/nodes", ganeti.NodePaths().Nodes)
+	return nodeNames(conn.roster(ctx, false))
 }
 
 func completeInstance(ctx context.Context, conn *Connection, _ string) []string {
-	return names(ctx, conn, "/instances", ganeti.NodePaths().Instances)
+	return instanceNames(conn.roster(ctx, true))
 }
 
-// names returns the names of all objects of one kind. In larger clusters they do not
-// fit into a reply; then those in a file of this node will do.
-func names(ctx context.Context, conn *Connection, pointer, file string) []string {
-	type named struct {
-		Name string `json:"name"`
-	}
-	objects, err := ask(ctx, conn, client.ConfigValue[map[string]named](pointer))
+func completeLink(ctx context.Context, conn *Connection, _ string) []string {
+	c, err := conn.Client()
 	if err != nil {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil
-		}
-		return strings.Fields(string(text))
+		return nil
 	}
-	var all []string
-	for _, object := range objects {
-		if object.Name != "" { // as that of a forthcoming instance may be
-			all = append(all, object.Name)
-		}
+	defer c.Close()
+	return links(ctx, c)
+}
+
+// roster returns who is in the cluster, as far as that can be learnt.
+func (c *Connection) roster(ctx context.Context, instances bool) *roster.Roster {
+	made, err := c.Client()
+	if err != nil {
+		return &roster.Roster{}
 	}
-	return all
+	defer made.Close()
+	return roster.Load(ctx, made, c.files(), instances)
 }
 
 // ask asks one question.
@@ -111,28 +104,30 @@ var topMembers = []string{
 
 // completePointer lists the pointers that are one step longer than what comes before
 // the last slash.
-func completePointer(ctx context.Context, conn *Connection, begun string) []string {
+func completePointer(ctx context.Context, conn *Connection, begun string) (found []string) {
 	slash := strings.LastIndex(begun, "/")
 	if slash <= 0 {
 		return topMembers
 	}
 	parent := begun[:slash]
 	part, err := ask(ctx, conn, client.Config(parent))
-	if err != nil {
+	switch {
+	case err != nil && parent == "/nodes":
+		for _, node := range conn.roster(ctx, false).Nodes {
+			found = append(found, parent+"/"+node.UUID)
+		}
+		return found
+	case err != nil && parent == "/instances":
+		for _, i := range conn.roster(ctx, true).Instances {
+			found = append(found, parent+"/"+i.UUID)
+		}
+		return found
+	case err != nil:
 		return nil
 	}
-	var steps []string
-	var object map[string]json.RawMessage
-	var array []json.RawMessage
-	switch {
-	case json.Unmarshal(part, &object) == nil:
-		for name := range object {
-			steps = append(steps, parent+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
-		}
-	case json.Unmarshal(part, &array) == nil:
-		for i := range array {
-			steps = append(steps, parent+"/"+strconv.Itoa(i))
-		}
+	found = steps(part)
+	for i, step := range found {
+		found[i] = parent + "/" + step
 	}
-	return steps
+	return found
 }

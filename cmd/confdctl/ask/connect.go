@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -61,7 +62,19 @@ func (c *Connection) AddServer(command *cobra.Command) {
 	if err := command.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions); err != nil {
 		panic(err) // it is defined above
 	}
-	flags.StringVarP(&c.KeyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the cluster's key")
+	if named := os.Getenv("CONFD_SERVER"); named != "" {
+		c.servers = strings.FieldsFunc(named, func(r rune) bool { return r == ',' || r == ' ' })
+	}
+	AddKeyFile(flags, &c.KeyFile, "`file` with the cluster's key")
+}
+
+// AddKeyFile defines --key-file, whose default is what the environment says, or else the
+// key of this node.
+func AddKeyFile(flags *pflag.FlagSet, file *string, usage string) {
+	flags.StringVarP(file, "key-file", "k", ganeti.NodePaths().Key, usage)
+	if named := os.Getenv("CONFD_KEY_FILE"); named != "" {
+		*file = named
+	}
 }
 
 // AddChoice defines the flags about how many daemons to ask on a command.

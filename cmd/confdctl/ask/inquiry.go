@@ -83,16 +83,17 @@ func (q typed[A]) watch(ctx context.Context, c *client.Client, every time.Durati
 
 // document is an answer for machines. The help of confdctl describes its members.
 type document struct {
-	Time       string `json:"time,omitempty"`
-	Peer       string `json:"peer,omitempty"`
-	State      state  `json:"state,omitempty"`
-	Status     *int   `json:"status,omitempty"`
-	Answer     any    `json:"answer,omitempty"`
-	Error      string `json:"error,omitempty"`
-	Serial     *int64 `json:"serial,omitempty"`
-	Agreed     *bool  `json:"agreed,omitempty"`
-	Consistent *bool  `json:"consistent,omitempty"`
-	RoundTrip  *int64 `json:"rtt_us,omitempty"`
+	Time       string            `json:"time,omitempty"`
+	Peer       string            `json:"peer,omitempty"`
+	State      state             `json:"state,omitempty"`
+	Status     *int              `json:"status,omitempty"`
+	Answer     any               `json:"answer,omitempty"`
+	Names      map[string]string `json:"names,omitempty"`
+	Error      string            `json:"error,omitempty"`
+	Serial     *int64            `json:"serial,omitempty"`
+	Agreed     *bool             `json:"agreed,omitempty"`
+	Consistent *bool             `json:"consistent,omitempty"`
+	RoundTrip  *int64            `json:"rtt_us,omitempty"`
 }
 
 // document returns an answer, or the error in its place, for machines.
@@ -107,7 +108,7 @@ func (a *answer) document() document {
 	case a.err != nil:
 		d.RoundTrip, d.Error = nil, a.err.Error()
 	default:
-		d.Status, d.Answer, d.Serial = new(int), a.Value, &a.serial
+		d.Status, d.Answer, d.Serial, d.Names = new(int), a.Value, &a.serial, a.Hosts
 		if d.Answer == nil {
 			d.Answer = json.RawMessage("null")
 		}

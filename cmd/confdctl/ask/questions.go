@@ -3,9 +3,12 @@
 package ask
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,29 +16,45 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
 )
 
 // question is a command that asks daemons something.
 type question struct {
 	use, short, long, example string
-	hint                      string // for those who get ErrArgument
+	subject                   subject // what its first argument is
 
 	args     cobra.PositionalArgs
 	complete func(before []string) completer
 	flags    func(*pflag.FlagSet, *inputs)
+	resolve  func(context.Context, *asked) error              // looks up what the inquiry needs
+	whole    func(context.Context, *asked) (show.View, error) // instead, without an argument
 	inquire  func(inputs, []string) (inquiry, error)
 }
 
-// inputs are the flags of questions, where they have any.
+// subject is what a question is about.
+type subject string
+
+const (
+	aNode      subject = "node"
+	anInstance subject = "instance"
+	aPath      subject = "path"
+	aLink      subject = "link"
+)
+
+// inputs are the flags of questions, where they have any, and what was looked up.
 type inputs struct {
 	link    string
 	details bool
+	hosts   show.Hosts
+	nodes   func() *roster.Roster // for wide tables of nodes; nil for others
+	links   []string              // of addresses to locate
 }
 
 const (
-	nodeHelp     = "A node goes by its name, by the beginning of its name up to a dot, or by its UUID."
-	instanceHelp = "An instance goes by its name, by the beginning of its name up to a dot, or by its\nUUID."
+	nodeHelp     = "Give a node by its name, by the beginning of its name up to a dot, or by its UUID."
+	instanceHelp = "Give an instance by its name, by the beginning of its name up to a dot, or by its\nUUID."
 )
 
 // questions returns all commands that ask something.
@@ -44,26 +63,30 @@ func questions() []question {
 		{
 			use:   "ping",
 			short: "Ask whether daemons are alive",
-			long: `ping asks for the version of the configuration's layout, which says that a daemon runs,
-trusts the key, and has a configuration.`,
+			long: `ping asks for the version of the configuration's layout. A reply means that the daemon
+runs, has the same key, and has a configuration.`,
 			example: "  confdctl ping\n  confdctl ping --all",
 			args:    cobra.NoArgs,
 			inquire: func(inputs, []string) (inquiry, error) { return inquire(client.Ping(), show.Version), nil },
 		},
 		{
-			use:     "role NODE",
-			short:   "Show the role of a node",
-			long:    "role shows what a node is: master, master candidate, regular, drained or offline.\n\n" + nodeHelp,
+			use:   "role NODE",
+			short: "Show the role of a node",
+			long: `role shows the role of a node: master, master candidate, regular, drained or offline.
+The daemon itself calls the master a master candidate unless it is asked by its full
+name, so confdctl looks that up first; confdctl ask node-role does not.
+
+` + nodeHelp,
 			example: "  confdctl role node2\n  confdctl role node2.example.org --all",
-			args:    cobra.ExactArgs(1), complete: first(completeNode),
+			subject: aNode, args: cobra.ExactArgs(1), complete: first(completeNode), resolve: fullName,
 			inquire: func(_ inputs, args []string) (inquiry, error) {
 				return inquire(client.NodeRole(args[0]), show.Role), nil
 			},
 		},
 		{
 			use:     "master",
-			short:   "Show who is the cluster's master",
-			long:    "master shows the name of the master node, and its addresses on demand.",
+			short:   "Show the cluster's master",
+			long:    "master shows the name of the master node.",
 			example: "  confdctl master\n  confdctl master --details",
 			args:    cobra.NoArgs,
 			flags: func(flags *pflag.FlagSet, in *inputs) {
@@ -77,38 +100,52 @@ trusts the key, and has a configuration.`,
 			},
 		},
 		{
-			use:     "nodes",
-			short:   "List the primary IPs of all nodes",
-			long:    "nodes lists the primary IP addresses of all nodes.",
-			example: "  confdctl nodes",
-			args:    cobra.NoArgs,
-			inquire: func(inputs, []string) (inquiry, error) { return inquire(client.NodeIPs(), show.Addresses), nil },
-		},
-		{
-			use:     "candidates",
-			short:   "List the primary IPs of the master candidates",
-			long:    "candidates lists the primary IP addresses of the master candidates, the master among them.",
-			example: "  confdctl candidates",
-			args:    cobra.NoArgs,
-			inquire: func(inputs, []string) (inquiry, error) { return inquire(client.CandidateIPs(), show.Addresses), nil },
-		},
-		{
-			use:     "instance-ips",
-			short:   "List the addresses of all instances on a link",
-			long:    "instance-ips lists the IP addresses of all instances on a link. For a link that there is\nnot, it lists nothing.",
-			example: "  confdctl instance-ips\n  confdctl instance-ips --link br1",
-			args:    cobra.NoArgs, flags: linkFlag,
+			use:   "nodes",
+			short: "List all nodes",
+			long: `nodes lists the primary IP addresses of all nodes, with their names where they can be
+found out. --output wide also shows role, group, secondary IP and flags.`,
+			example: "  confdctl nodes\n  confdctl nodes --output wide\n  confdctl nodes --output name",
+			args:    cobra.NoArgs, resolve: findHosts,
 			inquire: func(in inputs, _ []string) (inquiry, error) {
-				return inquire(client.InstanceIPs(in.link), show.Addresses), nil
+				return inquire(client.NodeIPs(), show.Nodes(in.hosts, in.nodes)), nil
+			},
+		},
+		{
+			use:   "candidates",
+			short: "List the master candidates",
+			long: `candidates lists the primary IP addresses of the master candidates, the master among
+them, with their names where they can be found out.`,
+			example: "  confdctl candidates",
+			args:    cobra.NoArgs, resolve: findHosts,
+			inquire: func(in inputs, _ []string) (inquiry, error) {
+				return inquire(client.CandidateIPs(), show.NodeAddresses(in.hosts)), nil
+			},
+		},
+		{
+			use:     "instance-ips [LINK]",
+			short:   "List the addresses of all instances on a link",
+			long:    "instance-ips lists the IP addresses of all instances on a link, such as a bridge. It\nprints nothing if the link does not exist.",
+			example: "  confdctl instance-ips\n  confdctl instance-ips br1",
+			subject: aLink, args: cobra.MaximumNArgs(1), flags: linkFlag, complete: first(completeLink),
+			inquire: func(in inputs, args []string) (inquiry, error) {
+				link := in.link
+				if len(args) > 0 {
+					if link != "" && link != args[0] {
+						return nil, errors.New("LINK and --link differ")
+					}
+					link = args[0]
+				}
+				return inquire(client.InstanceIPs(link), show.Addresses), nil
 			},
 		},
 		{
 			use:   "locate IP...",
 			short: "Find the nodes that run the instances with some addresses",
-			long: `locate shows, for each IP address, the primary IP of the node that runs the instance with
-it. The exit status is 2 when one of them is no instance's.`,
+			long: `locate shows, for each IP address, the primary IP and the name of the node that runs the
+instance with it. Without --link it looks on all links of the cluster, the default one
+first. Exit status 2 means that an address belongs to no instance.`,
 			example: "  confdctl locate 203.0.113.10 2001:db8:1::10\n  confdctl locate --link br1 198.51.100.20",
-			args:    cobra.MinimumNArgs(1), flags: linkFlag,
+			args:    cobra.MinimumNArgs(1), flags: linkFlag, resolve: findLinks,
 			inquire: func(in inputs, args []string) (inquiry, error) {
 				ips := make([]netip.Addr, len(args))
 				for i, arg := range args {
@@ -117,55 +154,67 @@ it. The exit status is 2 when one of them is no instance's.`,
 						return nil, fmt.Errorf("%q is not an IP address", arg)
 					}
 				}
-				return inquire(client.LocateAll(in.link, ips...), show.Locations), nil
+				if in.links == nil {
+					in.links = slices.Repeat([]string{in.link}, len(ips))
+				}
+				return locate(ips, in.links, in.hosts), nil
 			},
 		},
 		{
 			use:     "drbd NODE",
 			short:   "List the DRBD minors in use on a node",
-			long:    "drbd lists the DRBD minors in use on a node, with instance, disk, what the node is for it,\nand the other node.\n\n" + nodeHelp,
+			long:    "drbd lists the DRBD minors in use on a node, with instance, disk, role and peer node.\n\n" + nodeHelp,
 			example: "  confdctl drbd node4",
-			args:    cobra.ExactArgs(1), complete: first(completeNode),
+			subject: aNode, args: cobra.ExactArgs(1), complete: first(completeNode),
 			inquire: func(_ inputs, args []string) (inquiry, error) {
 				return inquire(client.Minors(args[0]), show.Minors), nil
 			},
 		},
 		{
-			use:   "instances NODE",
-			short: "List the instances of a node",
-			long: `instances lists the instances that a node runs, or would, and those that have a DRBD disk
-on it and run elsewhere. What an instance leaves to the cluster's defaults is shown as
-default. JSON and YAML have all that the configuration says of them, private parameters
-of operating systems included.
+			use:   "instances [NODE]",
+			short: "List the instances of a node, or of the cluster",
+			long: `instances lists a node's primary instances (running or not) and those it is DRBD
+secondary for. Without a node it lists all instances of the cluster, in large clusters
+by asking about each node. "default" means that the cluster's default applies. JSON and
+YAML have all that the configuration says of them, private OS parameters included.
 
 ` + nodeHelp,
-			example: "  confdctl instances node7\n  confdctl instances node7 --output json | jq -r '.answer.primary[].name'",
-			args:    cobra.ExactArgs(1), complete: first(completeNode),
+			example: "  confdctl instances\n  confdctl instances node7\n  confdctl instances node7 --output json | jq -r '.answer.primary[].name'",
+			subject: aNode, args: cobra.MaximumNArgs(1), complete: first(completeNode),
 			inquire: func(_ inputs, args []string) (inquiry, error) {
+				if len(args) == 0 {
+					return nil, errWhole
+				}
 				return inquire(client.Instances(args[0]), show.Instances), nil
 			},
+			whole: allInstances,
 		},
 		{
 			use:     "disks INSTANCE",
 			short:   "List the disks of an instance",
-			long:    "disks lists the disks of an instance. JSON and YAML have all that the configuration says\nof them, secrets of DRBD included.\n\n" + instanceHelp,
+			long:    "disks lists the disks of an instance. --output wide also shows UUIDs and where the data\nis. JSON and YAML have all that the configuration says of them, DRBD secrets included.\n\n" + instanceHelp,
 			example: "  confdctl disks mail\n  confdctl disks mail --output yaml",
-			args:    cobra.ExactArgs(1), complete: first(completeInstance),
+			subject: anInstance, args: cobra.ExactArgs(1), complete: first(completeInstance),
 			inquire: func(_ inputs, args []string) (inquiry, error) { return inquire(client.Disks(args[0]), show.Disks), nil },
 		},
 		{
-			use:   "config PATH",
+			use:   "config [PATH]",
 			short: "Show a part of the configuration",
 			long: `config shows a part of the configuration. PATH is a JSON pointer (RFC 6901): names of
-members, or numbers of elements, each after a slash; the first slash may be left out. A
-slash in a name is written ~1 and a tilde ~0. What is too large for a datagram of 60 kB
-cannot be shown: ask for parts of it.`,
-			example: "  confdctl config /cluster/cluster_name\n  confdctl config cluster/nicparams/default --output yaml",
-			hint:    "The configuration has nothing there. At its top it has\n" + strings.Join(topMembers, ", ") + ".",
-			args:    cobra.ExactArgs(1), complete: first(completePointer),
+members, or numbers of elements, each after a slash; the first slash may be left out.
+Write ~1 for a slash in a name and ~0 for a tilde. Without PATH it lists what there is.
+
+A reply has at most 60 kB. For a larger part, confdctl lists what is in it as far as it
+can find out.`,
+			example: "  confdctl config\n  confdctl config /cluster/cluster_name\n  confdctl config cluster/nicparams/default --output yaml",
+			subject: aPath, args: cobra.MaximumNArgs(1), complete: first(completePointer),
 			inquire: func(_ inputs, args []string) (inquiry, error) {
+				if len(args) == 0 {
+					return nil, errWhole
+				}
 				return inquire(client.Config(pointer(args[0])), show.JSON), nil
 			},
+			whole: wholeConfig,
 		},
 		{
 			use:     "collectors",
@@ -194,24 +243,31 @@ func (q *question) name() string { return strings.Fields(q.use)[0] }
 // questionHelp ends the help of every question.
 const questionHelp = `
 
-Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 an error in reply;
-3 no reply; 4 daemons do not agree. confdctl --help tells whom it asks, and more.`
+Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 the daemon replied
+with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree.
+See confdctl --help for which daemons are asked, and environment variables.`
+
+// errWhole: without an argument a question is about the whole cluster, and takes more
+// than one request.
+var errWhole = errors.New("without an argument it cannot be asked this way")
 
 // asked is what a command of a question has been given.
 type asked struct {
-	conn    Connection
-	form    show.Form
-	hint    string
-	client  *client.Client
-	inquiry inquiry
+	question *question
+	conn     Connection
+	form     show.Form
+	verbose  bool
+	quiet    bool
+	client   *client.Client
+	in       inputs
+	args     []string
+	inquiry  inquiry // nil: about the whole cluster
+	notes    []string
 }
 
 // command makes the command, which has run do something with a client and the inquiry.
 func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Command, *asked) {
-	var (
-		a  = asked{hint: q.hint}
-		in inputs
-	)
+	a := &asked{question: q}
 	command := &cobra.Command{
 		Use: q.use, Short: q.short, Long: q.long + questionHelp, Example: q.example,
 		Args: advice.Args(q.args),
@@ -222,22 +278,46 @@ func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Comma
 			return q.complete(args).candidates(command.Context(), &a.conn, begun)
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			var err error
-			if a.inquiry, err = q.inquire(in, args); err != nil {
+			a.args = args
+			err := a.inquire()
+			if errors.Is(err, errWhole) && (a.conn.all || a.conn.Follow > 0) {
+				err = fmt.Errorf("%s needs an argument here", q.name())
+			}
+			if err != nil && !errors.Is(err, errWhole) {
 				return advice.Usage(command, err)
 			}
 			if a.client, err = a.conn.Client(); err != nil {
 				return err
 			}
 			defer a.client.Close()
-			return run(command, &a)
+			return run(command, a)
 		},
 	}
 	if q.flags != nil {
-		q.flags(command.Flags(), &in)
+		q.flags(command.Flags(), &a.in)
 	}
-	a.form.AddFlags(command)
-	return command, &a
+	a.form.AddFlags(command, show.ForTables)
+	return command, a
+}
+
+// inquire makes the inquiry of what is known by now.
+func (a *asked) inquire() (err error) {
+	if a.in.hosts == nil {
+		a.in.hosts = func(netip.Addr) string { return "" }
+	}
+	a.inquiry, err = a.question.inquire(a.in, a.args)
+	return err
+}
+
+// resolve looks up what the inquiry needs, and makes it anew.
+func (a *asked) resolve(ctx context.Context) error {
+	if a.question.resolve == nil || a.inquiry == nil {
+		return nil
+	}
+	if err := a.question.resolve(ctx, a); err != nil {
+		return a.conn.Advise(err)
+	}
+	return a.inquire()
 }
 
 // Commands returns the commands that ask once.
@@ -247,6 +327,8 @@ func Commands() []*cobra.Command {
 		command, a := q.command(askOnce)
 		a.conn.AddFlags(command)
 		a.conn.AddChoice(command)
+		command.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print no answer; the exit status tells")
+		command.Flags().BoolVarP(&a.verbose, "verbose", "v", false, "also print who answered, and errors as the daemon words them")
 		if q.name() == "ask" {
 			a.form.AddJSON(command)
 		}
@@ -257,37 +339,77 @@ func Commands() []*cobra.Command {
 
 // askOnce asks the question and prints the answer.
 func askOnce(command *cobra.Command, asked *asked) error {
+	looking, cancel := asked.conn.Patience(command.Context())
+	defer cancel()
+	if err := asked.resolve(looking); err != nil {
+		return err
+	}
 	ctx, cancel := asked.conn.Patience(command.Context())
 	defer cancel()
 	stdout := command.OutOrStdout()
-	if asked.conn.all {
-		return askAll(ctx, &asked.conn, asked.client, asked.inquiry, stdout, asked.form)
+	if asked.quiet {
+		stdout = io.Discard
+	}
+	switch {
+	case asked.inquiry == nil:
+		return asked.askWhole(ctx, stdout, command.ErrOrStderr())
+	case asked.conn.all:
+		return askAll(ctx, asked, stdout)
 	}
 	a, failure := asked.inquiry.query(ctx, asked.client)
 	if a.err != nil && !IsStatus(a.err) {
 		return asked.conn.Advise(failure)
 	}
 	var err error
-	if asked.form != show.AsTable {
+	if asked.form.ForPrograms() {
 		err = asked.form.Write(stdout, a.document())
-	} else if a.err == nil {
-		if failure == nil { // else the answer is one of several
-			err = a.Table.Write(stdout)
-		}
+	} else if a.err == nil && failure == nil { // else the answer is one of several
+		err = asked.form.Show(stdout, a.View)
 	}
-	if note := a.note(); err == nil && failure == nil && note != "" {
-		_, err = fmt.Fprintln(command.ErrOrStderr(), "confdctl: "+note)
+	if note := a.note(); failure == nil && note != "" {
+		asked.notes = append(asked.notes, note)
 	}
-	if err != nil {
+	if asked.verbose && failure == nil {
+		asked.notes = append(asked.notes, fmt.Sprintf("%d of %d daemons replied, serial %d, %s", a.replies, a.asked, a.serial, show.Milliseconds(a.roundTrip)))
+	}
+	if err = errors.Join(err, asked.tell(command.ErrOrStderr())); err != nil {
 		return err
 	}
 	switch {
-	case asked.hint != "" && errors.Is(failure, client.ErrArgument):
-		return advice.New(failure, asked.hint)
 	case errors.Is(failure, client.ErrInconsistent):
 		return advice.New(failure, "--all shows what each daemon says.")
 	case failure != nil:
-		return failure
+		return asked.explain(command.Context(), failure)
 	}
 	return a.View.Err
+}
+
+// tell prints the notes.
+func (a *asked) tell(stderr io.Writer) error {
+	if a.quiet {
+		return nil
+	}
+	for _, note := range a.notes {
+		if _, err := fmt.Fprintln(stderr, "confdctl: "+note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askWhole asks about the whole cluster and prints the answer.
+func (a *asked) askWhole(ctx context.Context, stdout, stderr io.Writer) error {
+	v, err := a.question.whole(ctx, a)
+	if err != nil {
+		return a.conn.Advise(err)
+	}
+	if a.form.ForPrograms() {
+		err = a.form.Write(stdout, struct {
+			Status int `json:"status"`
+			Answer any `json:"answer"`
+		}{0, v.Value})
+	} else {
+		err = a.form.Show(stdout, v)
+	}
+	return errors.Join(err, a.tell(stderr))
 }

@@ -37,7 +37,7 @@ func requestsHelp() string {
 	for typ, r := range requests {
 		t.Row(typ, wire.RequestWords[typ], r.answer, r.query)
 	}
-	return "    " + strings.Join(t.Lines(false), "\n    ")
+	return "    " + strings.Join(t.Lines(false, 0), "\n    ")
 }
 
 // ParseType returns the request type that text names or numbers.

@@ -1,13 +1,17 @@
 package ask
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
-	"gntconfd/cmd/confdctl/show"
 	"gntconfd/internal/terminal"
 
 	"github.com/spf13/cobra"
@@ -15,30 +19,35 @@ import (
 
 // Watch asks a question again and again.
 func Watch() *cobra.Command {
-	var names []string
+	var (
+		names    []string
+		interval time.Duration
+		all      bool
+	)
 	watch := &cobra.Command{
 		Use:   "watch COMMAND [ARGUMENT...]",
 		Short: "Ask again and again, and print what changes",
-		Long: `watch asks what another command asks, again and again, and prints the answer and then
-every change of it, with the time. Of answers of several lines it prints those that are
-gone, with a minus sign, and those that are new, with a plus sign. When there is no
-answer it says so once, and goes on asking. It ends when it is interrupted.
+		Long: `watch asks what another command asks, again and again. It prints the answer, and then
+every change of it with the time: of a table the lines that are gone, with a minus sign,
+and those that are new, with a plus sign. It reports once that there is no answer, and
+goes on asking. It ends when it is interrupted.
 
-With --output json it prints a line for each change, with --output yaml a document. They
-are those of the command that is watched, and have the time in the member time. For
-what keeps daemons from answering there is the member error.
+With --output json it prints one line for each change, with --output yaml one document,
+with the members that the watched command has and the member time. While daemons do not
+answer, the member error says why.
 
-Daemons are asked whether they have something new as often as --interval says, and have
-ten seconds to reply. New answers must come from more than half of those that are asked,
-or have a higher serial. Without --server, the list of master candidates is also looked
-at again.
+Daemons are asked about every --interval, and have ten seconds to reply. A new answer
+counts when more than half of those asked give it, or when its serial is higher. Without
+--server, the list of master candidates is read again every minute.
 
-COMMAND is any of the questions that confdctl --help lists, with its arguments and flags,
-and --interval.
+With --all it prints every change of what each daemon says, as --all of the command does.
+
+COMMAND is any of the questions that confdctl --help lists, with its arguments and flags.
 
 Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl watch master
   confdctl watch role node1 --interval 1s
+  confdctl watch --all master
   confdctl watch config /cluster/serial_no --output json`,
 		Args: advice.Args(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -46,22 +55,32 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 		},
 	}
 	for _, q := range questions() {
-		var interval time.Duration
 		command, a := q.command(func(command *cobra.Command, asked *asked) error {
 			if interval <= 0 {
-				return advice.Usage(command, fmt.Errorf("--interval %v: must be more than nothing", interval))
+				return advice.Usage(command, fmt.Errorf("--interval %v: must be more than zero", interval))
+			}
+			looking, cancel := asked.conn.Patience(command.Context())
+			defer cancel()
+			if err := asked.resolve(looking); err != nil && !errors.Is(err, client.ErrNoReply) {
+				return err
+			}
+			if all {
+				return followAll(command, asked, interval)
 			}
 			return follow(command, asked, interval)
 		})
 		a.conn.AddServer(command)
 		a.conn.Follow = CandidatesInterval
-		command.Long = q.long + "\n\nconfdctl watch --help tells how it is watched."
+		command.PreRun = func(*cobra.Command, []string) { a.conn.all = all }
+		command.Long = q.long + "\n\nSee confdctl watch --help for how it is watched."
 		command.Example = ""
 		command.Hidden = true // which leaves it without a manual page of its own
-		command.Flags().DurationVarP(&interval, "interval", "i", 5*time.Second, "how often to ask, about")
 		names = append(names, q.name())
 		watch.AddCommand(command)
 	}
+	flags := watch.PersistentFlags()
+	flags.DurationVarP(&interval, "interval", "i", 5*time.Second, "how often to ask, about")
+	flags.BoolVarP(&all, "all", "a", false, "watch what each daemon says")
 	watch.ValidArgs = names
 	return watch
 }
@@ -72,13 +91,14 @@ func follow(command *cobra.Command, asked *asked, interval time.Duration) error 
 	ctx, stdout := command.Context(), command.OutOrStdout()
 	var (
 		before  []string
+		silent  = true // nothing has been shown yet, or a failure last
 		failure error
 	)
 	for a, err := range asked.inquiry.watch(ctx, asked.client, interval) {
 		failure = err
 		var written error
 		switch {
-		case asked.form != show.AsTable:
+		case asked.form.ForPrograms():
 			d := a.document()
 			d.Time = time.Now().Format(time.RFC3339Nano)
 			if err != nil && d.Error == "" {
@@ -86,11 +106,14 @@ func follow(command *cobra.Command, asked *asked, interval time.Duration) error 
 			}
 			written = asked.form.WriteOne(stdout, d)
 		case err != nil:
-			written = writeFailure(stdout, err)
+			written = writeFailure(stdout, asked, err)
+			silent = true
 		default:
-			after := a.Table.Lines(false)
-			written = writeChange(stdout, &a, before, after)
-			before = after
+			after := a.Table.Lines(false, 0)
+			if silent || !slices.Equal(before, after) { // else nothing that is shown has changed
+				written = writeChange(stdout, &a, before, after)
+			}
+			before, silent = after, false
 		}
 		if written != nil {
 			return written
@@ -102,13 +125,64 @@ func follow(command *cobra.Command, asked *asked, interval time.Duration) error 
 	return failure
 }
 
+// followAll prints the changes of what each daemon says, until it is interrupted.
+func followAll(command *cobra.Command, asked *asked, interval time.Duration) error {
+	ctx, stdout := command.Context(), command.OutOrStdout()
+	due := time.NewTicker(interval)
+	defer due.Stop()
+	var before []string
+	for ctx.Err() == nil {
+		asking, cancel := context.WithTimeout(ctx, asked.conn.Timeout)
+		opinions, err := collect(asking, asked.client, asked.inquiry)
+		cancel()
+		var silence *client.NoReplyError
+		if errors.As(err, &silence) && ctx.Err() == nil {
+			opinions, err = silentOpinions(silence), nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		for i := range opinions {
+			opinions[i].roundTrip = 0 // which is another one each time
+		}
+		t, _ := opinionsTable(asked, opinions)
+		t = t.Without("ROUND TRIP")
+		if after := t.Lines(false, 0); !slices.Equal(before, after) {
+			if asked.form.ForPrograms() {
+				err = asked.form.WriteOne(stdout, struct {
+					Time string `json:"time"`
+					opinionsDoc
+				}{time.Now().Format(time.RFC3339Nano), opinionsDocument(opinions)})
+			} else {
+				err = writeTableChange(stdout, t, t.Brief(), before, after)
+			}
+			if err != nil {
+				return err
+			}
+			before = after
+		}
+		select {
+		case <-due.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
 // stamp is the time in what people see.
 func stamp(w io.Writer) string {
 	return terminal.StyleFor(w).Paint(terminal.Faint, time.Now().Format(time.DateTime))
 }
 
-func writeFailure(w io.Writer, failure error) error {
-	text := terminal.Printable(strings.ReplaceAll(failure.Error(), "\n", " "))
+func writeFailure(w io.Writer, asked *asked, failure error) error {
+	text := strings.ReplaceAll(failure.Error(), "\n", " ")
+	if status := (*client.StatusError)(nil); errors.As(failure, &status) {
+		text = cmp.Or(asked.words(status), text)
+	}
+	text = terminal.Printable(text)
 	_, err := fmt.Fprintln(w, stamp(w)+"  "+terminal.StyleFor(w).Paint(terminal.Bad, text))
 	return err
 }
@@ -122,9 +196,20 @@ func writeChange(w io.Writer, a *answer, before, after []string) error {
 		_, err := fmt.Fprintln(w, stamp(w)+"  "+style.Paint(tone, after[0])+"  "+serial)
 		return err
 	}
-	lines := []string{stamp(w) + "  " + a.Table.Brief() + ", " + serial}
+	return writeTableChange(w, a.Table, a.Table.Brief()+", "+serial, before, after)
+}
+
+// writeTableChange prints a table below a title, or what is new of it when there was
+// another before.
+func writeTableChange(w io.Writer, t terminal.Table, title string, before, after []string) error {
+	style := terminal.StyleFor(w)
+	lines := []string{stamp(w) + "  " + title}
 	if before == nil {
-		for _, line := range a.Table.Lines(style) {
+		width := terminal.Width(w)
+		if width > 0 {
+			width -= 2
+		}
+		for _, line := range t.Lines(style, width) {
 			lines = append(lines, "  "+line)
 		}
 		return terminal.WriteLines(w, lines)

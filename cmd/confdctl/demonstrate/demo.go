@@ -93,7 +93,7 @@ reply.`,
 			return form.Write(command.OutOrStdout(), document)
 		})
 	}
-	form.AddFlags(command)
+	form.AddFlags(command, show.ForTexts)
 	form.AddJSON(command)
 	return command
 }
@@ -213,7 +213,7 @@ func (x *exchange) print(stdout io.Writer, style terminal.Style) error {
 	fmt.Fprintln(stdout, style.Paint(terminal.Strong, x.title))
 	fmt.Fprintln(stdout, asked+gap+style.Paint(colour, status)+style.Paint(terminal.Faint, rest))
 
-	lines := t.Lines(style)
+	lines := t.Lines(style, 0)
 	note := ""
 	if len(lines) > demoLines {
 		note = fmt.Sprintf("... and %d more lines; the answer has %d bytes", len(lines)-demoLines+1, len(x.reply.Answer))

@@ -49,7 +49,7 @@ func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, ro
 	flags.IntVar(&b.load.Sockets, "sockets", 1, "`number` of sockets to send from, each with a thread")
 	flags.DurationVar(&b.load.Duration, "duration", duration, "how long to send requests each time")
 	flags.IntVar(&b.rounds, "rounds", rounds, "`number` of times to measure everything, the daemons in turn")
-	b.form.AddFlags(command)
+	b.form.AddFlags(command, show.ForTexts)
 	b.form.AddJSON(command)
 	flags.StringVar(&b.svg, "svg", "", "`directory` to write plots to")
 }
@@ -215,7 +215,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 	b.addFlags(command, 2*time.Second, 5)
 	flags := command.Flags()
 	flags.StringVarP(&server, "server", "s", "", "`host:port` of a running daemon to measure")
-	flags.StringVarP(&keyFile, "key-file", "k", ganeti.NodePaths().Key, "`file` with the key of --server")
+	ask.AddKeyFile(flags, &keyFile, "`file` with the key of --server")
 	flags.IntVar(&pid, "pid", 0, "`process` of --server on this machine; without it there are neither CPU time nor memory")
 	flags.StringVar(&config, "config", "", "configuration `file` to ask about, which daemons that are started serve")
 	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")

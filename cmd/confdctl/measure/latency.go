@@ -35,21 +35,19 @@ func Latency() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "latency [TYPE [QUERY]]",
 		Short: "Show how long replies take",
-		Long: `latency asks a question again and again, ping unless another is named, and shows the
-round trips: for each daemon how many replies came, how many are lost and how many are
-errors, and the times that 50, 90 and 99 of 100 replies, and all of them, took at most;
-and how they are distributed.
+		Long: `latency asks a question again and again, ping by default, and shows for each daemon the
+replies, those lost and errors, with their shares; p50, p90, p99 and maximum round-trip
+time; and a histogram.
 
-On a terminal it shows them as they come. It ends when --count questions were asked,
-when --duration is over, or when it is interrupted, and then prints what it has found.
+On a terminal it shows them as they come. It ends after --count questions, after
+--duration, or when it is interrupted, and then prints what it has found.
 
-Questions are asked at fixed times, whatever becomes of those before. A round trip
-counts from the first sending of a request: after 100 ms without a reply it is sent
-again, and then less and less often. A reply is lost when it has not come within
---timeout.
+Questions are sent at fixed times, whether or not earlier ones are answered. Round-trip
+time includes retries: a request without a reply is sent again after 100 ms, and then
+less and less often. A reply is lost when it has not come within --timeout.
 
-Without --server, the list of master candidates is looked at again every minute: who is
-no candidate any more is not asked any more, and keeps its row.
+Without --server, the list of master candidates is read again every minute. A daemon
+that is no longer on it is not asked any more, and keeps its row.
 
 TYPE and QUERY are as for confdctl ask.
 
@@ -68,7 +66,7 @@ replies were errors; 3 no reply.`,
 		case l.interval < time.Millisecond:
 			return advice.Usage(command, fmt.Errorf("--interval %v: must be at least 1ms", l.interval))
 		case l.count < 0 || l.duration < 0:
-			return advice.Usage(command, errors.New("--count and --duration must not be less than nothing"))
+			return advice.Usage(command, errors.New("--count and --duration must not be negative"))
 		}
 		var err error
 		if l.name, l.question, err = parseQuestion(args); err != nil {
@@ -96,13 +94,13 @@ replies were errors; 3 no reply.`,
 			}
 		} else if s := terminal.NewScreen(stdout); s != nil {
 			text := func() string {
-				width, _ := s.Size()
-				return l.text(terminal.StyleFor(stdout), width)
+				width, height := s.Size()
+				return l.text(terminal.StyleFor(stdout), width, height-1) // the cursor needs a line
 			}
 			err = l.run(command.Context(), func() error { return s.Show(text()) })
 			err = errors.Join(err, s.Close(text()))
 		} else if err = l.run(command.Context(), nil); err == nil {
-			_, err = fmt.Fprint(stdout, l.text(terminal.StyleFor(stdout), 80))
+			_, err = fmt.Fprint(stdout, l.text(terminal.StyleFor(stdout), 80, 0))
 		}
 		if err != nil {
 			return err
@@ -110,7 +108,7 @@ replies were errors; 3 no reply.`,
 		return conn.Advise(l.verdict())
 	}
 	conn.AddFlags(command)
-	form.AddFlags(command)
+	form.AddFlags(command, show.ForTexts)
 	flags := command.Flags()
 	flags.DurationVarP(&l.interval, "interval", "i", 100*time.Millisecond, "how often to ask")
 	flags.IntVarP(&l.count, "count", "n", 0, "`number` of questions to ask; 0 is no limit")
@@ -311,23 +309,19 @@ func (l *latency) verdict() error {
 	return fmt.Errorf("%w before the end", client.ErrNoReply)
 }
 
-// text shows what there is, in lines of at most width columns where that will do.
-func (l *latency) text(style terminal.Style, width int) string {
+// text shows what there is, in width columns and at most height lines; 0 is no limit.
+func (l *latency) text(style terminal.Style, width, height int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s every %v, for %v\n", l.name, l.interval, time.Since(l.begin).Round(100*time.Millisecond))
+	lines := []string{fmt.Sprintf("%s every %v, for %v", l.name, l.interval, time.Since(l.begin).Round(100*time.Millisecond))}
 	rows, all := l.peers, l.all()
 	if len(rows) > 1 {
 		rows = append(rows[:len(rows):len(rows)], all)
 	}
-	names := len("DAEMON")
-	for _, p := range rows {
-		names = max(names, len(p.name))
+	t := terminal.Table{
+		Head:  []string{"DAEMON", "REPLIES", "LOST", "ERRORS", "P50 ms", "P90 ms", "P99 ms", "MAX ms"},
+		Spare: []string{"P90 ms", "ERRORS"},
 	}
-	const numbers = "  %7s  %5s  %6s  %8s  %8s  %8s  %8s"
-	head := fmt.Sprintf("%-*s"+numbers, names, "DAEMON", "REPLIES", "LOST", "ERRORS", "P50 ms", "P90 ms", "P99 ms", "MAX ms")
-	text.WriteString(style.Paint(terminal.Strong, head) + "\n")
 	for _, p := range rows {
 		times := [4]string{"-", "-", "-", "-"}
 		if p.times.TotalCount() > 0 {
@@ -335,24 +329,47 @@ func (l *latency) text(style terminal.Style, width int) string {
 				times[i] = inMilliseconds(p.times.ValueAtPercentile(percentile))
 			}
 		}
-		row := fmt.Sprintf("%-*s"+numbers, names, p.name, strconv.FormatInt(p.times.TotalCount(), 10),
-			strconv.Itoa(p.lost), strconv.Itoa(p.errors), times[0], times[1], times[2], times[3])
-		if p.lost+p.errors > 0 {
-			row = style.Paint(terminal.Bad, row)
-		}
-		text.WriteString(row + "\n")
+		replies := p.times.TotalCount()
+		t.Row(p.name, replies, mark(int64(p.lost), replies+int64(p.lost)), mark(int64(p.errors), replies), times[0], times[1], times[2], times[3])
 	}
+	lines = append(lines, t.Lines(style, width)...)
 	bars := bucketsOf(all.times)
-	if len(bars) == 0 {
-		return text.String()
+	if room := height - len(lines) - 1; height > 0 && len(bars) > max(room, 1) {
+		bars = coarser(bars, max(room, 1))
 	}
-	text.WriteString("\n")
-	most := slices.MaxFunc(bars, func(a, b bucket) int { return cmp.Compare(a.Count, b.Count) }).Count
-	room := max(width-len("< 10000.000 ms   ")-len(strconv.FormatInt(most, 10)), 10)
-	for _, b := range bars {
-		fmt.Fprintf(&text, "< %9s ms  %s %d\n", inMilliseconds(b.To*1000), style.Paint(terminal.Good, bar(b.Count, most, room)), b.Count)
+	if len(bars) > 0 {
+		lines = append(lines, "")
+		most := slices.MaxFunc(bars, func(a, b bucket) int { return cmp.Compare(a.Count, b.Count) }).Count
+		digits := len(strconv.FormatInt(most, 10))
+		total := all.times.TotalCount()
+		for _, b := range bars {
+			line := fmt.Sprintf("< %9s ms  %*d %5.1f%%  ", inMilliseconds(b.To*1000), digits, b.Count, 100*float64(b.Count)/float64(total))
+			lines = append(lines, strings.TrimRight(line+style.Paint(terminal.Good, bar(b.Count, most, max(width-len(line), 0))), " "))
+		}
 	}
-	return text.String()
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// mark is a count of what should not be, with its share.
+func mark(count, of int64) terminal.Cell {
+	if count == 0 {
+		return terminal.Cell{Text: "0"}
+	}
+	return terminal.Bad.Cell(fmt.Sprintf("%d (%.1f%%)", count, 100*float64(count)/float64(of)))
+}
+
+// coarser joins neighbours until there are no more than so many buckets.
+func coarser(buckets []bucket, most int) []bucket {
+	each := (len(buckets) + most - 1) / most
+	var joined []bucket
+	for some := range slices.Chunk(buckets, each) {
+		b := bucket{From: some[0].From, To: some[len(some)-1].To}
+		for _, one := range some {
+			b.Count += one.Count
+		}
+		joined = append(joined, b)
+	}
+	return joined
 }
 
 // shownPercentiles are those of the columns; the last is the maximum.

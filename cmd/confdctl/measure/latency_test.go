@@ -74,32 +74,63 @@ func TestLatencyText(t *testing.T) {
 	fast.record(2500 * time.Microsecond)
 	slow.lost = 3
 	l.peers = []*peerLatency{fast, slow}
-	const want = `ping every 100ms, for TIME
-DAEMON               REPLIES   LOST  ERRORS    P50 ms    P90 ms    P99 ms    MAX ms
-192.0.2.11:1814          101      0       0     0.050     0.090     0.099     2.501
-[2001:db8::12]:1814        0      3       0         -         -         -         -
-all                      101      3       0     0.050     0.090     0.099     2.501
+	for _, test := range []struct {
+		width, height int
+		want          string
+	}{
+		{80, 0, `ping every 100ms, for TIME
+DAEMON               REPLIES  LOST        ERRORS  P50 ms  P90 ms  P99 ms  MAX ms
+192.0.2.11:1814      101      0           0       0.050   0.090   0.099   2.501
+[2001:db8::12]:1814  0        3 (100.0%)  0       -       -       -       -
+all                  101      3 (2.9%)    0       0.050   0.090   0.099   2.501
 
-<     0.010 ms  ███████ 10
-<     0.015 ms  ███▌ 5
-<     0.020 ms  ███▌ 5
-<     0.030 ms  ███████ 10
-<     0.050 ms  ██████████████ 20
-<     0.070 ms  ██████████████ 20
-<     0.100 ms  █████████████████████ 30
-<     0.150 ms   0
-<     0.200 ms   0
-<     0.300 ms   0
-<     0.500 ms   0
-<     0.700 ms   0
-<     1.000 ms   0
-<     1.500 ms   0
-<     2.000 ms   0
-<     3.000 ms  ▋ 1
-`
-	got := regexp.MustCompile(`for \S+`).ReplaceAllString(l.text(terminal.StyleFor(&strings.Builder{}), 40), "for TIME")
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+<     0.010 ms  10   9.9%  █████████████████▋
+<     0.015 ms   5   5.0%  ████████▊
+<     0.020 ms   5   5.0%  ████████▊
+<     0.030 ms  10   9.9%  █████████████████▋
+<     0.050 ms  20  19.8%  ███████████████████████████████████▎
+<     0.070 ms  20  19.8%  ███████████████████████████████████▎
+<     0.100 ms  30  29.7%  █████████████████████████████████████████████████████
+<     0.150 ms   0   0.0%
+<     0.200 ms   0   0.0%
+<     0.300 ms   0   0.0%
+<     0.500 ms   0   0.0%
+<     0.700 ms   0   0.0%
+<     1.000 ms   0   0.0%
+<     1.500 ms   0   0.0%
+<     2.000 ms   0   0.0%
+<     3.000 ms   1   1.0%  █▊
+`},
+		{80, 12, `ping every 100ms, for TIME
+DAEMON               REPLIES  LOST        ERRORS  P50 ms  P90 ms  P99 ms  MAX ms
+192.0.2.11:1814      101      0           0       0.050   0.090   0.099   2.501
+[2001:db8::12]:1814  0        3 (100.0%)  0       -       -       -       -
+all                  101      3 (2.9%)    0       0.050   0.090   0.099   2.501
+
+<     0.020 ms  20  19.8%  █████████████████████▏
+<     0.070 ms  50  49.5%  █████████████████████████████████████████████████████
+<     0.200 ms  30  29.7%  ███████████████████████████████▊
+<     0.700 ms   0   0.0%
+<     2.000 ms   0   0.0%
+<     3.000 ms   1   1.0%  █
+`},
+		{60, 12, `ping every 100ms, for TIME
+DAEMON           REPLIES  LOST        P50 ms  P99 ms  MAX ms
+192.0.2.11:1814  101      0           0.050   0.099   2.501
+[2001:db8::12]:  0        3 (100.0%)  -       -       -
+1814
+all              101      3 (2.9%)    0.050   0.099   2.501
+
+<     0.030 ms  30  29.7%  ██████████████▏
+<     0.150 ms  70  69.3%  █████████████████████████████████
+<     0.700 ms   0   0.0%
+<     3.000 ms   1   1.0%  ▍
+`},
+	} {
+		got := regexp.MustCompile(`for \S+`).ReplaceAllString(l.text(terminal.StyleFor(&strings.Builder{}), test.width, test.height), "for TIME")
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%dx%d: %s\n%s", test.width, test.height, diff, got)
+		}
 	}
 }
 

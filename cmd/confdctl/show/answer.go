@@ -117,7 +117,17 @@ func locations(answer json.RawMessage, addresses []string) (t terminal.Table, ok
 			return t, false
 		}
 	}
-	return decoded(client.LocateAll("", ips...), answer, locationTable)
+	return decoded(client.LocateAll("", ips...), answer, func(all []client.Location) terminal.Table {
+		t := terminal.Table{Noun: "locations", Head: []string{"INSTANCE IP", "NODE IP", "SERIAL"}}
+		for _, l := range all {
+			node := terminal.Cell{Text: addrText(l.Node)}
+			if l.Err != nil {
+				node = terminal.Bad.Cell(l.Err.Error())
+			}
+			t.Row(addrText(l.IP), node, l.Serial)
+		}
+		return t
+	})
 }
 
 // decoded is the table of an answer to a question.

@@ -71,7 +71,7 @@ func TestAnswerLines(t *testing.T) {
 			if test.status != wire.StatusOK {
 				shown = ErrorTable([]byte(test.answer), test.width)
 			}
-			got := strings.Join(shown.Lines(false), "\n")
+			got := strings.Join(shown.Lines(false, 0), "\n")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)
 			}

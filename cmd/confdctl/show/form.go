@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 
 	"gntconfd/internal/terminal"
@@ -15,48 +17,121 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Form is the form in which a command prints what it has learnt.
+// Form is the format of a command's output.
 type Form string
 
 const (
-	AsTable Form = "table" // for people
-	AsJSON  Form = "json"
-	AsYAML  Form = "yaml" // the same as JSON
+	AsTable    Form = "table"    // for people
+	AsWide     Form = "wide"     // with more columns
+	AsName     Form = "name"     // one name a line
+	AsJSON     Form = "json"     // for programs
+	AsYAML     Form = "yaml"     // the same as JSON
+	AsMarkdown Form = "markdown" // a table for a document
+)
+
+// Forms of commands whose output is a table, and of those with a text of their own.
+var (
+	ForTables = []Form{AsTable, AsWide, AsName, AsJSON, AsYAML, AsMarkdown}
+	ForTexts  = []Form{AsTable, AsJSON, AsYAML}
 )
 
 // AddFlags defines the flag --output on a command.
-func (o *Form) AddFlags(command *cobra.Command) {
+func (o *Form) AddFlags(command *cobra.Command, forms []Form) {
 	*o = AsTable
-	command.Flags().VarP(o, "output", "o", "`form` of what is printed: table, json or yaml")
-	err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
-		[]string{string(AsTable), string(AsJSON), string(AsYAML)}, cobra.ShellCompDirectiveNoFileComp))
-	if err != nil {
+	names := make([]string, len(forms))
+	for i, form := range forms {
+		names[i] = string(form)
+	}
+	last := len(names) - 1
+	choice := strings.Join(names[:last], ", ") + " or " + names[last]
+	command.Flags().VarP(&format{o, forms, choice}, "output", "o", "output `format`: "+choice)
+	if named := Form(os.Getenv(FormVariable)); slices.Contains(forms, named) {
+		*o = named
+	}
+	if err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // it is defined above
 	}
+}
+
+// FormVariable is the environment variable with the format of all commands that have it.
+const FormVariable = "CONFD_OUTPUT"
+
+// CheckEnvironment returns an error when the format in the environment is none.
+func CheckEnvironment() error {
+	if named := os.Getenv(FormVariable); named != "" && !slices.Contains(ForTables, Form(named)) {
+		return fmt.Errorf("environment variable %s: there is no output format %q", FormVariable, named)
+	}
+	return nil
 }
 
 // AddJSON defines --json on a command, which had it before it had --output.
 func (o *Form) AddJSON(command *cobra.Command) {
 	flags := command.Flags()
-	flags.BoolFunc("json", "the same as --output json", func(string) error { return o.Set(string(AsJSON)) })
+	flags.BoolFunc("json", "the same as --output json", func(string) error { *o = AsJSON; return nil })
 	if err := flags.MarkHidden("json"); err != nil {
 		panic(err) // it is defined above
 	}
 }
 
-// String, Set and Type make an output the value of a flag.
-func (o *Form) String() string { return string(*o) }
+// FormatType is the type of the flag --output.
+const FormatType = "format"
 
-func (o *Form) Set(text string) error {
-	switch form := Form(text); form {
-	case AsTable, AsJSON, AsYAML:
-		*o = form
-		return nil
-	}
-	return errors.New("must be table, json or yaml")
+// format is a Form as the value of a flag.
+type format struct {
+	form   *Form
+	forms  []Form
+	choice string
 }
 
-func (*Form) Type() string { return "form" }
+func (f *format) String() string {
+	if f.form == nil {
+		return ""
+	}
+	return string(*f.form)
+}
+
+func (f *format) Set(text string) error {
+	if !slices.Contains(f.forms, Form(text)) {
+		return errors.New("must be " + f.choice)
+	}
+	*f.form = Form(text)
+	return nil
+}
+
+func (*format) Type() string { return FormatType }
+
+// ForPrograms reports whether the output is a document.
+func (o Form) ForPrograms() bool { return o == AsJSON || o == AsYAML }
+
+// Show prints a view for people, or as a list of names.
+func (o Form) Show(w io.Writer, v View) error {
+	switch {
+	case o == AsName:
+		return terminal.WriteLines(w, v.names())
+	case o == AsWide && v.Wide.Head != nil:
+		return v.Wide.Write(w)
+	case o == AsMarkdown && v.Wide.Head != nil:
+		return terminal.WriteLines(w, v.Wide.Markdown())
+	case o == AsMarkdown:
+		return terminal.WriteLines(w, v.Table.Markdown())
+	}
+	return v.Table.Write(w)
+}
+
+// names returns the names in a view: those that it has, else its first column.
+func (v View) names() []string {
+	var names []string
+	for _, row := range v.Table.Rows {
+		names = append(names, row[0].Text)
+	}
+	if v.Names != nil {
+		names = v.Names
+	}
+	for i, name := range names {
+		names[i] = terminal.Printable(name)
+	}
+	return names
+}
 
 // Write prints a document, which encoding/json can encode, as JSON or YAML.
 func (o Form) Write(w io.Writer, document any) error {

@@ -12,22 +12,30 @@ import (
 	"github.com/goccy/go-json"
 
 	"gntconfd/client"
+	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/gen/object"
 	"gntconfd/internal/terminal"
 )
 
 // View is an answer as it is shown.
 type View struct {
-	Value any            // for machines: what encoding/json makes of it
-	Table terminal.Table // for people
-	Err   error          // what the answer lacks, if anything
+	Value any               // for programs: what encoding/json makes of it
+	Hosts map[string]string // for programs: names of addresses in it
+	Table terminal.Table    // for people
+	Wide  terminal.Table    // with more columns; without headings there are none
+	Names []string          // for scripts; by default the first column of Table
+	Err   error             // what the answer lacks, if anything
 }
+
+// Hosts returns the name of the node with a primary IP, or "".
+type Hosts func(netip.Addr) string
 
 // Missing is the error that something is not there, among others that were asked for.
 type Missing string
 
 func (m Missing) Error() string { return string(m) }
 
+// Version shows the reply to a ping.
 func Version(version int64, _ json.RawMessage) View {
 	text := fmt.Sprintf("alive, with a configuration of version %d", version)
 	if version == 0 {
@@ -36,6 +44,7 @@ func Version(version int64, _ json.RawMessage) View {
 	return View{Value: version, Table: terminal.Listing("lines", text)}
 }
 
+// Text shows a text.
 func Text(text string, _ json.RawMessage) View {
 	return View{Value: text, Table: terminal.Listing("lines", strings.Split(text, "\n")...)}
 }
@@ -45,12 +54,14 @@ var roleTones = map[client.Role]terminal.Tone{
 	client.RoleMaster: terminal.Strong, client.RoleCandidate: terminal.Good, client.RoleOffline: terminal.Bad, client.RoleDrained: terminal.Warn,
 }
 
+// Role shows a node's role.
 func Role(role client.Role, _ json.RawMessage) View {
 	t := terminal.Table{Noun: "lines"}
 	t.Row(roleTones[role].Cell(role.String()))
 	return View{Value: role.String(), Table: t}
 }
 
+// Details shows the master and its addresses.
 func Details(d client.Details, _ json.RawMessage) View {
 	t := terminal.Table{Noun: "masters", Head: []string{"NODE", "CLUSTER IP", "PRIMARY IP"}}
 	t.Row(d.Name, addrText(d.ClusterIP), addrText(d.PrimaryIP))
@@ -71,6 +82,7 @@ func addrText(ip netip.Addr) string {
 	return ip.String()
 }
 
+// Addresses shows IP addresses.
 func Addresses(ips []netip.Addr, _ json.RawMessage) View {
 	texts := make([]string, len(ips))
 	for i, ip := range ips {
@@ -79,43 +91,74 @@ func Addresses(ips []netip.Addr, _ json.RawMessage) View {
 	return View{Value: texts, Table: terminal.Listing("addresses", texts...)}
 }
 
-func Locations(all []client.Location, _ json.RawMessage) View {
+// NodeAddresses shows the primary IPs of nodes, with their names.
+func NodeAddresses(hosts Hosts) func([]netip.Addr, json.RawMessage) View {
+	return func(ips []netip.Addr, raw json.RawMessage) View {
+		v := Addresses(ips, raw)
+		v.Hosts = make(map[string]string)
+		v.Table = terminal.Table{Noun: "addresses"}
+		for _, ip := range ips {
+			name := hosts(ip)
+			if name != "" {
+				v.Hosts[addrText(ip)] = name
+			}
+			v.Table.Row(addrText(ip), name)
+			v.Names = append(v.Names, cmp.Or(name, addrText(ip)))
+		}
+		return v
+	}
+}
+
+// Location is where the instance with an address is.
+type Location struct {
+	client.Location
+	Link string // "" is the cluster's default link
+}
+
+// Locations shows where the instances with some addresses are.
+func Locations(all []Location, hosts Hosts) View {
 	type location struct {
 		IP     string `json:"ip"`
 		Node   string `json:"node,omitempty"`
+		Name   string `json:"name,omitempty"`
+		Link   string `json:"link,omitempty"`
 		Error  string `json:"error,omitempty"`
 		Serial int64  `json:"serial"`
 	}
-	v := View{Table: locationTable(all)}
+	v := View{Table: locationTable(all, hosts)}
 	locations := []location{}
 	var unknown []string
 	for _, l := range all {
-		one := location{IP: l.IP.String(), Node: addrText(l.Node), Serial: l.Serial}
+		one := location{IP: l.IP.String(), Node: addrText(l.Node), Link: l.Link, Serial: l.Serial}
 		if l.Err != nil {
 			one.Error = l.Err.Error()
 			unknown = append(unknown, one.IP)
+		} else {
+			one.Name = hosts(l.Node)
+			v.Names = append(v.Names, cmp.Or(one.Name, one.Node))
 		}
 		locations = append(locations, one)
 	}
 	v.Value = locations
 	if len(unknown) > 0 {
-		v.Err = Missing("no instance has the address " + strings.Join(unknown, " or ") + " on that link")
+		v.Err = Missing("no instance has the address " + strings.Join(unknown, " or "))
 	}
 	return v
 }
 
-func locationTable(all []client.Location) terminal.Table {
-	t := terminal.Table{Noun: "locations", Head: []string{"INSTANCE IP", "NODE IP", "SERIAL"}}
+func locationTable(all []Location, hosts Hosts) terminal.Table {
+	t := terminal.Table{Noun: "locations", Head: []string{"INSTANCE IP", "NODE IP", "NODE", "LINK", "SERIAL"}, Spare: []string{"SERIAL", "LINK"}}
 	for _, l := range all {
-		node := terminal.Cell{Text: addrText(l.Node)}
 		if l.Err != nil {
-			node = terminal.Bad.Cell(l.Err.Error())
+			t.Row(addrText(l.IP), terminal.Bad.Cell(l.Err.Error()), "-", cmp.Or(l.Link, "-"), "-")
+			continue
 		}
-		t.Row(addrText(l.IP), node, l.Serial)
+		t.Row(addrText(l.IP), addrText(l.Node), cmp.Or(hosts(l.Node), "-"), cmp.Or(l.Link, "default"), l.Serial)
 	}
 	return t
 }
 
+// Minors shows DRBD minors.
 func Minors(minors []client.Minor, _ json.RawMessage) View {
 	type minor struct {
 		Node     string           `json:"node"`
@@ -129,7 +172,14 @@ func Minors(minors []client.Minor, _ json.RawMessage) View {
 	for i, m := range minors {
 		all[i] = minor(m)
 	}
-	return View{Value: all, Table: minorTable(minors)}
+	v := View{Value: all, Table: minorTable(minors)}
+	v.Names = []string{}
+	for _, m := range minors {
+		if !slices.Contains(v.Names, m.Instance) {
+			v.Names = append(v.Names, m.Instance)
+		}
+	}
+	return v
 }
 
 func minorTable(minors []client.Minor) terminal.Table {
@@ -140,6 +190,7 @@ func minorTable(minors []client.Minor) terminal.Table {
 	return t
 }
 
+// Collectors shows data collectors.
 func Collectors(collectors map[string]client.Collector, _ json.RawMessage) View {
 	type collector struct {
 		Active   bool    `json:"active"`
@@ -164,35 +215,136 @@ func collectorTable(collectors map[string]client.Collector) terminal.Table {
 	return t
 }
 
+// instanceHead are the columns that say what an instance is, and instanceCells what is
+// in them.
+var instanceHead = []string{"STATE", "VCPUS", "MEMORY", "DISKS", "HYPERVISOR", "OS", "ADDRESSES"}
+
+func instanceCells(i object.Instance) []any {
+	var ips []string
+	for _, nic := range i.NICs {
+		if nic.IP != "" {
+			ips = append(ips, nic.IP)
+		}
+	}
+	vcpus, memory := "default", "default"
+	if i.BEParams.VCPUs != nil {
+		vcpus = fmt.Sprint(*i.BEParams.VCPUs)
+	}
+	if i.BEParams.MaxMem != nil {
+		memory = mebibytes(*i.BEParams.MaxMem)
+	}
+	return []any{instanceState(i), vcpus, memory, len(i.Disks), cmp.Or(string(i.Hypervisor), "-"), cmp.Or(i.OS, "-"),
+		cmp.Or(strings.Join(ips, " "), "-")}
+}
+
+// wideHead are more columns about an instance, and wideCells what is in them.
+var wideHead = []string{"TAGS", "CHANGED", "UUID"}
+
+func wideCells(i object.Instance) []any {
+	changed := "-"
+	if i.MTime != 0 {
+		changed = Date(i.MTime.Time())
+	}
+	return []any{cmp.Or(strings.Join(i.Tags, " "), "-"), changed, i.UUID}
+}
+
+// instanceSpare are the columns that go first on a narrow terminal.
+var instanceSpare = []string{"UUID", "CHANGED", "TAGS", "HYPERVISOR", "OS", "DISKS", "VCPUS", "MEMORY"}
+
+// Instances shows the instances of a node.
 func Instances(instances client.NodeInstances, raw json.RawMessage) View {
-	t := terminal.Table{Noun: "instances", Head: []string{"INSTANCE", "NODE IS", "STATE", "HYPERVISOR", "OS", "VCPUS", "MEMORY", "DISKS", "ADDRESSES"}}
+	head := slices.Concat([]string{"INSTANCE", "NODE IS"}, instanceHead)
+	v := View{
+		Table: terminal.Table{Noun: "instances", Head: head, Spare: instanceSpare},
+		Wide:  terminal.Table{Noun: "instances", Head: slices.Concat(head, wideHead)},
+	}
 	for _, side := range []struct {
 		role      string
 		instances []object.Instance
 	}{{"primary", instances.Primary}, {"secondary", instances.Secondary}} {
+		slices.SortFunc(side.instances, func(a, b object.Instance) int { return roster.Compare(a.Name, b.Name) })
 		for _, i := range side.instances {
-			var ips []string
-			for _, nic := range i.NICs {
-				if nic.IP != "" {
-					ips = append(ips, nic.IP)
-				}
-			}
-			vcpus, memory := "default", "default"
-			if i.BEParams.VCPUs != nil {
-				vcpus = fmt.Sprint(*i.BEParams.VCPUs)
-			}
-			if i.BEParams.MaxMem != nil {
-				memory = mebibytes(*i.BEParams.MaxMem)
-			}
-			t.Row(cmp.Or(i.Name, i.UUID), side.role, instanceState(i), cmp.Or(string(i.Hypervisor), "-"), cmp.Or(i.OS, "-"),
-				vcpus, memory, len(i.Disks), cmp.Or(strings.Join(ips, " "), "-"))
+			cells := slices.Concat([]any{cmp.Or(i.Name, i.UUID), side.role}, instanceCells(i))
+			v.Table.Row(cells...)
+			v.Wide.Row(slices.Concat(cells, wideCells(i))...)
 		}
 	}
 	var lists [2]json.RawMessage // which the question has checked that it is
 	if err := json.Unmarshal(raw, &lists); err != nil {
-		return View{Value: raw, Table: t}
+		v.Value = raw
+		return v
 	}
-	return View{Value: map[string]json.RawMessage{"primary": lists[0], "secondary": lists[1]}, Table: t}
+	v.Value = map[string]json.RawMessage{"primary": lists[0], "secondary": lists[1]}
+	return v
+}
+
+// AllInstances shows the instances of a cluster.
+func AllInstances(r *roster.Roster) View {
+	type instance struct {
+		Name   string          `json:"name"`
+		Node   string          `json:"node,omitempty"`
+		Config json.RawMessage `json:"config,omitempty"`
+	}
+	head := slices.Concat([]string{"INSTANCE", "NODE"}, instanceHead)
+	v := View{
+		Table: terminal.Table{Noun: "instances", Head: head, Spare: instanceSpare},
+		Wide:  terminal.Table{Noun: "instances", Head: slices.Concat(head, wideHead)},
+	}
+	all := []instance{}
+	for _, i := range r.Instances {
+		all = append(all, instance{i.Name, i.Node, i.JSON})
+		cells := slices.Concat([]any{cmp.Or(i.Name, i.UUID), cmp.Or(i.Node, "-")}, instanceCells(i.Instance))
+		if i.JSON == nil {
+			cells = slices.Concat([]any{i.Name, "-"}, slices.Repeat([]any{"-"}, len(instanceHead)))
+		}
+		v.Table.Row(cells...)
+		v.Wide.Row(slices.Concat(cells, wideCells(i.Instance))...)
+	}
+	v.Value = all
+	return v
+}
+
+// Nodes shows the primary IPs of all nodes, with their names, and in wide tables what
+// else is known of them.
+func Nodes(hosts Hosts, nodes func() *roster.Roster) func([]netip.Addr, json.RawMessage) View {
+	addresses := NodeAddresses(hosts)
+	return func(ips []netip.Addr, raw json.RawMessage) View {
+		v := addresses(ips, raw)
+		if nodes != nil {
+			v.Wide = nodeTable(nodes())
+		}
+		return v
+	}
+}
+
+func nodeTable(r *roster.Roster) terminal.Table {
+	t := terminal.Table{
+		Noun: "nodes", Head: []string{"NODE", "ROLE", "PRIMARY IP", "SECONDARY IP", "GROUP", "FLAGS", "TAGS", "UUID"},
+		Spare: []string{"UUID", "TAGS", "SECONDARY IP", "FLAGS", "GROUP"},
+	}
+	for _, n := range r.Nodes {
+		role := roleTones[n.Role].Cell(n.Role.String())
+		if !n.Known {
+			if n.PrimaryIP == "" {
+				role = terminal.Cell{Text: "-"}
+			}
+			t.Row(n.Name, role, cmp.Or(n.PrimaryIP, "-"), "-", "-", "-", "-", "-")
+			continue
+		}
+		var flags []string
+		for _, flag := range []struct {
+			text string
+			set  bool
+		}{{"drained", n.Drained && n.Role != client.RoleDrained}, {"offline", n.Offline && n.Role != client.RoleOffline},
+			{"no master", !n.MasterCapable}, {"no instances", !n.VMCapable}} {
+			if flag.set {
+				flags = append(flags, flag.text)
+			}
+		}
+		t.Row(n.Name, role, n.PrimaryIP, cmp.Or(n.SecondaryIP, "-"), cmp.Or(r.Groups[n.Group], n.Group, "-"),
+			cmp.Or(strings.Join(flags, ", "), "-"), cmp.Or(strings.Join(n.Tags, " "), "-"), n.UUID)
+	}
+	return t
 }
 
 func instanceState(i object.Instance) terminal.Cell {
@@ -207,13 +359,20 @@ func instanceState(i object.Instance) terminal.Cell {
 	return terminal.Warn.Cell(string(i.AdminState))
 }
 
+// Disks shows the disks of an instance.
 func Disks(disks []object.Disk, raw json.RawMessage) View {
-	t := terminal.Table{Noun: "disks", Head: []string{"DISK", "TYPE", "SIZE", "MODE", "NAME", "UUID", "STORAGE"}}
-	for _, d := range disks {
-		t.Row(cmp.Or(d.IVName, "-"), cmp.Or(string(d.DevType), "-"), mebibytes(d.Size), cmp.Or(string(d.Mode), "-"),
-			cmp.Or(d.Name, "-"), d.UUID, storage(d))
+	v := View{
+		Value: raw,
+		Table: terminal.Table{Noun: "disks", Head: []string{"DISK", "NAME", "TYPE", "SIZE", "MODE", "STORAGE"}, Spare: []string{"MODE"}},
+		Wide:  terminal.Table{Noun: "disks", Head: []string{"DISK", "NAME", "TYPE", "SIZE", "MODE", "STORAGE", "UUID"}},
 	}
-	return View{Value: raw, Table: t}
+	for _, d := range disks {
+		cells := []any{cmp.Or(d.IVName, "-"), cmp.Or(d.Name, "-"), cmp.Or(string(d.DevType), "-"), mebibytes(d.Size),
+			cmp.Or(string(d.Mode), "-"), storage(d)}
+		v.Table.Row(cells...)
+		v.Wide.Row(append(cells, d.UUID)...)
+	}
+	return v
 }
 
 // storage says where a disk is.
@@ -247,6 +406,23 @@ func mebibytes(n int64) string {
 	return fmt.Sprintf("%.4g %s", size, unit)
 }
 
+// Milliseconds writes a time in milliseconds.
 func Milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
+}
+
+// Date writes a time as people do, in the time zone of this machine.
+func Date(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// Age writes how long ago something was, in one or two units.
+func Age(d time.Duration) string {
+	switch d = d.Round(time.Second); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(d, 0)/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%d days", d/(24*time.Hour))
 }

@@ -1,0 +1,252 @@
+package ask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-json"
+
+	"gntconfd/client"
+	"gntconfd/cmd/confdctl/roster"
+	"gntconfd/cmd/confdctl/show"
+	"gntconfd/gen/object"
+	"gntconfd/internal/ganeti"
+	"gntconfd/internal/terminal"
+)
+
+// How long an answer waits for names to go with it, and how long finding out all of a
+// large cluster may take.
+const (
+	namesPatience = 500 * time.Millisecond
+	wholePatience = 30 * time.Second
+)
+
+// files returns the directory with the names of this node's cluster, or "" when another
+// cluster may be asked.
+func (c *Connection) files() string {
+	if c.servers != nil {
+		return ""
+	}
+	return filepath.Dir(ganeti.NodePaths().Key)
+}
+
+// findHosts looks up the names of nodes, while the question is asked.
+func findHosts(ctx context.Context, a *asked) error {
+	found := make(chan *roster.Roster, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
+		defer cancel()
+		found <- roster.Load(ctx, a.client, a.conn.files(), false)
+	}()
+	patience := namesPatience
+	if a.form == show.AsWide || a.form == show.AsMarkdown {
+		patience = wholePatience
+	}
+	nodes := sync.OnceValue(func() *roster.Roster {
+		select {
+		case r := <-found:
+			return r
+		case <-time.After(patience):
+			return &roster.Roster{}
+		}
+	})
+	a.in.hosts = func(ip netip.Addr) string { return nodes().Host(ip) }
+	a.in.nodes = nodes
+	return nil
+}
+
+// fullName puts the full name of a node in place of the one that was given, where the
+// daemon would take the master for another candidate, or may do so later.
+func fullName(ctx context.Context, a *asked) error {
+	master, err := client.Query(ctx, a.client, client.Master())
+	if err != nil {
+		return silence(err)
+	}
+	given := a.args[0]
+	switch {
+	case master.Answer == given:
+	case strings.HasPrefix(master.Answer, given+"."):
+		a.args = []string{master.Answer}
+	case a.conn.Follow > 0:
+		if node, found := roster.Load(ctx, a.client, a.conn.files(), false).Find(given); found {
+			a.args = []string{node.Name}
+		}
+	case len(given) == len("00000000-0000-0000-0000-000000000000") && !strings.Contains(given, "."):
+		node, err := client.Query(ctx, a.client, client.ConfigValue[roster.Node]("/nodes/"+given))
+		if err == nil && node.Answer.Name != "" {
+			a.args = []string{node.Answer.Name}
+		}
+	}
+	return nil
+}
+
+// silence returns an error if it is that nobody replies, which makes further questions
+// a waste of time.
+func silence(err error) error {
+	if errors.Is(err, client.ErrNoReply) {
+		return err
+	}
+	return nil
+}
+
+// links returns the names of the cluster's links, the default one first, as far as they
+// are known.
+func links(ctx context.Context, c *client.Client) []string {
+	var all []string
+	if first, err := client.Query(ctx, c, client.ConfigValue[string]("/cluster/nicparams/default/link")); err == nil {
+		all = append(all, first.Answer)
+	}
+	type params struct {
+		Link string `json:"link"`
+	}
+	type group struct {
+		Networks map[string]params `json:"networks"`
+	}
+	var others []string
+	if groups, err := client.Query(ctx, c, client.ConfigValue[map[string]group]("/nodegroups")); err == nil {
+		for _, g := range groups.Answer {
+			for _, network := range g.Networks {
+				others = append(others, network.Link)
+			}
+		}
+	}
+	if instances, err := client.Query(ctx, c, client.ConfigValue[map[string]object.Instance]("/instances")); err == nil {
+		for _, i := range instances.Answer {
+			for _, nic := range i.NICs {
+				if nic.NICParams.Link != nil {
+					others = append(others, *nic.NICParams.Link)
+				}
+			}
+		}
+	}
+	slices.Sort(others)
+	for _, link := range slices.Compact(others) {
+		if link != "" && !slices.Contains(all, link) {
+			all = append(all, link)
+		}
+	}
+	return all
+}
+
+// findLinks finds out on which link each address is, and looks up the names of nodes.
+func findLinks(ctx context.Context, a *asked) error {
+	if err := findHosts(ctx, a); err != nil || a.in.link != "" {
+		return err
+	}
+	ips := make([]netip.Addr, len(a.args))
+	for i, arg := range a.args {
+		ips[i] = netip.MustParseAddr(arg) // as the inquiry has made of it
+	}
+	a.in.links = make([]string, len(ips))
+	look := func(link string, missing []int) (left []int, err error) {
+		some := make([]netip.Addr, len(missing))
+		for i, n := range missing {
+			some[i] = ips[n]
+		}
+		found, err := client.Query(ctx, a.client, client.LocateAll(link, some...))
+		if err != nil {
+			return missing, silence(err)
+		}
+		for i, l := range found.Answer {
+			if l.Err != nil {
+				left = append(left, missing[i])
+			} else {
+				a.in.links[missing[i]] = link
+			}
+		}
+		return left, nil
+	}
+	missing := make([]int, len(ips))
+	for i := range missing {
+		missing[i] = i
+	}
+	missing, err := look("", missing)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	all := links(ctx, a.client)
+	for _, link := range all[min(1, len(all)):] {
+		if missing, err = look(link, missing); err != nil || len(missing) == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// allInstances lists all instances of the cluster.
+func allInstances(ctx context.Context, a *asked) (show.View, error) {
+	if _, err := client.Query(ctx, a.client, client.Ping()); err != nil {
+		return show.View{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
+	defer cancel()
+	r := roster.Load(ctx, a.client, a.conn.files(), true)
+	if !r.AllInstances {
+		a.notes = append(a.notes, "There may be more instances: in a large cluster only those are found that share disks with\n"+
+			"  what runs on the master candidates. On a node of the cluster, its files name all.")
+	}
+	return show.AllInstances(r), nil
+}
+
+// wholeConfig lists what is at the top of the configuration.
+func wholeConfig(ctx context.Context, a *asked) (show.View, error) {
+	if _, err := client.Query(ctx, a.client, client.Ping()); err != nil {
+		return show.View{}, err
+	}
+	type part struct {
+		Path  string `json:"path"`
+		Value string `json:"value"`
+	}
+	parts := make([]part, len(topMembers))
+	var asking sync.WaitGroup
+	for i, path := range topMembers {
+		asking.Go(func() {
+			parts[i] = part{path, "absent"}
+			reply, err := client.Query(ctx, a.client, client.Config(path))
+			switch {
+			case err == nil:
+				parts[i].Value = summary(reply.JSON)
+				var at object.Time
+				if strings.HasSuffix(path, "time") && json.Unmarshal(reply.JSON, &at) == nil {
+					parts[i].Value = show.Date(at.Time())
+				}
+			case tooLarge(err):
+				parts[i].Value = "too large for a reply"
+			}
+		})
+	}
+	asking.Wait()
+	t := terminal.Table{Noun: "members", Head: []string{"PATH", "VALUE"}}
+	for _, p := range parts {
+		t.Row(p.Path, p.Value)
+	}
+	return show.View{Value: parts, Table: t}, nil
+}
+
+// summary says in a few words what a JSON text is.
+func summary(text json.RawMessage) string {
+	var object map[string]json.RawMessage
+	var array []json.RawMessage
+	switch {
+	case json.Unmarshal(text, &object) == nil && object != nil:
+		return fmt.Sprintf("object with %s", counted(len(object), "member"))
+	case json.Unmarshal(text, &array) == nil && array != nil:
+		return fmt.Sprintf("list of %s", counted(len(array), "element"))
+	}
+	return string(text)
+}
+
+// counted writes a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

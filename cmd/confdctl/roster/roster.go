@@ -1,0 +1,430 @@
+// Package roster finds out which nodes and instances a cluster has, whatever its size:
+// the protocol has no question for that, and the whole list fits into a reply only in
+// small clusters.
+package roster
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-json"
+
+	"gntconfd/client"
+	"gntconfd/gen/object"
+)
+
+// Node is a node, as far as it is known: of some only the name.
+type Node struct {
+	Name            string   `json:"name"`
+	UUID            string   `json:"uuid"`
+	PrimaryIP       string   `json:"primary_ip"`
+	SecondaryIP     string   `json:"secondary_ip"`
+	Group           string   `json:"group"` // its UUID
+	MasterCandidate bool     `json:"master_candidate"`
+	Offline         bool     `json:"offline"`
+	Drained         bool     `json:"drained"`
+	MasterCapable   bool     `json:"master_capable"`
+	VMCapable       bool     `json:"vm_capable"`
+	Tags            []string `json:"tags"`
+
+	Role  client.Role `json:"-"`
+	Known bool        `json:"-"` // whether all of this is known
+}
+
+// Instance is an instance, as far as it is known: of some only the name.
+type Instance struct {
+	object.Instance
+	JSON json.RawMessage // all that the configuration says of it; nil if that is unknown
+	Node string          // the name of its primary node, or ""
+}
+
+// Roster is who is in a cluster.
+type Roster struct {
+	Nodes     []Node     // by name
+	Instances []Instance // by name, if they were asked for
+	Groups    map[string]string
+	// Whether nobody can be missing.
+	AllNodes, AllInstances bool
+
+	hosts map[netip.Addr]string
+}
+
+// Load asks a client's daemons who is in their cluster, until ctx ends. Where the whole
+// list is too large for a reply, it takes the names that files have, the directory with
+// this node's ssconf files ("" is none), and those that it finds by asking the master
+// candidates, and then each node, about instances and the nodes that share disks with it.
+// That is a few small questions for each node.
+func Load(ctx context.Context, c *client.Client, files string, instances bool) *Roster {
+	s := survey{client: c, wanted: instances, nodes: make(map[string]Node), instances: make(map[string]Instance), asked: make(map[string]bool), places: make(chan struct{}, 16)}
+	var (
+		groups map[string]struct{ Name string }
+		nodes  map[string]Node
+		whole  map[string]json.RawMessage
+		known  error
+		full   error
+	)
+	// Ganeti's own daemon is silent about what is too large.
+	first, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	s.asking.Go(func() { s.master, _ = value[string](first, c, "/cluster/master_node") })
+	s.asking.Go(func() { groups, _ = value[map[string]struct{ Name string }](first, c, "/nodegroups") })
+	s.asking.Go(func() { nodes, known = value[map[string]Node](first, c, "/nodes") })
+	if instances {
+		s.asking.Go(func() { whole, full = value[map[string]json.RawMessage](first, c, "/instances") })
+	}
+	s.asking.Wait()
+	r := &Roster{Groups: make(map[string]string), hosts: make(map[netip.Addr]string), AllNodes: known == nil, AllInstances: instances && full == nil}
+	for uuid, group := range groups {
+		r.Groups[uuid] = group.Name
+	}
+	for uuid, node := range nodes {
+		node.UUID = cmp.Or(node.UUID, uuid)
+		s.add(node)
+	}
+	for _, text := range whole {
+		s.addInstance(text)
+	}
+	if !r.AllNodes {
+		r.AllNodes = s.readNodes(ctx, files)
+		s.candidates(ctx)
+	}
+	if instances && !r.AllInstances {
+		s.everyNode(ctx)
+		r.AllInstances = s.readInstances(files) || r.AllNodes && s.failed == 0
+	}
+	s.asking.Wait()
+	for _, node := range s.nodes {
+		r.Nodes = append(r.Nodes, node)
+		if addr, err := netip.ParseAddr(node.PrimaryIP); err == nil {
+			r.hosts[addr.Unmap()] = node.Name
+		}
+	}
+	slices.SortFunc(r.Nodes, func(a, b Node) int { return Compare(a.Name, b.Name) })
+	for _, instance := range s.instances {
+		if node, known := s.byUUID(instance.PrimaryNode); known {
+			instance.Node = node.Name
+		}
+		r.Instances = append(r.Instances, instance)
+	}
+	slices.SortFunc(r.Instances, func(a, b Instance) int { return Compare(a.Name, b.Name) })
+	return r
+}
+
+// Host returns the name of the node with a primary IP, or "".
+func (r *Roster) Host(ip netip.Addr) string {
+	return r.hosts[ip.Unmap()]
+}
+
+// Find returns the one node that goes by a name, the beginning of its name up to a dot,
+// or a UUID.
+func (r *Roster) Find(ident string) (Node, bool) {
+	var found []Node
+	for _, node := range r.Nodes {
+		switch {
+		case node.Name == ident, node.UUID == ident:
+			return node, true
+		case strings.HasPrefix(node.Name, ident+"."):
+			found = append(found, node)
+		}
+	}
+	if len(found) != 1 {
+		return Node{}, false
+	}
+	return found[0], true
+}
+
+// survey is what has been found so far.
+type survey struct {
+	client *client.Client
+	wanted bool // instances
+	master string
+
+	asking sync.WaitGroup
+	places chan struct{} // for those who ask at once
+
+	mu        sync.Mutex
+	nodes     map[string]Node     // by name
+	instances map[string]Instance // by name or, where there is none, by UUID
+	asked     map[string]bool     // UUIDs and names of nodes
+	failed    int                 // nodes that do not say what runs on them
+}
+
+// value asks for a part of the configuration.
+func value[A any](ctx context.Context, c *client.Client, pointer string) (A, error) {
+	result, err := client.Query(ctx, c, client.ConfigValue[A](pointer))
+	return result.Answer, err
+}
+
+// add takes in a node of which all is known.
+func (s *survey) add(node Node) {
+	node.Known = true
+	switch {
+	case node.UUID == s.master, node.Name == s.master:
+		node.Role = client.RoleMaster
+	case node.MasterCandidate:
+		node.Role = client.RoleCandidate
+	case node.Drained:
+		node.Role = client.RoleDrained
+	case node.Offline:
+		node.Role = client.RoleOffline
+	default:
+		node.Role = client.RoleRegular
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes[node.Name] = node
+}
+
+func (s *survey) addInstance(text json.RawMessage) {
+	var i object.Instance
+	if json.Unmarshal(text, &i) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instances[cmp.Or(i.Name, i.UUID)] = Instance{Instance: i, JSON: text}
+}
+
+func (s *survey) byUUID(uuid string) (Node, bool) {
+	for _, node := range s.nodes {
+		if node.UUID != "" && node.UUID == uuid {
+			return node, true
+		}
+	}
+	return Node{}, false
+}
+
+// readNodes takes the nodes from this node's files, which say of each its name and address.
+func (s *survey) readNodes(ctx context.Context, files string) bool {
+	text, err := readFile(files, "ssconf_node_primary_ips")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			continue
+		}
+		s.ask(func() {
+			node := Node{Name: fields[0], PrimaryIP: fields[1]}
+			if role, err := client.Query(ctx, s.client, client.NodeRole(node.Name)); err == nil {
+				node.Role = role.Answer
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.nodes[node.Name] = node
+		})
+	}
+	s.asking.Wait()
+	return true
+}
+
+func (s *survey) readInstances(files string) bool {
+	text, err := readFile(files, "ssconf_instance_list")
+	if err != nil {
+		return false
+	}
+	for _, name := range strings.Fields(text) {
+		if _, known := s.instances[name]; !known {
+			i := Instance{}
+			i.Name = name
+			s.instances[name] = i
+		}
+	}
+	return true
+}
+
+func readFile(dir, name string) (string, error) {
+	if dir == "" {
+		return "", os.ErrNotExist
+	}
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	return string(text), err
+}
+
+// candidates asks about the master candidates, which the configuration lists with their
+// certificates, and about those that share disks with them, and so on.
+func (s *survey) candidates(ctx context.Context) {
+	certificates, err := value[map[string]string](ctx, s.client, "/cluster/candidate_certs")
+	if err != nil {
+		certificates = make(map[string]string)
+	}
+	if s.master != "" {
+		certificates[s.master] = ""
+	}
+	for uuid := range certificates {
+		s.visit(ctx, uuid)
+	}
+	s.asking.Wait()
+}
+
+// everyNode asks all nodes that are known what runs on them.
+func (s *survey) everyNode(ctx context.Context) {
+	s.mu.Lock()
+	var idents []string
+	for _, node := range s.nodes {
+		if !s.asked[node.Name] && !s.asked[node.UUID] {
+			idents = append(idents, cmp.Or(node.UUID, node.Name))
+		}
+	}
+	s.mu.Unlock()
+	for _, ident := range idents {
+		s.visit(ctx, ident)
+	}
+	s.asking.Wait()
+}
+
+// ask does something soon, while no more than a few others are doing so.
+func (s *survey) ask(do func()) {
+	s.asking.Go(func() {
+		s.places <- struct{}{}
+		defer func() { <-s.places }()
+		do()
+	})
+}
+
+// visit asks about a node, by its UUID or name, and then about those that it leads to,
+// once each.
+func (s *survey) visit(ctx context.Context, ident string) {
+	s.mu.Lock()
+	seen := s.asked[ident] || ident == ""
+	s.asked[ident] = true
+	s.mu.Unlock()
+	if seen || ctx.Err() != nil {
+		return
+	}
+	s.ask(func() {
+		if node, err := value[Node](ctx, s.client, "/nodes/"+ident); err == nil {
+			s.mu.Lock()
+			s.asked[node.Name] = true
+			s.mu.Unlock()
+			s.add(node)
+		}
+		s.disks(ctx, ident)
+		reply, err := client.Query(ctx, s.client, client.Instances(ident))
+		if err != nil {
+			s.mu.Lock()
+			s.failed++
+			s.mu.Unlock()
+			return
+		}
+		var lists [2][]json.RawMessage
+		if json.Unmarshal(reply.JSON, &lists) == nil && s.wanted {
+			for _, text := range lists[0] {
+				s.addInstance(text)
+			}
+		}
+		for _, i := range slices.Concat(reply.Answer.Primary, reply.Answer.Secondary) {
+			s.visit(ctx, i.PrimaryNode)
+		}
+	})
+}
+
+// disks looks at the DRBD disks of a node: for instances, whose names are short enough
+// to fit where they themselves do not, and for the nodes at the other end.
+func (s *survey) disks(ctx context.Context, ident string) {
+	reply, err := client.Query(ctx, s.client, client.Minors(ident))
+	if err != nil {
+		return
+	}
+	for _, m := range reply.Answer {
+		s.mu.Lock()
+		for _, name := range []string{m.Node, m.Peer} {
+			if _, known := s.nodes[name]; !known && name != "" {
+				s.nodes[name] = Node{Name: name}
+			}
+		}
+		if _, known := s.instances[m.Instance]; !known && s.wanted {
+			i := Instance{}
+			i.Name = m.Instance
+			s.instances[m.Instance] = i
+		}
+		s.mu.Unlock()
+		s.visit(ctx, m.Peer)
+	}
+}
+
+// Compare orders names as people do: node2 before node10.
+func Compare(a, b string) int {
+	for a != "" && b != "" {
+		n, m := digits(a), digits(b)
+		if n > 0 && m > 0 {
+			x, y := strings.TrimLeft(a[:n], "0"), strings.TrimLeft(b[:m], "0")
+			if order := cmp.Or(len(x)-len(y), strings.Compare(x, y)); order != 0 {
+				return order
+			}
+			a, b = a[n:], b[m:]
+			continue
+		}
+		if a[0] != b[0] {
+			return int(a[0]) - int(b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return len(a) - len(b)
+}
+
+// digits returns how many digits a text begins with.
+func digits(text string) int {
+	return len(text) - len(strings.TrimLeft(text, "0123456789"))
+}
+
+// Nearest returns the name that a person may have meant by another: the one with the
+// fewest letters to change, or "" if that would be too many, or several are as near. A
+// name up to its first dot counts as the whole.
+func Nearest(meant string, names []string) string {
+	best, least := "", max(1, len(meant)/4)
+	for _, name := range names {
+		short, _, _ := strings.Cut(name, ".")
+		for _, form := range []string{name, short} {
+			switch d := distance(strings.ToLower(meant), strings.ToLower(form), least+1); {
+			case d < least, d == least && best == "":
+				best, least = name, d
+			case d == least && best != name:
+				best = several
+			}
+		}
+	}
+	if best == several {
+		return ""
+	}
+	return best
+}
+
+// several stands for names that are equally near.
+const several = "\x00"
+
+// distance returns how many letters to insert, leave out, replace or swap with their
+// neighbours make b of a, or limit if that is less.
+func distance(a, b string, limit int) int {
+	if max(len(a)-len(b), len(b)-len(a)) >= limit {
+		return limit
+	}
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	before, last, this := rows[0], rows[1], rows[2]
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		this[0] = i + 1
+		for j := range len(b) {
+			change := last[j]
+			if a[i] != b[j] {
+				change++
+			}
+			this[j+1] = min(change, last[j+1]+1, this[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				this[j+1] = min(this[j+1], before[j-1]+1)
+			}
+		}
+		before, last, this = last, this, before
+	}
+	return min(last[len(b)], limit)
+}
