@@ -168,7 +168,8 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 		}
 		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
 	}
-	next.document.rest, next.document.older, next.document.origins = nil, nil, nil // only errors tell of them
+	// Only errors tell of these.
+	next.document.members, next.document.rest, next.document.older, next.document.origins = nil, nil, nil, nil
 	next.document.changes = nil
 	next.indexed = true
 	return next, nil
