@@ -62,6 +62,7 @@ func newPart(text []byte) part {
 // looked into and takes memory.
 func (doc *document) load(text io.Reader, former *document) error {
 	w := newWindow(text)
+	defer w.close()
 	if c, err := w.next(); err != nil && w.err != io.EOF {
 		return err
 	} else if c != '{' {

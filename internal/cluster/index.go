@@ -225,7 +225,7 @@ var diskInside = regexp.MustCompile(`^/instances/[^/]*/disks/[0-9]+: unexpected 
 func (x *indexer) readInstances() error {
 	disks := x.document.containers["disks"]
 	var err error
-	x.Instances, err = read(x, "instances", x.former.Instances, func(key string, in *index.Instance) Instance {
+	x.Instances, err = read(x, "instances", x.former.Instances, func(key string, in *index.Instance) *Instance {
 		if in.UUID == key {
 			in.UUID = key // one text for both
 		}
@@ -235,7 +235,7 @@ func (x *indexer) readInstances() error {
 			}
 		}
 		primary, placed := in.PrimaryNode.Get()
-		return Instance{
+		return &Instance{
 			UUID:        in.UUID,
 			Name:        in.Name.Value,
 			Named:       in.Name.Set && !in.Name.Null,
@@ -254,7 +254,7 @@ func (x *indexer) readInstances() error {
 	}
 	instances := x.document.containers["instances"]
 	x.sameInstances = x.unchanged("instances", func(i int32) bool {
-		now, former := &x.Instances[i], &x.former.Instances[i]
+		now, former := x.Instances[i], x.former.Instances[i]
 		return now.UUID == former.UUID && now.Name == former.Name && now.Named == former.Named
 	})
 	if x.sameInstances {

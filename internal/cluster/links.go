@@ -93,7 +93,7 @@ func (x *indexer) makeLinks() error {
 		if err := x.ended(i); err != nil {
 			return err
 		}
-		in := &x.Instances[i]
+		in := x.Instances[i]
 		if len(in.Addresses) == 0 {
 			continue
 		}

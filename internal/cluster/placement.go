@@ -74,7 +74,7 @@ func (x *indexer) mostDevices() int {
 
 // primaryNode returns the index of the primary node of an instance, or -1.
 func (s *Snapshot) primaryNode(i int) int32 {
-	if in := &s.Instances[i]; in.Placed {
+	if in := s.Instances[i]; in.Placed {
 		if n, match := s.FindNode(in.PrimaryNode); match == Found {
 			return int32(n)
 		}
@@ -91,7 +91,7 @@ func (x *indexer) movedInstances() (moved []int32, ok bool) {
 		return nil, false
 	}
 	for _, i := range x.document.changes["instances"].texts {
-		now, former := &x.Instances[i], &x.former.Instances[i]
+		now, former := x.Instances[i], x.former.Instances[i]
 		if now.Placed != former.Placed || now.PrimaryNode != former.PrimaryNode || !slices.Equal(now.Disks, former.Disks) {
 			moved = append(moved, i)
 		}
@@ -219,7 +219,7 @@ func (x *indexer) place(s *Snapshot, instances iter.Seq[int32], most int) (place
 // the first of its nodes counts as the other one. An instance without a primary
 // node is nobody's.
 func (p *placement) addNodes(s *Snapshot, i int32, entered map[string]int32) {
-	in := &s.Instances[i]
+	in := s.Instances[i]
 	if !in.Placed {
 		return
 	}
@@ -255,7 +255,7 @@ func (s *Snapshot) disk(key string) (drbdTree, bool) {
 // that its member uuid leads to, as everywhere in Ganeti. It is false when there are more
 // devices than most then.
 func (p *placement) addMinors(s *Snapshot, i int32, most int) bool {
-	in := &s.Instances[i]
+	in := s.Instances[i]
 	holder, match := int(i), Found
 	if s.document.containers["instances"].key(i) != in.UUID {
 		holder, match = s.FindInstance(in.UUID)

@@ -38,8 +38,9 @@ type Snapshot struct {
 	Collectors map[string]Collector
 	// Nodes are the cluster's nodes in ascending order of their keys.
 	Nodes []Node
-	// Instances are the instances in ascending order of their keys.
-	Instances []Instance
+	// Instances are the instances in ascending order of their keys. Those that have not
+	// changed are also in the snapshot before.
+	Instances []*Instance
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
 

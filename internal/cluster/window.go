@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/go-faster/jx"
 )
@@ -22,7 +23,18 @@ type window struct {
 	err  error  // of from; nothing comes after it
 }
 
-func newWindow(from io.Reader) *window { return &window{from: from, room: make([]byte, readSize)} }
+func newWindow(from io.Reader) *window { return &window{from: from, room: rooms.Get().(*[readSize]byte)[:]} }
+
+// rooms has the memory of windows that are done with.
+var rooms = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// close ends the use of a window.
+func (w *window) close() {
+	if len(w.room) == readSize {
+		rooms.Put((*[readSize]byte)(w.room))
+	}
+	*w = window{err: io.EOF}
+}
 
 // more reads some more of the text. It is false at the end and after an error.
 func (w *window) more() bool {
