@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"github.com/go-faster/jx"
 
@@ -21,7 +24,6 @@ type indexer struct {
 	*Snapshot
 	ctx     context.Context
 	former  *Snapshot
-	decoder *jx.Decoder
 	devices int // how many DRBD devices the disks have
 
 	// sameNodes and sameInstances: there are the same as before, in the same positions, and
@@ -74,8 +76,8 @@ func (x *indexer) node(reference string) string {
 }
 
 // read returns what the index has of each object of a container: what former has where the
-// object is as it was, and otherwise what entry makes of the decoded object. That is valid
-// only until the next.
+// object is as it was, and otherwise what entry makes of the decoded object, which is valid
+// only until entry returns. Calls of entry may come at the same time.
 func read[E, T any, P interface {
 	*T
 	Decode(*jx.Decoder) error
@@ -84,46 +86,93 @@ func read[E, T any, P interface {
 	if changes.sameKeys && len(changes.texts) == 0 {
 		return former, nil
 	}
-	var value, zero T // one for all: a large cluster has very many objects
 	list := make([]E, len(objects))
-	decode := func(i int) error {
-		object := &objects[i]
-		value = zero
-		x.decoder.ResetBytes(object.raw)
-		if err := P(&value).Decode(x.decoder); err != nil {
-			at, inFile := x.document.origin(place(container, object.key), object.raw)
-			names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
-			return fault(err, x.decoder, object.raw, at, names)
-		}
-		list[i] = entry(object.key, &value)
-		return nil
-	}
+	texts := changes.texts
 	if changes.sameKeys {
 		copy(list, former)
-		for n, i := range changes.texts {
-			if err := x.ended(n); err != nil {
-				return nil, err
-			} else if err := decode(int(i)); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
+	} else {
+		texts = takeOver(list, objects, former, x.former.document.objects(container))
 	}
-	formerObjects, next := x.former.document.objects(container), 0
-	for i := range objects {
-		if err := x.ended(i); err != nil {
-			return nil, err
+	return list, x.forEach(len(texts), func(from, to int) error {
+		var value, zero T // one for all: a large cluster has very many objects
+		decoder := jx.DecodeBytes(nil)
+		for _, i := range texts[from:to] {
+			object := &objects[i]
+			value = zero
+			decoder.ResetBytes(object.raw)
+			if err := P(&value).Decode(decoder); err != nil {
+				at, inFile := x.document.origin(place(container, object.key), object.raw)
+				names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
+				return fault(err, decoder, object.raw, at, names)
+			}
+			list[i] = entry(object.key, &value)
 		}
+		return nil
+	})
+}
+
+// takeOver puts into list what former has of those objects that are among the former
+// objects, and returns the positions of the others. Both are in the order of their keys.
+func takeOver[E any](list []E, objects []object, former []E, formerObjects []object) (others []int32) {
+	next := 0
+	for i := range objects {
 		for next < len(formerObjects) && formerObjects[next].key < objects[i].key {
 			next++
 		}
 		if next < len(formerObjects) && formerObjects[next].key == objects[i].key && bytes.Equal(formerObjects[next].raw, objects[i].raw) {
 			list[i] = former[next]
-		} else if err := decode(i); err != nil {
-			return nil, err
+		} else {
+			others = append(others, int32(i))
 		}
 	}
-	return list, nil
+	return others
+}
+
+// forEach calls do for all of n positions, some at a time, and returns the error about the
+// first of them. When nothing was loaded before, nobody is served who would wait, and it
+// uses all processors.
+func (x *indexer) forEach(n int, do func(from, to int) error) error {
+	var next atomic.Int64
+	work := func() (int, error) {
+		for {
+			from := int(next.Add(patience)) - patience
+			if from >= n {
+				return n, nil
+			}
+			err := x.ctx.Err()
+			if err == nil {
+				err = do(from, min(from+patience, n))
+			}
+			if err != nil {
+				next.Store(int64(n)) // what comes before is in the hands of others already
+				return from, err
+			}
+		}
+	}
+	workers := 1
+	if !x.former.indexed {
+		workers = min(runtime.GOMAXPROCS(0), (n+patience-1)/patience)
+	}
+	if workers < 2 {
+		_, err := work()
+		return err
+	}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	first, failure := n, error(nil)
+	for range workers {
+		group.Go(func() {
+			if at, err := work(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if at < first {
+					first, failure = at, err
+				}
+			}
+		})
+	}
+	group.Wait()
+	return failure
 }
 
 // unchanged reports whether a container has the former keys, and all objects with a new
@@ -138,9 +187,9 @@ func (x *indexer) unchanged(container string, same func(i int32) bool) bool {
 
 func (x *indexer) readCluster() error {
 	var root index.Config
-	x.decoder.ResetBytes(x.document.root)
-	if err := root.Decode(x.decoder); err != nil {
-		return fault(err, x.decoder, x.document.root, "", x.document.names)
+	decoder := jx.DecodeBytes(x.document.root)
+	if err := root.Decode(decoder); err != nil {
+		return fault(err, decoder, x.document.root, "", x.document.names)
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo

@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/go-faster/jx"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -152,7 +150,7 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 	}
 	next := new(Snapshot)
 	next.document.redact = o.RedactSecrets
-	x := indexer{Snapshot: next, ctx: ctx, former: former, decoder: jx.DecodeBytes(nil)}
+	x := indexer{Snapshot: next, ctx: ctx, former: former}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
 		err = next.document.load(interruptible{ctx, text}, &former.document)

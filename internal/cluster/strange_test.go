@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gntconfd/gen/wire"
@@ -147,9 +148,10 @@ func loading(t *testing.T, text, want string) uint64 {
 func TestLoadingEnds(t *testing.T) {
 	for name, test := range strange() {
 		for _, reads := range []int{0, 1, 3, 1000} {
-			ctx := &countdown{Context: t.Context(), left: reads}
+			ctx := &countdown{Context: t.Context()}
+			ctx.left.Store(int64(reads))
 			_, err := Load(ctx, strings.NewReader(test.text), Options{})
-			if ctx.left < 0 && !errors.Is(err, context.Canceled) && test.err == "" {
+			if ctx.left.Load() < 0 && !errors.Is(err, context.Canceled) && test.err == "" {
 				t.Errorf("%s: %v after %d looks at the context", name, err, reads)
 			}
 		}
@@ -159,11 +161,11 @@ func TestLoadingEnds(t *testing.T) {
 // countdown is a context that ends when it has been looked at a number of times.
 type countdown struct {
 	context.Context
-	left int
+	left atomic.Int64
 }
 
 func (c *countdown) Err() error {
-	if c.left--; c.left < 0 {
+	if c.left.Add(-1) < 0 {
 		return context.Canceled
 	}
 	return nil

@@ -23,7 +23,9 @@ type window struct {
 	err  error  // of from; nothing comes after it
 }
 
-func newWindow(from io.Reader) *window { return &window{from: from, room: rooms.Get().(*[readSize]byte)[:]} }
+func newWindow(from io.Reader) *window {
+	return &window{from: from, room: rooms.Get().(*[readSize]byte)[:]}
+}
 
 // rooms has the memory of windows that are done with.
 var rooms = sync.Pool{New: func() any { return new([readSize]byte) }}
