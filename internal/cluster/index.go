@@ -39,6 +39,9 @@ func (x *indexer) ended(i int) error {
 	if i%patience != 0 {
 		return nil
 	}
+	if i%(16*patience) == 0 {
+		giveWay()
+	}
 	return x.ctx.Err()
 }
 
@@ -139,6 +142,7 @@ func (x *indexer) forEach(n int, do func(from, to int) error) error {
 			if from >= n {
 				return n, nil
 			}
+			giveWay()
 			err := x.ctx.Err()
 			if err == nil {
 				err = do(from, min(from+patience, n))
