@@ -31,7 +31,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), RedactSecrets: o.redactSecrets, Web: o.web, Status: process.NotifyStatus, Memory: daemon.Collector{}}
+	settings := daemon.Options{Config: paths.Config, Key: paths.Key, Dialect: daemon.Dialect(o.dialect), RedactSecrets: o.redactSecrets, Web: o.web, Status: process.NotifyStatus, Memory: new(daemon.Collector)}
 	if settings.Socket, err = process.InheritedSocket(); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"slices"
+
 	"gntconfd/gen/wire"
 )
 
@@ -43,10 +45,14 @@ func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, boo
 }
 
 // prepareLinks prepares the addresses of every link.
-func (b *Book) prepareLinks(s *Scratch) {
+func (b *Book) prepareLinks(s *Scratch, former *Book) {
 	b.emptyLink = b.prepareLink(s, nil)
 	b.links = make(map[string]Reply, len(b.snapshot.Links))
 	for name, link := range b.snapshot.Links {
+		if before := former.snapshot.Links[name]; before != nil && slices.Equal(link.IPs, before.IPs) {
+			b.links[name] = former.links[name]
+			continue
+		}
 		b.links[name] = b.prepareLink(s, link.IPs)
 	}
 }

@@ -84,13 +84,20 @@ var answerers = [...]func(*Book, *wire.Query, *Scratch) (Reply, bool){
 
 // Prepare makes a Book from a snapshot. It takes time and memory in proportion to the nodes
 // and addresses in the snapshot.
-func Prepare(snapshot *cluster.Snapshot) *Book {
+func Prepare(snapshot *cluster.Snapshot) *Book { return PrepareNext(nil, snapshot) }
+
+// PrepareNext makes a Book from a snapshot. It takes over those replies of a former Book, if
+// any, that are the same.
+func PrepareNext(former *Book, snapshot *cluster.Snapshot) *Book {
 	b := &Book{snapshot: snapshot}
+	if former == nil || former.snapshot == nil || former.snapshot.Serial != snapshot.Serial {
+		former = &Book{snapshot: new(cluster.Snapshot)} // nearly all replies have the serial number
+	}
 	var s Scratch
 	b.preparePing(&s)
-	b.prepareNodes(&s)
+	b.prepareNodes(&s, former)
 	b.prepareMaster(&s)
-	b.prepareLinks(&s)
+	b.prepareLinks(&s, former)
 	b.prepareCollectors(&s)
 	return b
 }

@@ -118,7 +118,7 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 		problem := prerequisite(instanceProblem(query.String, match))
 		return s.errorText("Instance not found in the configuration: " + problem), true
 	}
-	instance := &b.snapshot.Instances[i]
+	instance := b.snapshot.Instances[i]
 
 	// Ganeti looks up the instance again, by its UUID, to find its disks.
 	holder, match := b.snapshot.FindInstance(instance.UUID)

@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"slices"
+
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
@@ -15,7 +17,7 @@ func (b *Book) preparePing(s *Scratch) {
 func (b *Book) answerPing(*wire.Query, *Scratch) (Reply, bool) { return b.ping, true }
 
 // prepareNodes prepares the replies about single nodes and about all nodes.
-func (b *Book) prepareNodes(s *Scratch) {
+func (b *Book) prepareNodes(s *Scratch, former *Book) {
 	serial := b.snapshot.Serial
 	for role := range b.roles {
 		s.Begin().Int(role)
@@ -23,6 +25,13 @@ func (b *Book) prepareNodes(s *Scratch) {
 	}
 
 	nodes := b.snapshot.Nodes
+	same := func(n, f cluster.Node) bool {
+		return n.Name == f.Name && n.PrimaryIP == f.PrimaryIP && n.Candidate == f.Candidate
+	}
+	if len(nodes) > 0 && slices.EqualFunc(nodes, former.snapshot.Nodes, same) {
+		b.nodeIPs, b.nodeNames, b.allNodes, b.candidates = former.nodeIPs, former.nodeNames, former.allNodes, former.candidates
+		return
+	}
 	b.nodeIPs = make([]Reply, len(nodes))
 	b.nodeNames = make([]string, len(nodes))
 	for i := range nodes {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-faster/jx"
 	"github.com/google/go-cmp/cmp"
 
 	"gntconfd/gen/wire"
@@ -38,12 +37,13 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var keys container
-	if err := keys.load(jx.DecodeBytes(text), "/keys", nil, new(crowd)); err != nil {
+	s, err := Parse([]byte(root(`,"networks":` + string(text))))
+	if err != nil {
 		t.Fatal(err)
 	}
+	keys := s.document.containers["networks"]
 	name := func(i int32) string { return list[i] }
-	n := newNames(&keys, name, func(i int32) bool { return name(i) == "nameless" })
+	n := newNames(keys, name, func(i int32) bool { return name(i) == "nameless" })
 
 	for query, want := range map[string]struct {
 		index int32

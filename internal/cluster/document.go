@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/go-faster/jx"
@@ -37,6 +35,7 @@ type document struct {
 	origins    map[string]string     // where objects are in older, by where they are now
 	parts      map[string]part       // the members of root
 	containers map[string]*container // the root's members that map keys to objects
+	changes    map[string]changes    // what in containers is not as it was; nil when all is loaded
 }
 
 // part is a member of the root, with its own members if it is an object, so that
@@ -58,105 +57,78 @@ func newPart(text []byte) part {
 	return p
 }
 
-// container maps keys to objects of one kind. A nil container has none.
-type container struct {
-	form    *canonical.Form
-	redact  bool     // whether canonical texts are without secrets
-	objects []object // in ascending order of their keys
-	byKey   places   // positions in objects
-	// texts has the canonical text of each object that was asked for. Ganeti
-	// writes nearly all objects in canonical form, so that this is as a rule the
-	// text of the file and takes no memory.
-	texts []atomic.Pointer[[]byte]
-	// large has the large objects, by position. They are put into canonical form when
-	// they are loaded, so that no question waits for it.
-	large map[int32]largeText
-}
-
-// largeText is the canonical text of a large object, or ErrTooLarge.
-type largeText struct {
-	value canonical.Tree
-	err   error
-}
-
-// object is one object of a container, as it stands in the file.
-type object struct {
-	key string
-	raw []byte
-}
-
-// readSize is how much of a configuration file is read at a time, in bytes.
-const readSize = 64 << 10
-
-// load splits the text of a configuration file into the objects in it. Keys and
-// texts that the former document has are taken from there, so that only what is new
-// takes memory.
+// load splits the text of a configuration file into the objects in it. What the former
+// document has, too, is recognised by its bytes and taken from there: only what is new is
+// looked into and takes memory.
 func (doc *document) load(text io.Reader, former *document) error {
-	d := jx.Decode(text, readSize)
-	if d.Next() != jx.Object {
+	w := newWindow(text)
+	defer w.close()
+	if c, err := w.next(); err != nil && w.err != io.EOF {
+		return err
+	} else if c != '{' {
 		return errors.New("not a JSON object")
 	}
+	w.text = w.text[1:]
 	form := canonical.Of("Config")
 	doc.containers = make(map[string]*container)
+	doc.changes = make(map[string]changes)
 	rest := jx.Writer{}
 	rest.ObjStart()
-	var failure error // the decoder puts words around what is returned to it
-	fail := func(place string, err error) error {
-		if failure == nil && err != nil {
-			failure = fmt.Errorf("%s: %w", place, err)
-		}
-		return failure
-	}
 	var crowd crowd
-	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
-		if err := checkUTF8(key); err != nil {
-			return fail("a key", err)
+	for first := true; ; first = false {
+		if ok, err := w.member(first); err != nil {
+			return err
+		} else if !ok {
+			break
 		}
-		name := string(key)
+		name, err := w.key()
+		if err != nil {
+			return err
+		}
 		place := "/" + canonical.EscapeToken(name)
 		doc.members = append(doc.members, name)
-		if elem := form.Member(name).Elem(); elem != nil {
-			switch d.Next() {
-			case jx.Null: // the same as none, also of doubled ones the last
-				delete(doc.containers, name)
-				return d.Null()
-			case jx.Object:
-				c := &container{form: elem, redact: doc.redact}
-				doc.containers[name] = c
-				if err := c.load(d, place, former.objects(name), &crowd); err != nil {
-					failure = err
-				}
-				return failure
-			}
+		c, err := w.next()
+		if err != nil {
+			return fmt.Errorf("%s: %w", place, err)
 		}
-		raw, err := nextRaw(d)
+		elem := form.Member(name).Elem()
+		if elem != nil && c == '{' {
+			w.text = w.text[1:]
+			l := containerLoader{window: w, place: place, former: former.containers[name], crowd: &crowd}
+			l.now = &container{form: elem, redact: doc.redact}
+			if doc.containers[name], doc.changes[name], err = l.load(); err != nil {
+				return err
+			}
+			continue
+		}
+		raw, err := w.value(1)
 		if err == nil {
-			err = check(raw, 1)
+			err = checkUTF8(raw)
 		}
 		if err == nil {
 			err = crowd.add(name, raw)
 		}
 		if err != nil {
-			return fail(place, err)
+			return fmt.Errorf("%s: %w", place, err)
+		}
+		if elem != nil && c == 'n' { // the same as none, also of doubled ones the last
+			delete(doc.containers, name)
+			continue
 		}
 		if len(rest.Buf) > 1 {
 			rest.Comma()
 		}
 		rest.FieldStart(name)
 		rest.Raw(raw)
-		return nil
-	})
-	if failure != nil {
-		return failure
 	}
-	if err != nil {
-		return err
-	}
-	if d.Skip() != io.EOF {
+	if _, err := w.next(); err == nil {
 		return errors.New("something follows the object")
+	} else if w.err != io.EOF {
+		return err
 	}
 	rest.ObjEnd()
 	doc.rest = rest.Buf
+	var err error
 	if doc.root, err = appendForm(form, rest.Buf, doc.redact); err != nil {
 		return form.Placed(doc.rest, err)
 	}
@@ -231,43 +203,6 @@ func within(member string, err error) error {
 	return fmt.Errorf("%s: %w", member, err)
 }
 
-var errDeep = fmt.Errorf("there are more than %d levels of containers", wire.ConfigLevels)
-
-// nextRaw returns the next value of a text. The decoder's error tells of each level that
-// it was in: of so many that they are an error by themselves, only that is told.
-func nextRaw(d *jx.Decoder) ([]byte, error) {
-	raw, err := d.Raw()
-	levels := 0
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		if levels++; levels > 2*wire.ConfigLevels {
-			return nil, errDeep
-		}
-	}
-	return raw, err
-}
-
-// check returns an error when a value is not UTF-8, or has more levels of containers
-// than it may have that many levels below the root.
-func check(raw []byte, level int) error {
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case '"':
-			for i++; raw[i] != '"'; i++ {
-				if raw[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			if level++; level > wire.ConfigLevels {
-				return errDeep
-			}
-		case '}', ']':
-			level--
-		}
-	}
-	return checkUTF8(raw)
-}
-
 // checkUTF8 returns an error that says which byte of a text, from 0, is the first
 // that is not UTF-8. Outside of strings the decoder takes no such bytes.
 func checkUTF8(text []byte) error {
@@ -303,167 +238,6 @@ func (c *crowd) add(key string, raw []byte) error {
 	return nil
 }
 
-// load reads the objects at a place, of which the former document has the former ones.
-func (c *container) load(d *jx.Decoder, place string, former []object, crowd *crowd) error {
-	c.objects = make([]object, 0, len(former)+len(former)/8)
-	var page page
-	next := 0         // where in former the key is, if keys come in order
-	var failure error // the decoder puts words around what is returned to it
-	fail := func(place string, err error) error {
-		failure = fmt.Errorf("%s: %w", place, err)
-		return failure
-	}
-	err := d.ObjBytes(func(d *jx.Decoder, key []byte) error {
-		if err := checkUTF8(key); err != nil {
-			return fail(place+": a key", err)
-		}
-		for next < len(former) && former[next].key < string(key) {
-			next++
-		}
-		var o object
-		if next < len(former) && former[next].key == string(key) {
-			o = former[next]
-		} else {
-			o.key = string(key)
-		}
-		raw, err := nextRaw(d)
-		if err == nil && !bytes.Equal(raw, o.raw) {
-			err = check(raw, 2)
-		}
-		if err == nil {
-			err = crowd.add(o.key, raw)
-		}
-		if err != nil {
-			return fail(place+"/"+canonical.EscapeToken(o.key), err)
-		}
-		if page.endsBefore(o.key) {
-			page.finish(c.objects)
-		}
-		page.add(&o, raw)
-		c.objects = append(c.objects, o)
-		return nil
-	})
-	if failure != nil {
-		return failure
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", place, err)
-	}
-	page.finish(c.objects)
-	// Of doubled keys the last counts.
-	slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
-	last := lastOf(c.objects, func(o object) string { return o.key })
-	c.objects = slices.Clone(last) // without the room that appending leaves
-	c.byKey = newPlaces(len(c.objects))
-	for i := range c.objects {
-		c.byKey.add(int32(i), c.key)
-	}
-	c.texts = make([]atomic.Pointer[[]byte], len(c.objects))
-	return c.prepareLarge()
-}
-
-// largeObject is from how many bytes on an object is a large one. Instances, which are
-// Ganeti's largest, have half of that or less.
-const largeObject = 4 << 10
-
-// prepareLarge puts the large objects into canonical form.
-func (c *container) prepareLarge() error {
-	for i := range c.objects {
-		if len(c.objects[i].raw) < largeObject {
-			continue
-		}
-		if c.large == nil {
-			c.large = make(map[int32]largeText)
-		}
-		text, err := c.makeText(int32(i))
-		if err == nil && len(text) > wire.ConfigGrowth*len(c.objects[i].raw) {
-			err = ErrTooLarge
-			c.texts[i].Store(nil)
-		}
-		if err != nil && !errors.Is(err, ErrTooLarge) {
-			return err
-		}
-		large := largeText{err: err}
-		if err == nil {
-			large.value = canonical.NewTree(text)
-		}
-		c.large[int32(i)] = large
-	}
-	return nil
-}
-
-// lastOf returns a list, in which what has the same text stands together, with only
-// the last of each text in it. It reuses the list's memory.
-func lastOf[T any](list []T, text func(T) string) []T {
-	last := list[:0]
-	for i, item := range list {
-		if i+1 == len(list) || text(list[i+1]) != text(item) {
-			last = append(last, item)
-		}
-	}
-	return last
-}
-
-// all returns the objects.
-func (c *container) all() []object {
-	if c == nil {
-		return nil
-	}
-	return c.objects
-}
-
-// find returns the position of the object with a key.
-func (c *container) find(key string) (int32, bool) {
-	if c == nil {
-		return 0, false
-	}
-	return c.byKey.find(key, c.key)
-}
-
-// key returns the key of the object at a position.
-func (c *container) key(i int32) string { return c.objects[i].key }
-
-// text returns the canonical text of the object at a position, and ErrTooLarge for one
-// that no reply has room for.
-func (c *container) text(i int32) ([]byte, error) {
-	if text := c.texts[i].Load(); text != nil {
-		return *text, nil
-	}
-	if large, ok := c.large[i]; ok && large.err != nil {
-		return nil, large.err
-	}
-	return c.makeText(i)
-}
-
-// appendForm returns the canonical text of a value, without secrets if they are redacted.
-func appendForm(form *canonical.Form, raw []byte, redact bool) ([]byte, error) {
-	if redact {
-		return form.AppendRedacted(nil, raw)
-	}
-	return form.Append(nil, raw)
-}
-
-// makeText makes the canonical text of the object at a position.
-func (c *container) makeText(i int32) ([]byte, error) {
-	raw := c.objects[i].raw
-	text, err := appendForm(c.form, raw, c.redact)
-	switch {
-	case errors.Is(err, canonical.ErrTooLarge):
-		return nil, ErrTooLarge
-	case err != nil:
-		return nil, within(c.objects[i].key, err)
-	}
-	if bytes.Equal(text, raw) {
-		text = raw
-	}
-	// What questions are for shall not fill the memory: a text that is much longer than
-	// the object is made again for each.
-	if len(raw) >= largeObject || len(text) <= 2*len(raw) {
-		c.texts[i].Store(&text)
-	}
-	return text, nil
-}
-
 // objects returns the objects of a container that the file may lack.
 func (doc *document) objects(name string) []object { return doc.containers[name].all() }
 
@@ -490,58 +264,4 @@ func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte,
 		return dst, ErrNoValue
 	}
 	return appendFound(dst, value, tokens, limit)
-}
-
-// appendValue appends what tokens lead to in a container.
-func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte, error) {
-	if len(tokens) == 0 {
-		return c.appendAll(dst, limit)
-	}
-	i, ok := c.find(tokens[0])
-	if !ok {
-		return dst, ErrNoValue
-	}
-	large, ok := c.large[i]
-	if !ok {
-		text, err := c.text(i)
-		large = largeText{canonical.NewTree(text), err}
-	}
-	if large.err != nil {
-		return dst, large.err
-	}
-	return appendFound(dst, large.value, tokens[1:], limit)
-}
-
-// appendFound appends what tokens lead to in a value.
-func appendFound(dst []byte, in canonical.Tree, tokens []string, limit int) ([]byte, error) {
-	value, ok := in.Lookup(tokens)
-	switch {
-	case !ok:
-		return dst, ErrNoValue
-	case len(value) > limit:
-		return dst, ErrTooLarge
-	}
-	return append(dst, value...), nil
-}
-
-// appendAll appends the whole container.
-func (c *container) appendAll(dst []byte, limit int) ([]byte, error) {
-	w := jx.Writer{Buf: dst}
-	w.ObjStart()
-	for i, o := range c.objects {
-		text, err := c.text(int32(i))
-		if err != nil {
-			return dst, err
-		}
-		if len(w.Buf)-len(dst)+len(o.key)+len(text) > limit {
-			return dst, ErrTooLarge
-		}
-		if i > 0 {
-			w.Comma()
-		}
-		w.FieldStart(o.key)
-		w.Raw(text)
-	}
-	w.ObjEnd()
-	return w.Buf, nil
 }

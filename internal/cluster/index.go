@@ -5,13 +5,15 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/index"
-	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 )
 
@@ -22,8 +24,11 @@ type indexer struct {
 	*Snapshot
 	ctx     context.Context
 	former  *Snapshot
-	decoder *jx.Decoder
 	devices int // how many DRBD devices the disks have
+
+	// sameNodes and sameInstances: there are the same as before, in the same positions, and
+	// they are found by the same texts.
+	sameNodes, sameInstances bool
 }
 
 // patience is after how many objects the indexer looks whether loading is to end.
@@ -33,6 +38,9 @@ const patience = 256
 func (x *indexer) ended(i int) error {
 	if i%patience != 0 {
 		return nil
+	}
+	if i%(16*patience) == 0 {
+		giveWay()
 	}
 	return x.ctx.Err()
 }
@@ -52,7 +60,7 @@ type drbdDevice struct {
 
 func (x *indexer) run() error {
 	for _, step := range []func() error{
-		x.readCluster, x.readNodes, x.readDisks, x.readInstances, x.makeLinks, x.placeInstances,
+		x.readCluster, x.readNodes, x.readDisks, x.readInstances, x.placeInstances, x.makeLinks,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -70,44 +78,122 @@ func (x *indexer) node(reference string) string {
 	return reference
 }
 
-// each goes through the objects of a container of the document: those that are
-// new or have changed are decoded and handed to add, with their position, for
-// others keep gets their position now and in the former snapshot. A decoded object
-// is valid only until the next.
-func each[T any, P interface {
+// read returns what the index has of each object of a container: what former has where the
+// object is as it was, and otherwise what entry makes of the decoded object, which is valid
+// only until entry returns. Calls of entry may come at the same time.
+func read[E, T any, P interface {
 	*T
 	Decode(*jx.Decoder) error
-}](x *indexer, container string, keep func(i, former int), add func(i int, key string, object P)) error {
-	former := x.former.document.objects(container)
-	var value, zero T // one for all: a large cluster has very many objects
-	for i, object := range x.document.objects(container) {
-		if err := x.ended(i); err != nil {
-			return err
-		}
-		for len(former) > 0 && former[0].key < object.key {
-			former = former[1:]
-		}
-		if len(former) > 0 && former[0].key == object.key && bytes.Equal(former[0].raw, object.raw) {
-			keep(i, len(x.former.document.objects(container))-len(former))
-			continue
-		}
-		value = zero
-		x.decoder.ResetBytes(object.raw)
-		if err := P(&value).Decode(x.decoder); err != nil {
-			at, inFile := x.document.origin(place(container, object.key), object.raw)
-			names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
-			return fault(err, x.decoder, object.raw, at, names)
-		}
-		add(i, object.key, &value)
+}](x *indexer, container string, former []E, entry func(key string, object P) E) ([]E, error) {
+	objects, changes := x.document.objects(container), x.document.changes[container]
+	if changes.sameKeys && len(changes.texts) == 0 {
+		return former, nil
 	}
-	return nil
+	list := make([]E, len(objects))
+	texts := changes.texts
+	if changes.sameKeys {
+		copy(list, former)
+	} else {
+		texts = takeOver(list, objects, former, x.former.document.objects(container))
+	}
+	return list, x.forEach(len(texts), func(from, to int) error {
+		var value, zero T // one for all: a large cluster has very many objects
+		decoder := jx.DecodeBytes(nil)
+		for _, i := range texts[from:to] {
+			object := &objects[i]
+			value = zero
+			decoder.ResetBytes(object.raw)
+			if err := P(&value).Decode(decoder); err != nil {
+				at, inFile := x.document.origin(place(container, object.key), object.raw)
+				names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
+				return fault(err, decoder, object.raw, at, names)
+			}
+			list[i] = entry(object.key, &value)
+		}
+		return nil
+	})
+}
+
+// takeOver puts into list what former has of those objects that are among the former
+// objects, and returns the positions of the others. Both are in the order of their keys.
+func takeOver[E any](list []E, objects []object, former []E, formerObjects []object) (others []int32) {
+	next := 0
+	for i := range objects {
+		for next < len(formerObjects) && formerObjects[next].key < objects[i].key {
+			next++
+		}
+		if next < len(formerObjects) && formerObjects[next].key == objects[i].key && bytes.Equal(formerObjects[next].raw, objects[i].raw) {
+			list[i] = former[next]
+		} else {
+			others = append(others, int32(i))
+		}
+	}
+	return others
+}
+
+// forEach calls do for all of n positions, some at a time, and returns the error about the
+// first of them. When nothing was loaded before, nobody is served who would wait, and it
+// uses all processors.
+func (x *indexer) forEach(n int, do func(from, to int) error) error {
+	var next atomic.Int64
+	work := func() (int, error) {
+		for {
+			from := int(next.Add(patience)) - patience
+			if from >= n {
+				return n, nil
+			}
+			giveWay()
+			err := x.ctx.Err()
+			if err == nil {
+				err = do(from, min(from+patience, n))
+			}
+			if err != nil {
+				next.Store(int64(n)) // what comes before is in the hands of others already
+				return from, err
+			}
+		}
+	}
+	workers := 1
+	if !x.former.indexed {
+		workers = min(runtime.GOMAXPROCS(0), (n+patience-1)/patience)
+	}
+	if workers < 2 {
+		_, err := work()
+		return err
+	}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	first, failure := n, error(nil)
+	for range workers {
+		group.Go(func() {
+			if at, err := work(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if at < first {
+					first, failure = at, err
+				}
+			}
+		})
+	}
+	group.Wait()
+	return failure
+}
+
+// unchanged reports whether a container has the former keys, and all objects with a new
+// text are the same in what matters.
+func (x *indexer) unchanged(container string, same func(i int32) bool) bool {
+	changes := x.document.changes[container]
+	if !changes.sameKeys {
+		return len(x.document.objects(container)) == 0 && len(x.former.document.objects(container)) == 0 && x.former.indexed
+	}
+	return !slices.ContainsFunc(changes.texts, func(i int32) bool { return !same(i) })
 }
 
 func (x *indexer) readCluster() error {
 	var root index.Config
-	x.decoder.ResetBytes(x.document.root)
-	if err := root.Decode(x.decoder); err != nil {
-		return fault(err, x.decoder, x.document.root, "", x.document.names)
+	decoder := jx.DecodeBytes(x.document.root)
+	if err := root.Decode(decoder); err != nil {
+		return fault(err, decoder, x.document.root, "", x.document.names)
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo
@@ -131,11 +217,9 @@ func (x *indexer) readCluster() error {
 }
 
 func (x *indexer) readNodes() error {
-	x.Nodes = make([]Node, len(x.document.objects("nodes")))
-	err := each(x, "nodes", func(i, former int) {
-		x.Nodes[i] = x.former.Nodes[former]
-	}, func(i int, key string, n *index.Node) {
-		x.Nodes[i] = Node{
+	var err error
+	x.Nodes, err = read(x, "nodes", x.former.Nodes, func(key string, n *index.Node) Node {
+		return Node{
 			Key:       key,
 			UUID:      n.UUID,
 			Name:      n.Name,
@@ -149,17 +233,26 @@ func (x *indexer) readNodes() error {
 	if err != nil {
 		return err
 	}
-	x.nodeNames = newNames(x.document.containers["nodes"], x.nodeName, func(int32) bool { return false })
+	nodes := x.document.containers["nodes"]
+	x.sameNodes = x.unchanged("nodes", func(i int32) bool { return x.Nodes[i].Name == x.former.Nodes[i].Name })
+	if x.sameNodes {
+		x.nodeNames = x.former.nodeNames.with(nodes)
+		return nil
+	}
+	x.nodeNames = newNames(nodes, x.nodeName, func(int32) bool { return false })
 	return nil
 }
 
 func (x *indexer) readDisks() error {
-	x.disks = make([]drbdTree, len(x.document.objects("disks")))
-	return each(x, "disks", func(i, former int) {
-		x.disks[i] = x.former.disks[former]
-	}, func(i int, _ string, d *index.Disk) {
-		x.disks[i] = drbdTree{top: isDRBD(d), devices: x.appendDRBD(nil, d)}
+	var err error
+	x.disks, err = read(x, "disks", x.former.disks, func(_ string, d *index.Disk) drbdTree {
+		return drbdTree{top: isDRBD(d), devices: x.appendDRBD(nil, d)}
 	})
+	x.devices = 0
+	for i := range x.disks {
+		x.devices += len(x.disks[i].devices)
+	}
+	return err
 }
 
 func isDRBD(d *index.Disk) bool { return d.DevType.Value == index.DiskDevTypeDrbd && d.LogicalID.Set }
@@ -183,12 +276,9 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 var diskInside = regexp.MustCompile(`^/instances/[^/]*/disks/[0-9]+: unexpected object$`)
 
 func (x *indexer) readInstances() error {
-	objects := x.document.objects("instances")
-	x.Instances = make([]Instance, len(objects))
 	disks := x.document.containers["disks"]
-	err := each(x, "instances", func(i, former int) {
-		x.Instances[i] = x.former.Instances[former]
-	}, func(i int, key string, in *index.Instance) {
+	var err error
+	x.Instances, err = read(x, "instances", x.former.Instances, func(key string, in *index.Instance) *Instance {
 		if in.UUID == key {
 			in.UUID = key // one text for both
 		}
@@ -198,7 +288,7 @@ func (x *indexer) readInstances() error {
 			}
 		}
 		primary, placed := in.PrimaryNode.Get()
-		x.Instances[i] = Instance{
+		return &Instance{
 			UUID:        in.UUID,
 			Name:        in.Name.Value,
 			Named:       in.Name.Set && !in.Name.Null,
@@ -215,9 +305,16 @@ func (x *indexer) readInstances() error {
 		}
 		return err
 	}
-	x.instanceNames = newNames(x.document.containers["instances"], x.instanceName, func(i int32) bool {
-		return x.Instances[i].Name == ""
+	instances := x.document.containers["instances"]
+	x.sameInstances = x.unchanged("instances", func(i int32) bool {
+		now, former := x.Instances[i], x.former.Instances[i]
+		return now.UUID == former.UUID && now.Name == former.Name && now.Named == former.Named
 	})
+	if x.sameInstances {
+		x.instanceNames = x.former.instanceNames.with(instances)
+		return nil
+	}
+	x.instanceNames = newNames(instances, x.instanceName, func(i int32) bool { return x.Instances[i].Name == "" })
 	return nil
 }
 
@@ -231,181 +328,4 @@ func addresses(nics []index.NIC) []Address {
 		}
 	}
 	return slices.Clip(found)
-}
-
-// makeLinks enters the addresses of all instances. An address leads to the name of
-// an instance, and that to the first instance with the name, which may be another.
-// Of several instances with one address on a link the last has it.
-func (x *indexer) makeLinks() error {
-	x.Links = make(map[string]*Link)
-	if !x.HasDefaultLink {
-		return nil
-	}
-	first := newPlaces(len(x.Instances))
-	for i := len(x.Instances) - 1; i >= 0; i-- {
-		if x.Instances[i].Named {
-			first.add(int32(i), x.instanceName)
-		}
-	}
-	addresses := make(map[string][]linkAddress)
-	var onDefault []linkAddress // apart, so that its name is not hashed for each of them
-	for i := range x.Instances {
-		if err := x.ended(i); err != nil {
-			return err
-		}
-		in := &x.Instances[i]
-		node := int32(-1)
-		// A nameless instance goes by its UUID here.
-		name := in.UUID
-		if in.Named {
-			name = in.Name
-		}
-		if i, ok := first.find(name, x.instanceName); ok && x.Instances[i].Placed {
-			if n, match := x.FindNode(x.Instances[i].PrimaryNode); match == Found {
-				node = int32(n)
-			}
-		}
-		for _, a := range in.Addresses {
-			if !a.Linked || a.Link == x.DefaultLink {
-				onDefault = append(onDefault, linkAddress{a.IP, node})
-				continue
-			}
-			addresses[a.Link] = append(addresses[a.Link], linkAddress{a.IP, node})
-		}
-	}
-	if len(onDefault) > 0 {
-		addresses[x.DefaultLink] = onDefault
-	}
-	for link, addresses := range addresses {
-		x.Links[link] = newLink(addresses)
-	}
-	return nil
-}
-
-// placeInstances enters instances and DRBD minors with the nodes they are on.
-func (x *indexer) placeInstances() error {
-	x.primaries = make(map[string][]int32)
-	x.secondaries = make(map[string][]int32)
-	x.minors = make(map[string][]Minor)
-	x.unknownPeers = make(map[string]int32)
-	for i := range x.disks {
-		x.devices += len(x.disks[i].devices)
-	}
-	entered := make(map[string]int32)
-	minors := 0
-	for i := range x.Instances {
-		if err := x.ended(i); err != nil {
-			return err
-		}
-		x.addNodes(int32(i), entered)
-		var err error
-		if minors, err = x.addMinors(i, minors); err != nil {
-			return fmt.Errorf("%s: %w", place("instances", x.document.containers["instances"].key(int32(i))), err)
-		}
-	}
-	fit(x.primaries)
-	fit(x.secondaries)
-	fit(x.minors)
-	return nil
-}
-
-// fit gives back the room that appending has left in lists, which last as long as
-// the snapshot.
-func fit[T any](lists map[string][]T) {
-	for key, list := range lists {
-		lists[key] = slices.Clone(list)
-	}
-}
-
-// addNodes enters an instance with its primary node and with the nodes at the
-// other end of its DRBD disks. For a disk that does not touch the primary node,
-// the first of its nodes counts as the other one. An instance without a primary
-// node is nobody's.
-//
-// entered has for each node the last instance, by its index plus 1, that was entered with
-// it as its other end.
-func (x *indexer) addNodes(i int32, entered map[string]int32) {
-	in := &x.Instances[i]
-	if !in.Placed {
-		return
-	}
-	x.primaries[in.PrimaryNode] = append(x.primaries[in.PrimaryNode], i)
-	for _, key := range in.Disks {
-		tree, _ := x.disk(key)
-		if !tree.top {
-			continue
-		}
-		other := tree.devices[0].nodes[0]
-		if other == in.PrimaryNode {
-			other = tree.devices[0].nodes[1]
-		}
-		if entered[other] != i+1 {
-			entered[other] = i + 1
-			x.secondaries[other] = append(x.secondaries[other], i)
-		}
-	}
-}
-
-// disk returns the DRBD devices of the disk with a key, and whether there is such
-// a disk.
-func (s *Snapshot) disk(key string) (drbdTree, bool) {
-	i, ok := s.document.containers["disks"].find(key)
-	if !ok {
-		return drbdTree{}, false
-	}
-	return s.disks[i], true
-}
-
-// addMinors enters the DRBD minors of an instance with both their nodes; none of
-// them when one of the disks does not exist. The disks are those of the instance
-// that its member uuid leads to, as everywhere in Ganeti.
-//
-// entered is how many devices have been entered before, and devices how many after. The
-// error says that it is too many: in a cluster each device is that of one instance, and
-// nothing else would keep a small file from having minors without number.
-func (x *indexer) addMinors(i, entered int) (devices int, err error) {
-	in := &x.Instances[i]
-	holder, match := x.FindInstance(in.UUID)
-	if match != Found {
-		return entered, nil
-	}
-	disks := x.Instances[holder].Disks
-	trees := make([]drbdTree, 0, min(len(disks), 64))
-	for _, key := range disks {
-		tree, ok := x.disk(key)
-		if !ok {
-			return entered, nil
-		}
-		if entered += 1 + len(tree.devices); entered > wire.ConfigShares*(len(x.Instances)+len(x.disks)+x.devices) {
-			return 0, fmt.Errorf("with its disks, all instances have more than %d times as many DRBD devices as there are: "+
-				"a disk belongs to one instance, and once", wire.ConfigShares)
-		}
-		trees = append(trees, tree)
-	}
-	for position, tree := range trees {
-		for _, device := range tree.devices {
-			for end, node := range device.nodes {
-				if end == 1 && node == device.nodes[0] {
-					continue // such a device has its first minor only
-				}
-				reference := device.nodes[1-end]
-				peer, match := x.FindNode(reference)
-				if match != Found {
-					peer = -1
-					if _, ok := x.unknownPeers[node]; !ok {
-						x.unknownPeers[node] = int32(len(x.minors[node]))
-					}
-				}
-				x.minors[node] = append(x.minors[node], Minor{
-					Minor:         device.minors[end],
-					Instance:      in.Name,
-					Disk:          int32(position),
-					Peer:          int32(peer),
-					PeerReference: reference,
-					Primary:       in.Placed && node == in.PrimaryNode,
-				})
-			}
-		}
-	}
-	return entered, nil
 }

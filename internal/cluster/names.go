@@ -39,6 +39,12 @@ func newNames(keys *container, name func(i int32) string, nameless func(i int32)
 	return n
 }
 
+// with returns the same names of another container, which has the same keys.
+func (n names) with(keys *container) names {
+	n.keys = keys
+	return n
+}
+
 // find returns the index of the object that query means: the one with that key
 // or name or, where there is none, the only one whose name continues query with
 // a dot. It takes time logarithmic in the number of names and allocates nothing.

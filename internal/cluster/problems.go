@@ -97,7 +97,7 @@ func (p *problems) addDisks(s *Snapshot) {
 func (p *problems) addInstances(s *Snapshot) {
 	names, addresses := make(holders), make(holders)
 	for i, object := range s.document.objects("instances") {
-		in := &s.Instances[i]
+		in := s.Instances[i]
 		if other, taken := names.enter(held{text: in.Name}, object.key); taken {
 			p.add(place("instances", short(object.key), "name"), "instance %s is also called %q, which leads to one of them only", other, in.Name)
 		}

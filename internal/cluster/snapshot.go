@@ -9,10 +9,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
-
-	"github.com/go-faster/jx"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -40,20 +36,19 @@ type Snapshot struct {
 	Collectors map[string]Collector
 	// Nodes are the cluster's nodes in ascending order of their keys.
 	Nodes []Node
-	// Instances are the instances in ascending order of their keys.
-	Instances []Instance
+	// Instances are the instances in ascending order of their keys. Those that have not
+	// changed are also in the snapshot before.
+	Instances []*Instance
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
 
 	nodeNames     names
 	instanceNames names
-	primaries     map[string][]int32 // instances, by the reference to their primary node
-	secondaries   map[string][]int32 // instances, by the reference to the node at the other end
-	minors        map[string][]Minor // by the reference to their node
-	unknownPeers  map[string]int32   // by the same, the position of the first minor whose peer is no node
-	disks         []drbdTree         // in ascending order of the disks' keys
+	placement     placement
+	disks         []drbdTree // in ascending order of the disks' keys
 
 	document document
+	indexed  bool // all of it is there: not the empty one that nothing was loaded before
 }
 
 // Collector is the state of a data collector.
@@ -107,50 +102,6 @@ type Address struct {
 	Linked   bool
 }
 
-// Link is a link (a bridge or a routing table) with the instance addresses on
-// it. A nil Link has none.
-type Link struct {
-	// IPs are the addresses, each once, in ascending order of their text.
-	IPs []string
-
-	nodes []int32 // of each of them; -1 where the node is not known
-	byIP  places  // positions in IPs
-}
-
-// linkAddress is an address on a link with the index of its node, or -1.
-type linkAddress struct {
-	ip   string
-	node int32
-}
-
-// newLink makes a link of the addresses on it. Of doubled ones the last counts.
-func newLink(addresses []linkAddress) *Link {
-	slices.SortStableFunc(addresses, func(a, b linkAddress) int { return strings.Compare(a.ip, b.ip) })
-	addresses = lastOf(addresses, func(a linkAddress) string { return a.ip })
-	l := &Link{IPs: make([]string, len(addresses)), nodes: make([]int32, len(addresses))}
-	l.byIP = newPlaces(len(addresses))
-	for i, a := range addresses {
-		l.IPs[i], l.nodes[i] = a.ip, a.node
-		l.byIP.add(int32(i), l.ip)
-	}
-	return l
-}
-
-func (l *Link) ip(i int32) string { return l.IPs[i] }
-
-// Node returns the index in Snapshot.Nodes of the primary node of the instance
-// with an address. It is false when no instance has it or its node is not known.
-func (l *Link) Node(ip string) (int, bool) {
-	if l == nil {
-		return 0, false
-	}
-	i, ok := l.byIP.find(ip, l.ip)
-	if !ok || l.nodes[i] < 0 {
-		return 0, false
-	}
-	return int(l.nodes[i]), true
-}
-
 // Minor is a DRBD minor that a disk takes on a node.
 type Minor struct {
 	// Minor is the number of the minor.
@@ -166,6 +117,8 @@ type Minor struct {
 	PeerReference string
 	// Primary tells whether the node is the primary node of the instance.
 	Primary bool
+
+	instance int32 // index of the instance
 }
 
 // Options say how a configuration is loaded.
@@ -197,7 +150,7 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 	}
 	next := new(Snapshot)
 	next.document.redact = o.RedactSecrets
-	x := indexer{Snapshot: next, ctx: ctx, former: former, decoder: jx.DecodeBytes(nil)}
+	x := indexer{Snapshot: next, ctx: ctx, former: former}
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
 		err = next.document.load(interruptible{ctx, text}, &former.document)
@@ -214,7 +167,10 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 		}
 		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
 	}
-	next.document.rest, next.document.older, next.document.origins = nil, nil, nil // only errors tell of them
+	// Only errors tell of these.
+	next.document.members, next.document.rest, next.document.older, next.document.origins = nil, nil, nil, nil
+	next.document.changes = nil
+	next.indexed = true
 	return next, nil
 }
 
@@ -251,19 +207,19 @@ func (s *Snapshot) instanceName(i int32) string { return s.Instances[i].Name }
 // before those below it. unknown is the first of which no node is the peer, nil when
 // there is none.
 func (s *Snapshot) Minors(node *Node) (minors []Minor, unknown *Minor) {
-	minors = s.minors[node.UUID]
-	if i, ok := s.unknownPeers[node.UUID]; ok {
+	minors = s.placement.minors[node.UUID]
+	if i, ok := s.placement.unknownPeers[node.UUID]; ok {
 		unknown = &minors[i]
 	}
 	return minors, unknown
 }
 
 // PrimaryInstances returns the indexes of the instances that run on a node.
-func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.primaries[node.UUID] }
+func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.placement.primaries[node.UUID] }
 
 // SecondaryInstances returns the indexes of the instances whose DRBD disks have
 // their other end on a node.
-func (s *Snapshot) SecondaryInstances(node *Node) []int32 { return s.secondaries[node.UUID] }
+func (s *Snapshot) SecondaryInstances(node *Node) []int32 { return s.placement.secondaries[node.UUID] }
 
 // InstanceText returns the canonical text of an instance.
 func (s *Snapshot) InstanceText(i int) ([]byte, error) {

@@ -48,6 +48,7 @@ type speaker struct {
 	dialect Dialect
 	classic bool              // whether the server speaks the dialect of Ganeti 2.6
 	serving *cluster.Snapshot // the snapshot in service, or nil
+	book    *answer.Book      // what the server answers from, or nil, as in the dialect of 2.6
 	logger  *slog.Logger
 }
 
@@ -61,6 +62,8 @@ func (p *speaker) setState(state reload.State) {
 		return
 	}
 	p.serving = state.Snapshot
+	former := p.book
+	p.book = nil
 	if state.Snapshot != nil {
 		p.classic = p.dialect.isClassic(state.Snapshot)
 	}
@@ -68,7 +71,8 @@ func (p *speaker) setState(state reload.State) {
 	case !p.classic && state.Snapshot == nil:
 		p.server.SetResponder(answer.Unavailable(state.Problem))
 	case !p.classic:
-		p.server.SetResponder(answer.Prepare(state.Snapshot))
+		p.book = answer.PrepareNext(former, state.Snapshot)
+		p.server.SetResponder(p.book)
 	case state.Snapshot == nil:
 		p.server.SetResponder(nil)
 	default:

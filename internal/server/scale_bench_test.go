@@ -53,7 +53,7 @@ func BenchmarkLargeCluster(b *testing.B) {
 		b.Run(asking.name, func(b *testing.B) {
 			datagrams := make([][]byte, len(snapshot.Nodes))
 			for i := range datagrams {
-				asked := asking.ask(&snapshot.Nodes[i], &snapshot.Instances[i*len(snapshot.Instances)/len(datagrams)])
+				asked := asking.ask(&snapshot.Nodes[i], snapshot.Instances[i*len(snapshot.Instances)/len(datagrams)])
 				datagrams[i] = question{members: asked}.datagram(b, codec, now)
 			}
 			b.ReportAllocs()

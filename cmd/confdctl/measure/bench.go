@@ -359,7 +359,7 @@ func childCommand() *cobra.Command {
 			Key:    paths.Key,
 			Addr:   addr,
 			Logger: slog.New(slog.DiscardHandler),
-			Memory: daemon.Collector{},
+			Memory: new(daemon.Collector),
 		})
 		if err != nil {
 			return err

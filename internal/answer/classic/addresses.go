@@ -23,7 +23,7 @@ type link struct {
 // instance by name.
 func (b *Book) prepareLinks(s *answer.Scratch) {
 	instances := slices.Clone(b.snapshot.Instances)
-	slices.SortStableFunc(instances, func(x, y cluster.Instance) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortStableFunc(instances, func(x, y *cluster.Instance) int { return strings.Compare(x.Name, y.Name) })
 	b.links = make(map[string]*link)
 	ips := make(map[string][]string)
 	for i := range instances {

@@ -1,0 +1,64 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"gntconfd/gen/wire"
+)
+
+// jsonPieces are what drawn texts are made of.
+var jsonPieces = []string{`{`, `}`, `[`, `]`, `:`, `,`, `"a"`, `"`, `\`, `\u00e9`, `\u12g4`, "\x1f", "\x7f", " ", "\n", "\t", `é`, "\xff",
+	`0`, `1`, `-`, `.`, `e`, `E+`, `e-`, `-0.5e10`, `01`, `true`, `false`, `null`, `tru`, `nul`, `{}`, `[]`, `{"a":1}`, `"long text without anything"`, `/`, `b`}
+
+// A value is what encoding/json takes for one, and ends where it does.
+func TestScanValue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(jsonPieces), 0, 12).Draw(t, "pieces"), "")
+		end, err := scanValue([]byte(text), 0)
+		switch {
+		case err == nil && !json.Valid([]byte(text[:end])):
+			t.Fatalf("%q is taken for a value", text[:end])
+		case err != nil && json.Valid([]byte(text)) && (err != errCut || text[len(text)-1] < '0' || text[len(text)-1] > '9'):
+			t.Fatalf("%q: %v", text, err)
+		case err == nil && end < len(text) && strings.ContainsAny(text[:1], `{["`) && json.Valid([]byte(text)) && strings.TrimSpace(text[end:]) != "":
+			t.Fatalf("%q ends at %d", text, end)
+		case err == errCut && !cut(text):
+			t.Fatalf("%q may go on", text)
+		case err != nil && err != errCut && !errors.Is(err, errDeep) && cut(text):
+			t.Fatalf("%q may go on, but: %v", text, err)
+		}
+	})
+}
+
+// cut reports whether a text is the beginning of a value and of no whole one, or is a
+// number that may go on.
+func cut(text string) bool {
+	var value any
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	err := decoder.Decode(&value)
+	if err == nil {
+		_, number := value.(json.Number)
+		return number && int(decoder.InputOffset()) == len(text)
+	}
+	return strings.Contains(err.Error(), "EOF")
+}
+
+// Values have as many levels as they may, and no more.
+func TestScanLevels(t *testing.T) {
+	for levels, want := range map[int]error{wire.ConfigLevels: nil, wire.ConfigLevels + 1: errDeep} {
+		for _, text := range []string{
+			strings.Repeat("[", levels) + strings.Repeat("]", levels),
+			strings.Repeat(`{"a":`, levels-1) + "{}" + strings.Repeat("}", levels-1),
+		} {
+			if end, err := scanValue([]byte(text), 0); err != want || err == nil && end != len(text) {
+				t.Errorf("%.40s: ends at %d, %v", text, end, err)
+			}
+		}
+	}
+}

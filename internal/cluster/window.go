@@ -1,0 +1,212 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-faster/jx"
+)
+
+// readSize is how much of a configuration file is read at a time, in bytes.
+const readSize = 128 << 10
+
+// window reads a JSON text piece by piece. What it returns of the text is valid until it
+// is used again.
+type window struct {
+	from io.Reader
+	room []byte
+	text []byte // the rest of what has been read, a part of room
+	err  error  // of from; nothing comes after it
+	read int    // how much has been read since others were let in, in bytes
+}
+
+func newWindow(from io.Reader) *window {
+	return &window{from: from, room: rooms.Get().(*[readSize]byte)[:]}
+}
+
+// rooms has the memory of windows that are done with.
+var rooms = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// close ends the use of a window.
+func (w *window) close() {
+	if len(w.room) == readSize {
+		rooms.Put((*[readSize]byte)(w.room))
+	}
+	*w = window{err: io.EOF}
+}
+
+// more reads some more of the text. It is false at the end and after an error.
+func (w *window) more() bool {
+	if w.err != nil {
+		return false
+	}
+	if cap(w.text)-len(w.text) < len(w.room)/2 {
+		room := w.room
+		if len(w.text) > len(room)/2 {
+			// Twice as much, so that a value is looked at again only so often.
+			room = make([]byte, 2*len(room))
+		}
+		w.text, w.room = room[:copy(room, w.text)], room
+	}
+	n, err := w.from.Read(w.text[len(w.text):cap(w.text)])
+	w.text, w.err = w.text[:len(w.text)+n], err
+	if w.read += n; w.read >= stretch {
+		w.read = 0
+		giveWay()
+	}
+	return n > 0 || err == nil
+}
+
+// stretch is how much of a text is looked at in one go, in bytes: it takes a millisecond
+// or less.
+const stretch = 1 << 20
+
+// giveWay lets those in who answer questions if there is one processor for all. The
+// scheduler would look only after 10 ms whether datagrams have come.
+func giveWay() {
+	if runtime.GOMAXPROCS(0) == 1 {
+		time.Sleep(20 * time.Microsecond)
+	}
+}
+
+// failed returns why there is not more text.
+func (w *window) failed() error {
+	if w.err == nil || errors.Is(w.err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return w.err
+}
+
+// next skips white space and returns the byte that comes next.
+func (w *window) next() (byte, error) {
+	for {
+		if w.text = w.text[space(w.text, 0):]; len(w.text) > 0 {
+			return w.text[0], nil
+		}
+		if !w.more() {
+			return 0, w.failed()
+		}
+	}
+}
+
+// take skips white space and some byte, which has to come next.
+func (w *window) take(wanted byte) error {
+	c, err := w.next()
+	if err != nil {
+		return err
+	}
+	if c != wanted {
+		return fmt.Errorf("unexpected byte %q instead of %q", c, wanted)
+	}
+	w.text = w.text[1:]
+	return nil
+}
+
+// member goes on to the key of an object's next member, the first one or another. It is
+// false at the end of the object, which it goes behind.
+func (w *window) member(first bool) (bool, error) {
+	c, err := w.next()
+	switch {
+	case err != nil:
+		return false, err
+	case c == '}':
+		w.text = w.text[1:]
+		return false, nil
+	case first:
+		return true, nil
+	}
+	return true, w.take(',')
+}
+
+// key returns an object's next key and goes behind the colon.
+func (w *window) key() (string, error) {
+	key, err := w.string()
+	if err != nil {
+		return "", err
+	}
+	return key, w.take(':')
+}
+
+// string returns a key, which comes next.
+func (w *window) string() (string, error) {
+	if c, err := w.next(); err != nil {
+		return "", err
+	} else if c != '"' {
+		return "", fmt.Errorf("unexpected byte %q instead of a key", c)
+	}
+	text, err := w.value(0)
+	if err != nil {
+		return "", fmt.Errorf("a key: %w", err)
+	}
+	key, err := jx.DecodeBytes(text).Str()
+	if err == nil {
+		err = checkUTF8([]byte(key))
+	}
+	if err != nil {
+		return "", fmt.Errorf("a key: %w", err)
+	}
+	return key, nil
+}
+
+// passesString goes behind a string, if that comes next and nothing in it is escaped.
+func (w *window) passesString(wanted string) bool {
+	if c, err := w.next(); err != nil || c != '"' {
+		return false
+	}
+	for {
+		end, err := scanString(w.text, 0)
+		switch {
+		case err == nil:
+			if string(w.text[1:end-1]) != wanted || strings.IndexByte(wanted, '\\') >= 0 {
+				return false
+			}
+			w.text = w.text[end:]
+			return true
+		case err != errCut || !w.more():
+			return false
+		}
+	}
+}
+
+// value returns the next value, which is below some levels of containers.
+func (w *window) value(level int) ([]byte, error) {
+	if _, err := w.next(); err != nil {
+		return nil, err
+	}
+	for {
+		end, err := scanValue(w.text, level)
+		if err == nil {
+			value := w.text[:end]
+			w.text = w.text[end:]
+			return value, nil
+		}
+		if err != errCut {
+			return nil, err
+		}
+		if !w.more() {
+			return nil, w.failed()
+		}
+	}
+}
+
+// passes goes behind what comes next if that is wanted.
+func (w *window) passes(wanted []byte) bool {
+	for {
+		n := min(len(w.text), len(wanted))
+		switch {
+		case !bytes.Equal(w.text[:n], wanted[:n]):
+			return false
+		case n == len(wanted):
+			w.text = w.text[n:]
+			return true
+		case !w.more():
+			return false
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// With one processor for all, a datagram that comes while a configuration is loaded does
+// not wait for the end of that.
+func TestLoadingGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	caller, err := net.DialUDP("udp", nil, server.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	var networks strings.Builder
+	for i := range 30 << 10 {
+		fmt.Fprintf(&networks, `,"%05d":{"name":"%s"}`, i, strings.Repeat("x", 1<<10))
+	}
+	text := root(`,"networks":{` + networks.String()[1:] + `}`)
+	for name, former := range map[string]*Snapshot{"first": nil, "same": parsed(t, text)} {
+		reads := &countingReader{ReadSeeker: strings.NewReader(text)}
+		asked := make(chan int64)
+		ready := make(chan struct{})
+		go func() {
+			close(ready)
+			server.Read(make([]byte, 10))
+			asked <- reads.bytes.Load()
+		}()
+		<-ready
+		runtime.Gosched() // until it waits for the datagram
+		reads.first = func() { caller.Write([]byte("question")) }
+		if _, err := Load(t.Context(), reads, Options{Former: former}); err != nil {
+			t.Fatal(err)
+		}
+		if at := <-asked; at > 8*stretch {
+			t.Errorf("%s: %d bytes were read before the datagram was", name, at)
+		}
+	}
+}
+
+func parsed(t *testing.T, text string) *Snapshot {
+	t.Helper()
+	s, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// countingReader counts what is read.
+type countingReader struct {
+	io.ReadSeeker
+	bytes atomic.Int64
+	first func() // called with the first read
+}
+
+func (r *countingReader) Read(into []byte) (int, error) {
+	if r.bytes.Load() == 0 {
+		r.first()
+	}
+	n, err := r.ReadSeeker.Read(into)
+	r.bytes.Add(int64(n))
+	return n, err
+}
+
+// A window gives a text in values, however it is cut when it is read, and looks at each
+// byte only so often.
+func TestWindow(t *testing.T) {
+	for _, size := range []int{1, 100, readSize/2 - 1, readSize, 3*readSize + 5} {
+		value := `"` + strings.Repeat("v", size) + `"`
+		text := `[` + value + `,` + value + `]`
+		w := newWindow(&cutReader{strings.NewReader(text)})
+		for _, wanted := range []byte("[,]") {
+			if err := w.take(wanted); err != nil {
+				t.Fatalf("%d: %v", size, err)
+			}
+			if wanted == ']' {
+				break
+			}
+			got, err := w.value(0)
+			if err != nil || !bytes.Equal(got, []byte(value)) {
+				t.Fatalf("%d: value of %d bytes, %v", size, len(got), err)
+			}
+		}
+		if _, err := w.next(); err != io.ErrUnexpectedEOF {
+			t.Errorf("%d: %v at the end", size, err)
+		}
+	}
+}
+
+// cutReader gives some hundred bytes at a time.
+type cutReader struct{ from io.Reader }
+
+func (r *cutReader) Read(into []byte) (int, error) { return r.from.Read(into[:min(len(into), 777)]) }
