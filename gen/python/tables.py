@@ -1017,3 +1017,19 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
         "Status": {"enum": [0, 1, 2], "format": "int32", "type": "integer"},
     },
 }
+
+#: The definition in answers.json of the answer to each type of request, by its number.
+ANSWERS: Final = (
+    "Ping",
+    "NodeRoleByName",
+    "NodePIPByInstanceIP",
+    "ClusterMaster",
+    "NodePIPList",
+    "MCPIPList",
+    "InstanceIPsList",
+    "NodeDRBD",
+    "NodeInstances",
+    "InstanceDisks",
+    "ConfigQuery",
+    "DataCollectors",
+)

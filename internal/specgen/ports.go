@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-json"
@@ -18,6 +19,7 @@ type port struct {
 	Groups  []group
 	Modules []*module
 	Tables  map[string]any // by file: the definitions, without what decides nothing
+	Answers []string       // the definition of the answer to each type of request
 }
 
 // group is a group of constants.
@@ -161,6 +163,9 @@ func (p *port) add(file string, source []byte) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		m.Types = append(m.Types, made)
+	}
+	for i := 0; root.Properties.Get(strconv.Itoa(i)) != nil; i++ {
+		p.Answers = append(p.Answers, root.Properties.Get(strconv.Itoa(i)).Definition())
 	}
 	m.drop()
 	m.sort()
