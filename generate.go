@@ -19,3 +19,4 @@ package gntconfd
 //go:generate go run ./internal/specgen forms -target gen/form/form_gen.go spec/config.json spec/classic.json
 //go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json
 //go:generate go run ./internal/specgen python -target gen/python spec/constants.json spec/wire.json spec/config.json spec/answers.json
+//go:generate go run ./internal/specgen typescript -target gen/typescript spec/constants.json spec/wire.json spec/config.json spec/answers.json

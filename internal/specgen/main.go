@@ -18,6 +18,8 @@
 //	specgen python -target FOLDER constants.json wire.json config.json answers.json
 //	    the same, and all else that a port to Python needs: constants, types, and
 //	    readers that check what was received
+//	specgen typescript -target FOLDER constants.json wire.json config.json answers.json
+//	    the same for TypeScript
 package main
 
 import (
@@ -40,7 +42,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer, index, forms, tuples, objects or python?")
+		return fmt.Errorf("which product: constants, buffer, index, forms, tuples, objects, python or typescript?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
@@ -53,7 +55,7 @@ func run(args []string) error {
 	switch args[0] {
 	case "forms":
 		sources = 2
-	case "python":
+	case "python", "typescript":
 		sources = 4
 	}
 	if flags.NArg() != sources || *target == "" {
@@ -100,7 +102,7 @@ func run(args []string) error {
 }
 
 // ports has what makes the files of a port, by its language.
-var ports = map[string]func(*port) (map[string][]byte, error){"python": python}
+var ports = map[string]func(*port) (map[string][]byte, error){"python": python, "typescript": typescript}
 
 // writePort writes the files of a port into a folder.
 func writePort(make func(*port) (map[string][]byte, error), folder string, names []string) error {
