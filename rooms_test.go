@@ -99,8 +99,8 @@ func TestRooms(t *testing.T) {
 		}
 	}
 	for room := range rooms {
-		if found[room] == nil {
-			t.Errorf("the table of rooms has %s, which is not there", room)
+		if _, err := os.Stat(room); err != nil { // it may have no Go
+			t.Errorf("the table of rooms has what is not there: %v", err)
 		}
 	}
 }

@@ -93,6 +93,16 @@ func (l *List[T]) UnmarshalJSON(data []byte) error {
 // Properties are the members of an object, in the order of the file.
 type Properties []Property
 
+// Get returns the member with a name, or nil.
+func (p Properties) Get(name string) *Schema {
+	for _, property := range p {
+		if property.Name == name {
+			return property.Schema
+		}
+	}
+	return nil
+}
+
 var errNoObject = errors.New("not an object")
 
 // Property is a member of an object.

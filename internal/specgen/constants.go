@@ -11,20 +11,22 @@ import (
 
 // constantsFile is the layout of spec/constants.json.
 type constantsFile struct {
-	Schema      string `json:"$schema"`
-	Description string `json:"description"`
-	Groups      []struct {
-		Title     string `json:"title"`
-		Prefix    string `json:"prefix"` // in front of every name of the group
-		Type      string `json:"type"`   // Go type of the values; untyped when empty
-		Constants []struct {
-			Name   string          `json:"name"`
-			Value  json.RawMessage `json:"value"`
-			Word   string          `json:"word"` // in all constants of a group, or in none
-			Ganeti string          `json:"ganeti"`
-			Doc    string          `json:"doc"`
-		} `json:"constants"`
-	} `json:"groups"`
+	Schema      string          `json:"$schema"`
+	Description string          `json:"description"`
+	Groups      []constantGroup `json:"groups"`
+}
+
+type constantGroup struct {
+	Title     string `json:"title"`
+	Prefix    string `json:"prefix"` // in front of every name of the group
+	Type      string `json:"type"`   // type of the values; untyped when empty
+	Constants []struct {
+		Name   string          `json:"name"`
+		Value  json.RawMessage `json:"value"`
+		Word   string          `json:"word"` // in all constants of a group, or in none
+		Ganeti string          `json:"ganeti"`
+		Doc    string          `json:"doc"`
+	} `json:"constants"`
 }
 
 var constantsTemplate = template.Must(template.New("constants").Parse(

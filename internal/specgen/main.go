@@ -17,6 +17,11 @@
 //	specgen objects -package NAME -type NAME,NAME -target FILE.go config.json
 //	    plain Go types of objects of the configuration, for encoding/json: what
 //	    programs that ask the daemon find in its answers
+//	specgen python -target FOLDER constants.json wire.json config.json answers.json
+//	    the same, and all else that a port to Python needs: constants, types, and
+//	    readers that check what was received
+//	specgen typescript -target FOLDER constants.json wire.json config.json answers.json
+//	    the same for TypeScript
 package main
 
 import (
@@ -39,7 +44,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer, doc, index, forms, tuples or objects?")
+		return fmt.Errorf("which product: constants, buffer, doc, index, forms, tuples, objects, python or typescript?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
@@ -53,11 +58,17 @@ func run(args []string) error {
 			comment("Package "+*pkg+" "+flags.Arg(0)), *pkg))
 	}
 	sources := 1
-	if args[0] == "forms" {
+	switch args[0] {
+	case "forms":
 		sources = 2
+	case "python", "typescript":
+		sources = 4
 	}
 	if flags.NArg() != sources || *target == "" {
 		return fmt.Errorf("%s takes -target and %d file(s) of spec", args[0], sources)
+	}
+	if make, ok := ports[args[0]]; ok {
+		return writePort(make, *target, flags.Args())
 	}
 	source, err := os.ReadFile(flags.Arg(0))
 	if err != nil {
@@ -99,6 +110,38 @@ func write(target string, product []byte) error {
 		return err
 	}
 	return os.WriteFile(target, product, 0o644)
+}
+
+// ports has what makes the files of a port, by its language.
+var ports = map[string]func(*port) (map[string][]byte, error){"python": python, "typescript": typescript}
+
+// writePort writes the files of a port into a folder.
+func writePort(make func(*port) (map[string][]byte, error), folder string, names []string) error {
+	var sources [][]byte
+	for _, name := range names {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sources = append(sources, source)
+	}
+	p, err := newPort(names, sources)
+	if err != nil {
+		return err
+	}
+	files, err := make(p)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decodeStrict is json.Unmarshal that refuses members which v does not have, so

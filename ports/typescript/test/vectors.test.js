@@ -1,0 +1,97 @@
+// Holds this package against the vectors of the specification.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import test from "node:test";
+
+import { AnswerError, DatagramError, questions, TooLargeError } from "gntconfd";
+import { seal, sign, unseal, unsealReply, verify } from "gntconfd/datagram";
+import { parse, stringify } from "gntconfd/json";
+import { check } from "gntconfd/protocol/check";
+import { MaxDatagramSize, RequestType } from "gntconfd/protocol/constants";
+import { answerNames } from "gntconfd/protocol/tables";
+
+const folder = process.env.CONFD_VECTORS ?? new URL("../../../spec/vectors", import.meta.url).pathname;
+const load = (path) => parse(readFileSync(`${folder}/${path}`, "utf8")).vectors;
+
+test("signing", () => {
+  for (const vector of load("signing.json")) {
+    const { id, salt, msg, hmac } = vector;
+    const key = Buffer.from(vector.key, "base64");
+    const datagram = Buffer.from(vector.datagram, "base64");
+    const valid = vector.result === "valid";
+    assert.equal(verify(key, salt, msg, hmac), valid, id);
+    if (!valid) {
+      assert.throws(() => unseal(key, datagram), DatagramError, id);
+      continue;
+    }
+    assert.equal(sign(key, salt, msg), hmac.toLowerCase(), id);
+    for (const sealed of [datagram, seal(key, salt, msg)]) {
+      const envelope = unseal(key, sealed);
+      assert.deepEqual([envelope.salt, envelope.msg], [salt, msg], id);
+    }
+  }
+});
+
+test("replies", () => {
+  const key = readFileSync(`${folder}/hmac.key`);
+  let count = 0;
+  for (const file of readdirSync(`${folder}/3.0`)) {
+    for (const vector of load(`3.0/${file}`)) {
+      if (!vector.reply) continue;
+      const { salt, ...reply } = vector.reply;
+      const { status, answer, serial } = unsealReply(key, seal(key, salt, stringify(reply)), salt);
+      assert.equal(stringify({ protocol: 1, status, answer, serial }), stringify(reply), vector.id);
+      const name = answerNames[Number(request(vector).type)];
+      check(`answers.json#/definitions/${name}/properties/${status === 0 ? "ok" : "error"}`, answer);
+      count++;
+    }
+  }
+  assert.ok(count > 1000, `${count} replies`);
+});
+
+// request returns the request of a vector, in whichever form it has it.
+function request(vector) {
+  const found = vector.request ?? vector.request_text ?? vector.datagram.inner;
+  return typeof found === "string" ? parse(found) : found;
+}
+
+test("every type of request has an answer", () => {
+  assert.deepEqual(Object.values(RequestType), [...answerNames.keys()]);
+});
+
+test("too large", () => {
+  const key = Buffer.from("k");
+  const rest = seal(key, "", "").length;
+  assert.equal(seal(key, "", "x".repeat(MaxDatagramSize - rest)).length, MaxDatagramSize);
+  assert.throws(() => seal(key, "", "x".repeat(MaxDatagramSize - rest + 1)), TooLargeError);
+  assert.throws(() => unseal(key, Buffer.from("plj0" + " ".repeat(MaxDatagramSize))), DatagramError);
+});
+
+test("invalid answers", () => {
+  for (const [question, answer] of [
+    [questions.ping(), "ok"],
+    [questions.ping(), true],
+    [questions.ping(), 2n ** 63n],
+    [questions.nodeRole("x"), 5],
+    [questions.nodeIP("192.0.2.1"), []],
+    [questions.locate(["192.0.2.1"]), "192.0.2.1"],
+    [questions.locate(["192.0.2.1"]), [[0, "192.0.2.1"]]],
+    [questions.instanceIPs(), ["a", "a"]],
+    [questions.nodeDRBD("x"), [["a", 0, "b", "disk/0", "tertiary", "c"]]],
+    [questions.instanceDisks("x"), [{ uuid: "u", serial_no: 1 }]],
+    [questions.collectors(), {}],
+  ]) {
+    assert.throws(() => question.decode(answer), AnswerError, `type ${question.type}, ${stringify(answer)}`);
+  }
+});
+
+test("JSON keeps all digits and escapes", () => {
+  for (const text of [
+    "[9007199254740993,-9223372036854775808,0.1,9007199254740991]",
+    '{"12345678901234567":"12345678901234567","a\\"":"\\\\","\\u00e9":"\\ud83d\\ude00"}',
+  ]) {
+    assert.equal(stringify(parse(text)), text);
+  }
+  assert.throws(() => parse("[12345678901234567,]"), SyntaxError);
+});

@@ -1,0 +1,48 @@
+package ports
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestTypeScript compiles, tests and packs the library, and then asks with nothing but what
+// is in the package.
+func TestTypeScript(t *testing.T) {
+	need(t, "node", "nodejs")
+	need(t, "npm", "npm")
+	source := copied(t, "typescript")
+	for _, made := range []string{"node_modules", "dist"} {
+		if err := os.RemoveAll(filepath.Join(source, made)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fetch := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--prefer-offline")
+	fetch.Dir = source
+	if out, err := fetch.CombinedOutput(); err != nil {
+		if os.Getenv("CONFD_INTEROP") == "require" {
+			t.Fatalf("npm ci: %v\n%s", err, out)
+		}
+		t.Skipf("the TypeScript compiler cannot be fetched: %v\n%s", err, out)
+	}
+	t.Setenv("CONFD_VECTORS", absolute(t, "../spec/vectors"))
+	run(t, source, "npm", "test")
+	run(t, source, "npm", "pack")
+
+	packages, err := filepath.Glob(filepath.Join(source, "gntconfd-*.tgz"))
+	if err != nil || len(packages) != 1 {
+		t.Fatalf("packages %q, %v", packages, err)
+	}
+	user := t.TempDir()
+	installed := filepath.Join(user, "node_modules", "gntconfd")
+	if err := os.MkdirAll(installed, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, user, "tar", "-xzf", packages[0], "-C", installed, "--strip-components=1")
+	for _, program := range []string{"adapter", "live"} {
+		run(t, user, "cp", filepath.Join(source, "test", program+".js"), program+".mjs")
+	}
+	t.Run("scenarios", func(t *testing.T) { scenarios(t, "node", filepath.Join(user, "adapter.mjs")) })
+	t.Run("live", func(t *testing.T) { live(t, "node", filepath.Join(user, "live.mjs")) })
+}
