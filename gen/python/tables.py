@@ -468,20 +468,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                                 "type": "array",
                             },
                             "if": {
-                                "items": [
-                                    {
-                                        "enum": [
-                                            "=",
-                                            "==",
-                                            "!=",
-                                            "\u003c",
-                                            "\u003e",
-                                            "\u003c=",
-                                            "\u003e=",
-                                            "=[]",
-                                        ],
-                                    },
-                                ],
+                                "items": [{"enum": ["=", "==", "!=", "<", ">", "<=", ">=", "=[]"]}],
                                 "minItems": 1,
                                 "type": "array",
                             },
@@ -508,7 +495,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                         "minItems": 2,
                     },
                 },
-                "if": {"items": [{"enum": ["\u0026", "|"]}], "minItems": 1, "type": "array"},
+                "if": {"items": [{"enum": ["&", "|"]}], "minItems": 1, "type": "array"},
                 "then": {"additionalItems": {"$ref": "#/definitions/FilterExpression"}, "items": [{}]},
             },
             "if": {"type": "null"},

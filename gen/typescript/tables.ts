@@ -465,20 +465,7 @@ export const tables: Record<string, Record<string, object>> = {
                                 "type": "array",
                             },
                             "if": {
-                                "items": [
-                                    {
-                                        "enum": [
-                                            "=",
-                                            "==",
-                                            "!=",
-                                            "\u003c",
-                                            "\u003e",
-                                            "\u003c=",
-                                            "\u003e=",
-                                            "=[]",
-                                        ],
-                                    },
-                                ],
+                                "items": [{"enum": ["=", "==", "!=", "<", ">", "<=", ">=", "=[]"]}],
                                 "minItems": 1,
                                 "type": "array",
                             },
@@ -505,7 +492,7 @@ export const tables: Record<string, Record<string, object>> = {
                         "minItems": 2,
                     },
                 },
-                "if": {"items": [{"enum": ["\u0026", "|"]}], "minItems": 1, "type": "array"},
+                "if": {"items": [{"enum": ["&", "|"]}], "minItems": 1, "type": "array"},
                 "then": {"additionalItems": {"$ref": "#/definitions/FilterExpression"}, "items": [{}]},
             },
             "if": {"type": "null"},

@@ -170,8 +170,10 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 		s.Peers = append(s.Peers, *d)
 	}
 	if !answered {
-		_, err := client.Query(ctx, a.client, client.Ping())
-		return nil, cmp.Or(err, error(client.ErrNoReply))
+		if _, err := client.Query(ctx, a.client, client.Ping()); err != nil {
+			return nil, err
+		}
+		return nil, client.ErrNoReply
 	}
 	s.compare()
 	return &s, nil
