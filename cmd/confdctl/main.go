@@ -18,6 +18,7 @@ import (
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
+	"gntconfd/cmd/confdctl/decode"
 	"gntconfd/cmd/confdctl/demonstrate"
 	"gntconfd/cmd/confdctl/measure"
 	"gntconfd/cmd/confdctl/show"
@@ -155,7 +156,7 @@ with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), versionCommand()} {
+	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), versionCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}
