@@ -20,6 +20,7 @@ import (
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/decode"
 	"gntconfd/cmd/confdctl/demonstrate"
+	"gntconfd/cmd/confdctl/inventory"
 	"gntconfd/cmd/confdctl/measure"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/internal/release"
@@ -156,7 +157,7 @@ with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), versionCommand()} {
+	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), inventory.Command(), versionCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}

@@ -246,9 +246,15 @@ func (x *exchange) print(stdout io.Writer, style terminal.Style) error {
 		}
 		asked += " " + show.Inline(query)
 	}
+	lines := terminal.Wrap(strings.TrimSpace(asked), Width-4)
+	for i := range lines {
+		lines[i] = []string{"  ", "    "}[min(i, 1)] + lines[i]
+	}
+	last := lines[len(lines)-1]
+	asked = strings.Join(lines, "\n")
 	status := show.StatusWords[x.reply.Status]
 	rest := fmt.Sprintf(", serial %d, %s", x.reply.Serial, show.Milliseconds(x.reply.RoundTrip))
-	room := Width - utf8.RuneCountInString(asked+status+rest)
+	room := Width - utf8.RuneCountInString(last+status+rest)
 	gap := strings.Repeat(" ", max(0, room))
 	if room < 2 {
 		gap = "\n" + strings.Repeat(" ", Width-len(status+rest))
@@ -260,7 +266,7 @@ func (x *exchange) print(stdout io.Writer, style terminal.Style) error {
 	fmt.Fprintln(stdout, style.Paint(terminal.Strong, x.title))
 	fmt.Fprintln(stdout, asked+gap+style.Paint(colour, status)+style.Paint(terminal.Faint, rest))
 
-	lines := t.Lines(style, 0)
+	lines = t.Lines(style, Width-4)
 	note := ""
 	if len(lines) > demoLines {
 		note = fmt.Sprintf("... and %d more lines; the answer has %d bytes", len(lines)-demoLines+1, len(x.reply.Answer))
