@@ -18,7 +18,9 @@ import (
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
+	"gntconfd/cmd/confdctl/decode"
 	"gntconfd/cmd/confdctl/demonstrate"
+	"gntconfd/cmd/confdctl/inventory"
 	"gntconfd/cmd/confdctl/measure"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/cmd/confdctl/validate"
@@ -158,7 +160,7 @@ with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), validate.New(), versionCommand()} {
+	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), inventory.Command(), validate.New(), versionCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}

@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"exits": exits,
 					"mask":  mask,
-					"await": await,
+					"await": awaitFile,
 					"serve": func(ts *testscript.TestScript, _ bool, args []string) {
 						ts.Setenv(args[0], startDaemon(t, ts.MkAbs(args[1]), ts.MkAbs("hmac.key")))
 					},
@@ -111,8 +111,8 @@ func mask(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }
 
-// await waits until a file matches a regular expression.
-func await(ts *testscript.TestScript, _ bool, args []string) {
+// awaitFile waits until a file matches a regular expression.
+func awaitFile(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
 	text := ""
 	for range 3000 {

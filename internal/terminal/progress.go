@@ -3,13 +3,46 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"os"
+	"time"
 )
 
 // Progress returns a function that shows on a terminal what is going on, in one
 // line that an empty text clears.
 func Progress(stderr io.Writer) func(string) {
-	if !IsTerminal(stderr) {
+	if !IsTerminal(stderr) || os.Getenv("TERM") == "dumb" {
 		return func(string) {}
 	}
 	return func(text string) { fmt.Fprintf(stderr, "\r\x1b[K%s", text) }
+}
+
+// patience is how long a person waits without a word.
+const patience = 2 * time.Second
+
+// Patient says on a terminal what is going on when that takes longer than two seconds,
+// with the time that it has taken, until the function that it returns is called.
+func Patient(stderr io.Writer, what string) (done func()) {
+	show := Progress(stderr)
+	begin := time.Now()
+	ended, cleared := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(cleared)
+		due := time.NewTicker(time.Second)
+		defer due.Stop()
+		for {
+			select {
+			case <-ended:
+				show("")
+				return
+			case now := <-due.C:
+				if took := now.Sub(begin); took >= patience {
+					show(fmt.Sprintf("%s, %d s", what, took/time.Second))
+				}
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-cleared
+	}
 }

@@ -182,17 +182,32 @@ func findLinks(ctx context.Context, a *asked) error {
 
 // allInstances lists all instances of the cluster.
 func allInstances(ctx context.Context, a *asked) (show.View, error) {
-	if _, err := client.Query(ctx, a.client, client.Ping()); err != nil {
+	r, err := a.conn.Roster(ctx, a.client)
+	if err != nil {
 		return show.View{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
-	defer cancel()
-	r := roster.Load(ctx, a.client, a.conn.files(), true)
 	if !r.AllInstances {
-		a.notes = append(a.notes, "There may be more instances: in a large cluster only those are found that share disks with\n"+
-			"  what runs on the master candidates. On a node of the cluster, its files name all.")
+		a.notes = append(a.notes, Incomplete)
 	}
 	return show.AllInstances(r), nil
+}
+
+// Incomplete is the note that somebody may be missing in a roster.
+const Incomplete = `There may be more nodes and instances. In a cluster as large as this, only those
+  are found that share disks, over any number of nodes, with the master candidates.
+  On a node of the cluster, its files name all.`
+
+// Roster returns all nodes and instances, as far as they can be found. The errors are
+// those of a ping, with advice.
+func (c *Connection) Roster(ctx context.Context, made *client.Client) (*roster.Roster, error) {
+	asking, cancel := c.Patience(ctx)
+	defer cancel()
+	if _, err := client.Query(asking, made, client.Ping()); err != nil {
+		return nil, c.Advise(err)
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
+	defer stop()
+	return roster.Load(ctx, made, c.files(), true), nil
 }
 
 // wholeConfig lists what is at the top of the configuration.

@@ -62,40 +62,87 @@ type exchange struct {
 }
 
 func Demo() *cobra.Command {
-	var form show.Form
+	var (
+		form    show.Form
+		stay    bool
+		options = serve.Options{Page: true}
+	)
 	command := &cobra.Command{
 		Use:   "demo",
 		Short: "Show on a sample cluster what can be asked",
-		Long: `demo starts a daemon of its own with a small sample cluster, on a free port of
-127.0.0.1, asks it every type of question, signed and over UDP as any client
-would, and prints questions and answers. It needs no cluster and leaves nothing
-behind.
+		Long: `demo starts a daemon with a small sample cluster on a free port of 127.0.0.1, sends it
+every type of query, signed and over UDP, and prints queries and answers. It needs no
+cluster and leaves nothing behind.
 
-The output is coloured on a terminal, unless the environment variable NO_COLOR is
-set. With --output json or yaml it is one list, for each question with the members
-title, request (type, query), reply (status, answer, serial) and rtt_us, the
-round-trip time in microseconds.
+With --serve the daemon stays up until it is interrupted, with a status page; demo prints
+how to ask it, and the page's address. --config serves another configuration, for example
+one of confdctl gen-cluster.
 
-Exit status: 0 all questions were answered; 1 an error on this machine; 3 no
-reply.`,
+With --output json or yaml the output is one list with the members title, request (type,
+query), reply (status, answer, serial) and rtt_us, the round-trip time in microseconds;
+with --serve it is a document with the members server, key_file, config_file and page.
+
+Exit status: 0 all questions were answered; 1 an error on this machine; 3 no reply.`,
+		Example: `  confdctl demo
+  confdctl demo --serve
+  confdctl demo --serve --config config.data --port 1814`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		ctx := command.Context()
+		ctx, stdout := command.Context(), command.OutOrStdout()
+		for _, name := range []string{"port", "config"} {
+			if !stay && command.Flags().Changed(name) {
+				return advice.Usage(command, fmt.Errorf("--%s needs --serve", name))
+			}
+		}
+		if stay {
+			return serve.Daemon(ctx, options, func(s serve.Served) error { return invite(ctx, s, stdout, form) })
+		}
 		return serve.Sample(ctx, func(c *client.Client) error {
 			if form == show.AsTable {
-				return demoText(ctx, c, command.OutOrStdout())
+				return demoText(ctx, c, stdout)
 			}
 			document, err := Document(ctx, c)
 			if err != nil {
 				return err
 			}
-			return form.Write(command.OutOrStdout(), document)
+			return form.Write(stdout, document)
 		})
 	}
+	flags := command.Flags()
+	flags.BoolVar(&stay, "serve", false, "keep the daemon running, with a status page, until interrupted")
+	flags.Uint16VarP(&options.Port, "port", "p", 0, "with --serve, the UDP `port` (default any free one)")
+	flags.StringVar(&options.Config, "config", "", "with --serve, the configuration `file` (default the sample cluster)")
 	form.AddFlags(command, show.ForTexts)
 	form.AddJSON(command)
 	return command
+}
+
+// invite says how to ask a daemon, and waits until ctx ends.
+func invite(ctx context.Context, s serve.Served, stdout io.Writer, form show.Form) error {
+	var err error
+	if form.ForPrograms() {
+		err = form.WriteOne(stdout, struct {
+			Server     string `json:"server"`
+			KeyFile    string `json:"key_file"`
+			ConfigFile string `json:"config_file"`
+			Page       string `json:"page"`
+		}{s.Addr.String(), s.KeyFile, s.ConfigFile, s.Page})
+	} else {
+		_, err = fmt.Fprintf(stdout, `ganeti-confd answers on %s until you press Ctrl-C. To ask it, in another shell:
+
+    export CONFD_SERVER=%s CONFD_KEY_FILE=%s
+    confdctl status
+
+Status page:    %s
+Configuration:  %s
+`, s.Addr, s.Addr, s.KeyFile, s.Page, s.ConfigFile)
+	}
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // exchanges asks the questions one after the other. It ends early after an error,
@@ -156,16 +203,16 @@ func Document(ctx context.Context, c *client.Client) ([]Entry, error) {
 // Measures of the demonstration's text: its width in columns, and how many lines
 // of a long answer are shown.
 const (
-	Width     = 88
-	demoLines = 14
+	Width     = 80
+	demoLines = 10
 )
 
 // demoText prints the demonstration for people.
 func demoText(ctx context.Context, c *client.Client, stdout io.Writer) error {
 	style := terminal.StyleFor(stdout)
-	fmt.Fprintf(stdout, `A ganeti-confd with a sample cluster listens on %s. Below are signed
-questions to it, each with its type, name and query, and the answers with status,
-serial and round-trip time.
+	fmt.Fprintf(stdout, `A daemon with a sample cluster answers on %s. Each query below is
+signed and sent over UDP. It is shown with type, name and argument, and then its
+answer with status, serial and round-trip time.
 
 `, c.Peers()[0])
 	var times []time.Duration
@@ -199,9 +246,15 @@ func (x *exchange) print(stdout io.Writer, style terminal.Style) error {
 		}
 		asked += " " + show.Inline(query)
 	}
+	lines := terminal.Wrap(strings.TrimSpace(asked), Width-4)
+	for i := range lines {
+		lines[i] = []string{"  ", "    "}[min(i, 1)] + lines[i]
+	}
+	last := lines[len(lines)-1]
+	asked = strings.Join(lines, "\n")
 	status := show.StatusWords[x.reply.Status]
 	rest := fmt.Sprintf(", serial %d, %s", x.reply.Serial, show.Milliseconds(x.reply.RoundTrip))
-	room := Width - utf8.RuneCountInString(asked+status+rest)
+	room := Width - utf8.RuneCountInString(last+status+rest)
 	gap := strings.Repeat(" ", max(0, room))
 	if room < 2 {
 		gap = "\n" + strings.Repeat(" ", Width-len(status+rest))
@@ -213,7 +266,7 @@ func (x *exchange) print(stdout io.Writer, style terminal.Style) error {
 	fmt.Fprintln(stdout, style.Paint(terminal.Strong, x.title))
 	fmt.Fprintln(stdout, asked+gap+style.Paint(colour, status)+style.Paint(terminal.Faint, rest))
 
-	lines := t.Lines(style, 0)
+	lines = t.Lines(style, Width-4)
 	note := ""
 	if len(lines) > demoLines {
 		note = fmt.Sprintf("... and %d more lines; the answer has %d bytes", len(lines)-demoLines+1, len(x.reply.Answer))

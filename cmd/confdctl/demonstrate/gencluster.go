@@ -11,6 +11,7 @@ import (
 
 	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/terminal"
 )
 
 // GenCluster writes the configuration of a made-up cluster.
@@ -18,7 +19,7 @@ func GenCluster() *cobra.Command {
 	var (
 		nodes, instances int
 		seed             uint64
-		output           string
+		output, keyFile  string
 	)
 	command := &cobra.Command{
 		Use:   "gen-cluster --nodes N --instances M",
@@ -26,27 +27,37 @@ func GenCluster() *cobra.Command {
 		Long: `gen-cluster writes a config.data as Ganeti 3.0 writes it, for tests and
 measurements: nodes in every role, node groups, networks, and instances with DRBD,
 plain, file, RBD and external disks. 10,000 instances take about 20 MB. The same
-numbers and seed always give the same file.
+numbers and seed always give the same file. With --key-file it also writes a key, the
+same as that of the sample cluster, for a daemon that serves the file.
 
 Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl gen-cluster --nodes 100 --instances 1000 --output config.data
-  confdctl gen-cluster --nodes 3 --instances 10 | jq .nodes`,
+  confdctl gen-cluster --nodes 3 --instances 10 | jq .nodes
+  confdctl gen-cluster -n 100 -i 1000 -o config.data && confdctl demo --serve --config config.data`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		generate := func(w io.Writer) error {
 			return sample.Generate(&interruptible{command.Context(), w}, nodes, instances, seed)
 		}
+		if keyFile != "" {
+			if err := replaceFile(keyFile, 0o600, func(w io.Writer) error { _, err := w.Write(sample.Key); return err }); err != nil {
+				return err
+			}
+		}
 		if output == "" {
 			return generate(command.OutOrStdout())
 		}
-		return replaceFile(output, generate)
+		done := terminal.Patient(command.ErrOrStderr(), "writing "+output)
+		defer done()
+		return replaceFile(output, 0o644, generate)
 	}
 	flags := command.Flags()
 	flags.IntVarP(&nodes, "nodes", "n", 0, "`number` of nodes, at least 1, as a cluster has a master")
 	flags.IntVarP(&instances, "instances", "i", 0, "`number` of instances; with a single node none is on DRBD")
 	flags.Uint64Var(&seed, "seed", 1, "a `number` that gives another cluster of the same size")
 	flags.StringVarP(&output, "output", "o", "", "`file` to write, which is replaced when all is written (default standard output)")
+	flags.StringVarP(&keyFile, "key-file", "k", "", "also write a key to this `file`")
 	for _, name := range []string{"nodes", "instances"} {
 		if err := command.MarkFlagRequired(name); err != nil {
 			panic(err) // there is no such flag
@@ -57,7 +68,7 @@ Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 
 // replaceFile has a file written under another name, in the same directory, and
 // renames it when it is complete, as Ganeti does with its configuration.
-func replaceFile(path string, write func(io.Writer) error) (err error) {
+func replaceFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return err
@@ -67,7 +78,7 @@ func replaceFile(path string, write func(io.Writer) error) (err error) {
 			os.Remove(file.Name())
 		}
 	}()
-	if err := errors.Join(write(file), file.Chmod(0o644), file.Close()); err != nil {
+	if err := errors.Join(write(file), file.Chmod(mode), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(file.Name(), path)

@@ -47,9 +47,10 @@ type Instance struct {
 
 // Roster is who is in a cluster.
 type Roster struct {
-	Nodes     []Node     // by name
-	Instances []Instance // by name, if they were asked for
-	Groups    map[string]string
+	Nodes     []Node            // by name
+	Instances []Instance        // by name, if they were asked for
+	Groups    map[string]string // names of node groups by their UUIDs
+	Cluster   string            // its name
 	// Whether nobody can be missing.
 	AllNodes, AllInstances bool
 
@@ -69,18 +70,20 @@ func Load(ctx context.Context, c *client.Client, files string, instances bool) *
 		whole  map[string]json.RawMessage
 		known  error
 		full   error
+		name   string
 	)
 	// Ganeti's own daemon is silent about what is too large.
 	first, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.asking.Go(func() { s.master, _ = value[string](first, c, "/cluster/master_node") })
+	s.asking.Go(func() { name, _ = value[string](first, c, "/cluster/cluster_name") })
 	s.asking.Go(func() { groups, _ = value[map[string]struct{ Name string }](first, c, "/nodegroups") })
 	s.asking.Go(func() { nodes, known = value[map[string]Node](first, c, "/nodes") })
 	if instances {
 		s.asking.Go(func() { whole, full = value[map[string]json.RawMessage](first, c, "/instances") })
 	}
 	s.asking.Wait()
-	r := &Roster{Groups: make(map[string]string), hosts: make(map[netip.Addr]string), AllNodes: known == nil, AllInstances: instances && full == nil}
+	r := &Roster{Cluster: name, Groups: make(map[string]string), hosts: make(map[netip.Addr]string), AllNodes: known == nil, AllInstances: instances && full == nil}
 	for uuid, group := range groups {
 		r.Groups[uuid] = group.Name
 	}
@@ -121,6 +124,9 @@ func Load(ctx context.Context, c *client.Client, files string, instances bool) *
 func (r *Roster) Host(ip netip.Addr) string {
 	return r.hosts[ip.Unmap()]
 }
+
+// GroupName returns the name of a node's group, or its UUID where that is all that is known.
+func (r *Roster) GroupName(node Node) string { return cmp.Or(r.Groups[node.Group], node.Group) }
 
 // Find returns the one node that goes by a name, the beginning of its name up to a dot,
 // or a UUID.

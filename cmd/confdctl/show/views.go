@@ -183,7 +183,7 @@ func Minors(minors []client.Minor, _ json.RawMessage) View {
 }
 
 func minorTable(minors []client.Minor) terminal.Table {
-	t := terminal.Table{Noun: "minors", Head: []string{"NODE", "MINOR", "INSTANCE", "DISK", "ROLE", "PEER"}}
+	t := terminal.Table{Noun: "minors", Head: []string{"NODE", "MINOR", "INSTANCE", "DISK", "ROLE", "PEER"}, Spare: []string{"NODE"}}
 	for _, m := range minors {
 		t.Row(m.Node, m.Minor, m.Instance, m.Disk, m.Role, m.Peer)
 	}
@@ -341,7 +341,7 @@ func nodeTable(r *roster.Roster) terminal.Table {
 				flags = append(flags, flag.text)
 			}
 		}
-		t.Row(n.Name, role, n.PrimaryIP, cmp.Or(n.SecondaryIP, "-"), cmp.Or(r.Groups[n.Group], n.Group, "-"),
+		t.Row(n.Name, role, n.PrimaryIP, cmp.Or(n.SecondaryIP, "-"), cmp.Or(r.GroupName(n), "-"),
 			cmp.Or(strings.Join(flags, ", "), "-"), cmp.Or(strings.Join(n.Tags, " "), "-"), n.UUID)
 	}
 	return t

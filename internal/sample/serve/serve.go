@@ -1,22 +1,45 @@
-// Package serve runs a daemon with the sample cluster.
+// Package serve runs a daemon, with the sample cluster unless it is told otherwise.
 package serve
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 
 	"gntconfd/client"
 	"gntconfd/internal/daemon"
+	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/sample"
 )
 
-// Sample runs use with a client of a daemon that it starts before, with the
-// sample cluster in a temporary directory, and stops after.
+// Options say how a daemon is served.
+type Options struct {
+	Port   uint16 // of 127.0.0.1; 0 is any free one
+	Config string // the configuration file; "" is the sample cluster
+	Page   bool   // whether it has a status page
+}
+
+// Served is a daemon that answers.
+type Served struct {
+	Client     *client.Client
+	Addr       netip.AddrPort
+	Page       string // the URL of the status page, or ""
+	KeyFile    string
+	ConfigFile string
+}
+
+// Sample is Daemon with the sample cluster on any free port.
 func Sample(ctx context.Context, use func(*client.Client) error) error {
+	return Daemon(ctx, Options{}, func(s Served) error { return use(s.Client) })
+}
+
+// Daemon starts a daemon, with its files in a temporary directory, runs use, and then
+// stops it.
+func Daemon(ctx context.Context, o Options, use func(Served) error) error {
 	dir, err := os.MkdirTemp("", "confdctl-")
 	if err != nil {
 		return err
@@ -25,14 +48,25 @@ func Sample(ctx context.Context, use func(*client.Client) error) error {
 	options := daemon.Options{
 		Config: filepath.Join(dir, "config.data"),
 		Key:    filepath.Join(dir, "hmac.key"),
-		Addr:   netip.MustParseAddrPort("127.0.0.1:0"),
+		Addr:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), o.Port),
 		Logger: slog.New(slog.DiscardHandler),
 	}
-	if err := os.WriteFile(options.Config, sample.Config, 0o600); err != nil {
+	if o.Config != "" {
+		options.Config = o.Config
+	} else if err := os.WriteFile(options.Config, sample.Config, 0o600); err != nil {
 		return err
 	}
 	if err := os.WriteFile(options.Key, sample.Key, 0o600); err != nil {
 		return err
+	}
+	served := Served{KeyFile: options.Key, ConfigFile: options.Config}
+	if o.Page {
+		address, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		options.Web = web.Options{Addr: address}
+		served.Page = "http://" + address + "/"
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -40,10 +74,20 @@ func Sample(ctx context.Context, use func(*client.Client) error) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Options{Peers: []string{d.Addr().String()}, Key: sample.Key})
+	served.Addr = d.Addr()
+	served.Client, err = client.New(client.Options{Peers: []string{d.Addr().String()}, Key: sample.Key})
 	if err == nil {
-		err = errors.Join(use(c), c.Close())
+		err = errors.Join(use(served), served.Client.Close())
 	}
 	stop()
 	return errors.Join(err, d.Wait())
+}
+
+// freeAddress returns a TCP address of this machine at which nobody listens.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
