@@ -14,8 +14,8 @@ type constantsFile struct {
 	Description string `json:"description"`
 	Groups      []struct {
 		Title     string `json:"title"`
-		Prefix    string `json:"prefix"` // in front of every name of the group
-		Type      string `json:"type"`   // Go type of the values; untyped when empty
+		Prefix    string `json:"prefix"` // prefix of every name in the group
+		Type      string `json:"type"`   // Go type of the values; empty for untyped
 		Constants []struct {
 			Name   string          `json:"name"`
 			Value  json.RawMessage `json:"value"`
@@ -48,8 +48,7 @@ var {{$g.Prefix}}Words = [...]string{
 }
 {{end}}{{end}}`))
 
-// constants returns the Go source of every constant in the spec, grouped and in
-// the order of the spec.
+// constants returns the Go source of every constant in the spec, grouped and in spec order.
 func constants(pkg string, source []byte) ([]byte, error) {
 	if pkg == "" {
 		return nil, fmt.Errorf("constants need -package")

@@ -91,23 +91,23 @@ var {{.Name}} = Table{
 }
 {{end}}`))
 
-// formTable is a form.Table to be.
+// formTable becomes a form.Table.
 type formTable struct {
 	Name, File  string
 	Forms       []formRow
 	Definitions map[string]int
 
 	definitions map[string]*schema.Schema
-	known       map[formKey]int // forms that are there already
+	known       map[formKey]int // existing forms
 }
 
-// formKey tells forms without members and elements apart.
+// formKey identifies forms without members and elements.
 type formKey struct {
 	kind   string
 	secret bool
 }
 
-// formRow is a form.Form to be.
+// formRow becomes a form.Form.
 type formRow struct {
 	Kind         string // "" for Value
 	Members      []formMember
@@ -116,7 +116,7 @@ type formRow struct {
 	Tuple        []int
 }
 
-// formMember is a form.Member to be.
+// formMember becomes a form.Member.
 type formMember struct {
 	Name                     string
 	Form                     int
@@ -165,8 +165,8 @@ func makeForms(text []byte) (*formTable, error) {
 	return t, nil
 }
 
-// definition returns the position of a definition's form. While that is being made, as in
-// a definition that contains itself, it is still empty.
+// definition returns the position of a definition's form. While a recursive definition is
+// being built, its form is still empty.
 func (t *formTable) definition(name string) (int, error) {
 	if at, done := t.Definitions[name]; done {
 		return at, nil
@@ -207,8 +207,8 @@ func (t *formTable) form(s *schema.Schema) (int, error) {
 	return len(t.Forms) - 1, nil
 }
 
-// orScalar returns the other schema of a choice between null or text and one schema, nil
-// if s is anything else. Null and text are in canonical form already.
+// orScalar returns the other schema if s is a choice between null or text and one schema,
+// and otherwise nil. Null and text already are in canonical form.
 func orScalar(s *schema.Schema) *schema.Schema {
 	if s.Form == "" && len(s.OneOf) == 2 && (s.OneOf[0].Nullable() || slices.Contains(s.OneOf[0].Type.All, "string")) {
 		return s.OneOf[1]
@@ -216,7 +216,7 @@ func orScalar(s *schema.Schema) *schema.Schema {
 	return nil
 }
 
-// formKinds are the forms that have a name of their own in the schema.
+// formKinds are the forms with a name in the schema.
 var formKinds = map[string]string{
 	"value":        "",
 	"set":          "Set",
@@ -230,7 +230,7 @@ var formKinds = map[string]string{
 	"filter":       "Filter",
 }
 
-// Forms that say when a member is there, not how it looks.
+// Forms that say when a member is present, not how it looks.
 const (
 	flagForm      = "flag"
 	omitEmptyForm = "omit-empty"

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The spec explains exactly the forms that there are.
+// The spec explains exactly the existing forms.
 func TestVocabulary(t *testing.T) {
 	text, err := os.ReadFile("../../spec/config.json")
 	if err != nil {

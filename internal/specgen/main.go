@@ -1,4 +1,4 @@
-// Command specgen makes from the files in spec what ogen cannot make:
+// Command specgen generates from the files in spec what ogen cannot:
 //
 //	specgen constants -package NAME -target FILE.go constants.json
 //	    Go constants with their names and doc comments
@@ -89,8 +89,8 @@ func run(args []string) error {
 	return os.WriteFile(*target, product, 0o644)
 }
 
-// decodeStrict is json.Unmarshal that refuses members which v does not have, so
-// that a misspelled member of a spec file does not go unnoticed.
+// decodeStrict is json.Unmarshal that rejects unknown members, so that a misspelled member
+// of a spec file is noticed.
 func decodeStrict(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

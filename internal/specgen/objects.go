@@ -77,7 +77,7 @@ func (t *{{.Name}}) UnmarshalJSON(data []byte) error {
 // goType is the declaration of a type.
 type goType struct {
 	Name, Doc string
-	Fields    []goField // none: a type made from Basic
+	Fields    []goField // empty: a type defined by Basic
 	Basic     string
 	Values    []goValue // of an enumeration
 	Form      string    // "time" and "tuple" have methods
@@ -87,7 +87,7 @@ type goField struct{ Name, Doc, Type, Tag string }
 
 type goValue struct{ Name, Text string }
 
-// objects returns the Go source of types for some definitions of config.json and all
+// objects returns the Go source of types for some definitions of config.json and everything
 // that they refer to, for readers of the canonical form.
 func objects(pkg string, names []string, source []byte) ([]byte, error) {
 	root, err := schema.Parse(source)
@@ -114,14 +114,14 @@ func objects(pkg string, names []string, source []byte) ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
-// types are the Go types that have been made.
+// types are the Go types declared so far.
 type types struct {
 	definitions map[string]*schema.Schema
 	declared    []*goType
 }
 
-// of returns the Go type of values in canonical form that meet s, and declares it if
-// it has a name. user is the field that is of this type, if any.
+// of returns the Go type for canonical values of schema s, and declares it if it has a
+// name. user is the field of this type, if any.
 func (t *types) of(s *schema.Schema, user string) (string, error) {
 	switch {
 	case s.Ref != "":
@@ -143,7 +143,7 @@ func (t *types) of(s *schema.Schema, user string) (string, error) {
 		return t.of(s.OneOf[1], user)
 	case len(s.OneOf) > 0:
 		return "", fmt.Errorf("no Go type for oneOf, but of null and another")
-	case len(s.Enum) > 1 && slices.Contains(s.Type.All, "string"): // a single value needs no choice of names
+	case len(s.Enum) > 1 && slices.Contains(s.Type.All, "string"): // a single value needs no names
 		if s.Name == "" {
 			return "", fmt.Errorf("an enumeration needs x-confd-name")
 		}
@@ -163,7 +163,7 @@ func (t *types) of(s *schema.Schema, user string) (string, error) {
 		return "bool", nil
 	case "array":
 		if s.Items.IsList || s.Items.All == nil {
-			return "json.RawMessage", nil // what it has depends on another member
+			return "json.RawMessage", nil // its type depends on another member
 		}
 		element, err := t.of(s.Items.All[0], user)
 		return "[]" + element, err
@@ -182,13 +182,13 @@ func (t *types) target(s *schema.Schema) *schema.Schema {
 	return t.definitions[s.Definition()]
 }
 
-// isTuple reports whether s is an array whose elements have names.
+// isTuple reports whether s is an array with named elements.
 func isTuple(s *schema.Schema) bool {
 	items := s.Items.All
 	return s.Items.IsList && items[0].Name != "" && (s.MinItems == 0 || s.MinItems == len(items))
 }
 
-// declare declares a type, unless it has been.
+// declare declares a type, unless it already exists.
 func (t *types) declare(name, doc string, s *schema.Schema) error {
 	made := &goType{Name: name, Doc: doc, Form: s.Form, Basic: "string"}
 	for _, value := range s.Enum {
@@ -229,19 +229,19 @@ func (t *types) declare(name, doc string, s *schema.Schema) error {
 	return nil
 }
 
-// member returns the field for a member of an object. What the canonical form always has is
-// always written. What it leaves out is left out again, unless that took a pointer to
-// what all but forthcoming objects have.
+// member returns the field for a member of an object. Members that the canonical form
+// always has are always written. Members that it omits are omitted again, unless that would
+// need a pointer for a member that only forthcoming objects lack.
 func (t *types) member(owner string, s *schema.Schema, p schema.Property) (goField, error) {
 	field, err := t.field(owner, p.Name, p.Schema)
 	zeroIsValue := slices.Contains([]string{"string", "int64", "float64", "bool"}, field.Type)
-	isParameter := len(s.Required) == 0 // one of those that differ from the level above
+	isParameter := len(s.Required) == 0 // it overrides the level above
 	switch {
 	case slices.Contains(s.Required, p.Name), t.hasDefault(p.Schema),
 		slices.Contains(elseRequired(s), p.Name) && zeroIsValue:
 		field.Tag = p.Name
 	case !zeroIsValue, p.Form == "flag",
-		field.Type == "string" && !isParameter: // an empty name or address is none
+		field.Type == "string" && !isParameter: // an empty name or address means none
 		field.Tag = p.Name + ",omitzero"
 	default:
 		field.Type, field.Tag = "*"+field.Type, p.Name+",omitzero"
@@ -262,7 +262,7 @@ func (t *types) field(owner, name string, s *schema.Schema) (goField, error) {
 	return field, nil
 }
 
-// elseRequired returns what all but forthcoming objects have.
+// elseRequired returns the members that all but forthcoming objects have.
 func elseRequired(s *schema.Schema) []string {
 	if s.Else == nil {
 		return nil
@@ -270,7 +270,7 @@ func elseRequired(s *schema.Schema) []string {
 	return s.Else.Required
 }
 
-// hasDefault reports whether the canonical form never lacks a member that meets s.
+// hasDefault reports whether the canonical form always has a member with schema s.
 func (t *types) hasDefault(s *schema.Schema) bool {
 	if target := t.target(s); target != nil && t.hasDefault(target) {
 		return true
@@ -278,7 +278,7 @@ func (t *types) hasDefault(s *schema.Schema) bool {
 	return s.Default != nil || s.OtherDefault != nil
 }
 
-// words are the parts of names that Go does not write with one capital letter.
+// words are the parts of names that Go does not write with a single capital letter.
 var words = map[string]string{
 	"beparams": "BEParams", "ctime": "CTime", "drbd": "DRBD", "hvm": "HVM", "hvparams": "HVParams", "id": "ID", "ip": "IP",
 	"iv": "IV", "kvm": "KVM", "lxc": "LXC", "mac": "MAC", "maxmem": "MaxMem", "minmem": "MinMem", "mtime": "MTime",
@@ -287,7 +287,7 @@ var words = map[string]string{
 	"vcpus": "VCPUs", "vlan": "VLAN",
 }
 
-// goName turns a name of the spec, as serial_no or xen-pvm, into one of Go.
+// goName turns a name from the spec, such as serial_no or xen-pvm, into a Go name.
 func goName(name string) string {
 	var b strings.Builder
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '-' }) {
@@ -299,7 +299,8 @@ func goName(name string) string {
 	return b.String()
 }
 
-// typeDoc makes a description the doc comment of a type: "A disk." becomes "Disk is a disk."
+// typeDoc turns a description into the doc comment of a type: "A disk." becomes "Disk is a
+// disk."
 func typeDoc(name, description string) string {
 	verb := "is"
 	if strings.HasSuffix(name, "s") {

@@ -17,11 +17,11 @@ import (
 const (
 	magic       = "plj0"
 	maxDatagram = 61440 // bytes
-	maxSendings = 10    // of one question to one server
-	haste       = 2     // seconds that clocks are read apart
+	maxSendings = 10    // datagrams of one question to one server
+	haste       = 2     // seconds by which the clocks may differ
 )
 
-// each checks every datagram.
+// each applies a check to every datagram.
 func each(check func(e *exchange, r *received) error) func(*exchange) error {
 	return func(e *exchange) error {
 		seen := false
@@ -40,8 +40,8 @@ func each(check func(e *exchange, r *received) error) func(*exchange) error {
 	}
 }
 
-// checks are what a scenario can ask of the client's datagrams, by name. The README
-// of the scenarios explains them.
+// checks are the checks on a client's datagrams that a scenario can request, by name. The
+// README of the scenarios explains them.
 var checks = map[string]func(*exchange) error{
 	"magic": each(func(_ *exchange, r *received) error {
 		if !bytes.HasPrefix(r.datagram, []byte(magic)) {
@@ -168,7 +168,7 @@ func count(requests [][]*received) (asked int) {
 	return asked
 }
 
-// coverage returns how many of the servers are to be asked.
+// coverage returns how many of the servers must be asked.
 func coverage(q *Question, servers int) int {
 	if q.Coverage == 0 {
 		return servers
@@ -211,7 +211,7 @@ func openRequest(r *received) (map[string]json.RawMessage, error) {
 	return request, nil
 }
 
-// member compares a member of the request; one that is missing counts as null.
+// member compares a member of the request; a missing one counts as null.
 func member(r *received, name, want string) error {
 	request, err := openRequest(r)
 	if err != nil {
