@@ -19,8 +19,8 @@ import (
 	"gntconfd/internal/cluster/canonical"
 )
 
-// TestConfigurationsAreGanetis: every configuration that spec/config.json
-// allows is loaded by Ganeti, and both daemons show it alike, member by member.
+// TestConfigurationsAreGanetis: Ganeti loads every configuration that spec/config.json
+// allows, and both daemons answer it alike, member by member.
 func TestConfigurationsAreGanetis(t *testing.T) {
 	g := startGaneti(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -66,8 +66,7 @@ func pointers(prefix string, value any, depth int) []string {
 
 var longPrefix = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+){3})/(?:3[3-9]|[4-9][0-9])$`)
 
-// tame takes from all texts what Ganeti's daemon refuses or its replies cannot
-// hold.
+// tame removes from all texts what Ganeti's daemon rejects or its replies cannot contain.
 func tame(value any) any {
 	switch value := value.(type) {
 	case object:
@@ -83,7 +82,7 @@ func tame(value any) any {
 		}
 		return clean
 	case string:
-		// The schema does not say that no prefix is longer than an address.
+		// The schema does not say that a prefix is no longer than an address.
 		value = longPrefix.ReplaceAllString(value, "$1/32")
 		return strings.Map(func(r rune) rune {
 			if r < 0x80 {
@@ -95,13 +94,13 @@ func tame(value any) any {
 	return value
 }
 
-// difference shows where two decoded values differ.
+// difference returns where two decoded values differ.
 func difference(before, after any) string {
 	return cmp.Diff(before, after, cmp.Comparer(func(a, b json.Number) bool { return equal(a, b) }))
 }
 
-// TestConfigurationCodec: a drawn configuration that goes through the generated
-// types keeps its canonical form, but for the last digits of long numbers.
+// TestConfigurationCodec: a generated configuration keeps its canonical form through the
+// generated types, except for the last digits of long numbers.
 func TestConfigurationCodec(t *testing.T) {
 	form := canonical.Of("Config")
 	canonicalOf := func(t *rapid.T, text []byte) any {
@@ -124,15 +123,15 @@ func TestConfigurationCodec(t *testing.T) {
 	})
 }
 
-// nearly tells whether two numbers differ in the last digits at most.
+// nearly reports whether two numbers differ at most in the last digits.
 func nearly(a, b json.Number) bool {
 	x, errX := a.Float64()
 	y, errY := b.Float64()
 	return errX == nil && errY == nil && math.Abs(x-y) <= 1e-12*math.Abs(x)
 }
 
-// fullTuples lengthens the logical_id of disks as the generated codec does,
-// which knows one layout for all of them.
+// fullTuples lengthens the logical_id of disks like the generated codec, which knows one
+// layout for all of them.
 func fullTuples(value any) any {
 	switch value := value.(type) {
 	case object:
