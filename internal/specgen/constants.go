@@ -40,7 +40,7 @@ const (
 {{- end}}
 )
 {{if (index .Constants 0).Word}}
-// {{$g.Prefix}}Words are what the values are called on command lines and in metrics.
+// {{$g.Prefix}}Words are the values' names on command lines and in metrics.
 var {{$g.Prefix}}Words = [...]string{
 {{- range $g.Constants}}
 	{{$g.Prefix}}{{.Name}}: {{printf "%q" .Word}},

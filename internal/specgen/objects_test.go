@@ -108,7 +108,7 @@ type Place struct {
 	Minor int64
 }
 
-// MarshalJSON writes t as the array that it is in JSON.
+// MarshalJSON encodes t as a JSON array.
 func (t Place) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{t.NodeA, t.Minor})
 }

@@ -285,14 +285,14 @@ func (w *world) idle() error {
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return fmt.Errorf("the probe is not answered beside idle connections: %w", err)
+		return fmt.Errorf("the health check gets no answer while there are idle connections: %w", err)
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the probe is answered with %s", resp.Status)
+		return fmt.Errorf("the health check gets %s", resp.Status)
 	}
 	return nil
 }

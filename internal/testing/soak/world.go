@@ -107,7 +107,7 @@ func (w *world) start() error {
 func (w *world) alive() error {
 	select {
 	case err := <-w.ended:
-		return fmt.Errorf("the daemon has ended: %w\n%s", errors.Join(err), w.log())
+		return fmt.Errorf("the daemon has exited: %w\n%s", errors.Join(err), w.log())
 	default:
 		return nil
 	}
@@ -121,11 +121,11 @@ func (w *world) end() error {
 	select {
 	case err := <-w.ended:
 		if err != nil {
-			return fmt.Errorf("the daemon's end: %w\n%s", err, w.log())
+			return fmt.Errorf("stopping the daemon: %w\n%s", err, w.log())
 		}
 		return nil
 	case <-time.After(10 * time.Second):
-		return errors.New("the daemon does not end")
+		return errors.New("the daemon does not stop")
 	}
 }
 

@@ -61,7 +61,7 @@ func (r *Recipe) build(key []byte, now time.Time) ([]byte, error) {
 		return nil, err
 	}
 	if r.FillTo < len(empty) {
-		return nil, fmt.Errorf("fill_to of %d is less than the %d bytes without any", r.FillTo, len(empty))
+		return nil, fmt.Errorf("fill_to of %d is less than the %d bytes without fill", r.FillTo, len(empty))
 	}
 	return r.fill(key, now, r.FillTo-len(empty))
 }

@@ -202,7 +202,7 @@ func (x *exchange) reach(ctx context.Context, t Target) error {
 	if len(x.answers) > 0 {
 		return nil
 	}
-	return fmt.Errorf("%w behind the datagram within %d seconds", ErrDeaf, patience)
+	return fmt.Errorf("%w after the datagram within %d seconds", ErrDeaf, patience)
 }
 
 // read reads datagrams until it has enough. It returns an error if that takes longer than
@@ -229,7 +229,7 @@ func (x *exchange) take(t Target, datagram []byte, from netip.AddrPort) {
 	case reply != nil && reply.Salt == "fence", reply == nil && there && bytes.Contains(datagram, []byte(`"fence"`)):
 		x.fenced = true
 	case !there:
-		err = fmt.Errorf("%w: it comes from %s, and %s was asked", ErrGarbled, from, t.Addr)
+		err = fmt.Errorf("%w: it comes from %s, but %s was asked", ErrGarbled, from, t.Addr)
 		x.elsewhere = &Result{Outcome: Garbled, Datagram: datagram, Err: err}
 	default:
 		x.answers = append(x.answers, Result{Outcome: outcome(reply), Reply: reply, Datagram: datagram, Err: err})

@@ -142,13 +142,13 @@ func compare(want, got any) error {
 		}
 		for name := range got {
 			if _, ok := want[name]; !ok {
-				return fmt.Errorf(": member %q too many", name)
+				return fmt.Errorf(": unexpected member %q", name)
 			}
 		}
 		for name := range want {
 			value, ok := got[name]
 			if !ok {
-				return fmt.Errorf(": member %q missing", name)
+				return fmt.Errorf(": missing member %q", name)
 			}
 			if err := compare(want[name], value); err != nil {
 				return fmt.Errorf("/%s%w", name, err)

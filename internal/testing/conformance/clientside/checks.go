@@ -51,26 +51,26 @@ var checks = map[string]func(*exchange) error{
 	}),
 	"ascii": each(func(_ *exchange, r *received) error {
 		if i := bytes.IndexFunc(r.datagram, func(c rune) bool { return c > '~' }); i >= 0 {
-			return fmt.Errorf("byte %d is beyond ASCII: Ganeti's daemon does not read UTF-8, write \\u and four digits", i)
+			return fmt.Errorf("byte %d is not ASCII: Ganeti's daemon does not read UTF-8, use \\u and four digits", i)
 		}
 		return nil
 	}),
 	"size": each(func(_ *exchange, r *received) error {
 		if len(r.datagram) > maxDatagram {
-			return fmt.Errorf("it has %d bytes, and may have %d", len(r.datagram), maxDatagram)
+			return fmt.Errorf("it has %d bytes, the limit is %d", len(r.datagram), maxDatagram)
 		}
 		return nil
 	}),
 	"compact": each(func(_ *exchange, r *received) error {
 		if outer := bytes.TrimPrefix(r.datagram, []byte(magic)); !bytes.HasPrefix(outer, []byte("{")) {
-			return fmt.Errorf("%.10q comes before the envelope: Ganeti's daemon does not take white space there", outer)
+			return fmt.Errorf("%.10q comes before the envelope: Ganeti's daemon does not accept white space there", outer)
 		}
 		var outer struct{ Msg string }
 		if err := json.Unmarshal(envelopeText(r), &outer); err != nil {
 			return err
 		}
 		if !strings.HasPrefix(outer.Msg, "{") {
-			return fmt.Errorf("%.10q comes before the request: Ganeti's daemon does not take white space there", outer.Msg)
+			return fmt.Errorf("%.10q comes before the request: Ganeti's daemon does not accept white space there", outer.Msg)
 		}
 		return nil
 	}),

@@ -117,7 +117,7 @@ func (p *process) next(ctx context.Context, wait time.Duration) (line, error) {
 		}
 		return l, nil
 	case <-time.After(wait):
-		return line{}, fmt.Errorf("it said nothing for %v", wait)
+		return line{}, fmt.Errorf("it wrote nothing for %v", wait)
 	case <-ctx.Done():
 		return line{}, ctx.Err()
 	}
@@ -128,7 +128,7 @@ func (p *process) ended() error {
 	if p.trouble != nil {
 		return p.trouble
 	}
-	return errors.New("it ended its output")
+	return errors.New("it closed its output")
 }
 
 // tell sends the client an order.

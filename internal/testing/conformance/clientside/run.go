@@ -200,7 +200,7 @@ func (e *exchange) run(ctx context.Context, p *process, st *stage) error {
 			case !ok:
 				return &lostError{p.ended()}
 			case l.ID != e.order.ID:
-				return &lostError{fmt.Errorf("it reports on %q, and was asked for %q", l.ID, e.order.ID)}
+				return &lostError{fmt.Errorf("it reports on %q, but was asked for %q", l.ID, e.order.ID)}
 			}
 			e.report, lines, due = &l.Report, nil, nil
 			var err error
@@ -240,7 +240,7 @@ func (e *exchange) judge() (wrong []error) {
 	}
 	asked := count(e.requests)
 	if q.Want.Error == Refused && asked > 0 {
-		wrong = append(wrong, errors.New("it sent what cannot be sent"))
+		wrong = append(wrong, errors.New("it sent a query that cannot be sent"))
 	}
 	err := compare(&q.Want, e.report)
 	if err == nil {

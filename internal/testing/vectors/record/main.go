@@ -54,7 +54,7 @@ func run(args []string, stderr io.Writer) int {
 // The errors for a vector with a missing or an unnecessary deviation.
 var (
 	errUnmarked    = errors.New("mark a deviation or change the outcome")
-	errNoDeviation = errors.New("the real daemons all do the same: no deviation")
+	errNoDeviation = errors.New("the real daemons all do the same: remove the deviation")
 )
 
 // parallel is how many daemons run at a time, and batch how many vectors are in progress
@@ -279,7 +279,7 @@ func recordOurs(v *vectors.Vector, newest results) error {
 	case got.Outcome == vectors.Garbled:
 		var err error
 		if reply, err = vectors.ParseReply(fromLatin1(got.Datagram), got.from.Key, got.from.Config); err != nil {
-			return fmt.Errorf("not to be read as Latin-1 either, give it a twin: %w", err)
+			return fmt.Errorf("not valid as Latin-1 either, add a twin: %w", err)
 		}
 	default:
 		if v.Reply == nil {
