@@ -1,4 +1,4 @@
-# Each target calls the tool that does the work; CONTRIBUTING.md has more of them.
+# Each target calls the tool that does the work; CONTRIBUTING.md lists more commands.
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -9,26 +9,26 @@ check: ## formatting, vet and linters
 	go tool staticcheck ./...
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2 run
 
-test: ## all tests; what they need and is not there is skipped
+test: ## all tests; skip those that need something missing
 	go test -timeout 1h ./...
 
 interop: ## all tests, with the race detector; nothing may be skipped
 	CONFD_INTEROP=require go test -race -shuffle=on -timeout 1h ./...
 
-generate: ## make the code in gen anew from spec
+generate: ## regenerate the code in gen from spec
 	go generate .
 
 fuzz: ## each fuzz target for ten seconds
 	@for package in ./fuzz ./client; do for target in $$(go test $$package -list '^Fuzz' | grep '^Fuzz'); do \
 	  go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime 10s -fuzzminimizetime 1x || exit 1; done; done
 
-bench: ## the daemon beside the bound of this machine
+bench: ## compare the daemon with the limit of this machine
 	go run ./cmd/confdctl bench --echo-hmac
 
 package: ## .deb and .rpm
 	go run ./packaging/build
 
-rename: ## give the module another name: make rename MODULE=example.org/gntconfd
+rename: ## rename the module: make rename MODULE=example.org/gntconfd
 	@[ -n "$(MODULE)" ] || { echo "make rename MODULE=example.org/gntconfd" >&2; exit 1; }
 	@old=$$(go list -m) folders='(client|cmd|examples|fuzz|gen|internal|packaging|spec)' && go mod edit -module $(MODULE) && \
 	  git grep -lE "\b$$old/$$folders\b" -- '*.go' '*.tmpl' docs | xargs sed -E -i "s#\b$$old/$$folders\b#$(MODULE)/\1#g" && \

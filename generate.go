@@ -1,8 +1,8 @@
-// Package gntconfd is a drop-in replacement of Ganeti's configuration daemon,
-// ganeti-confd. The programs are in cmd, the protocol as data in spec; this file
-// lists every command that makes generated code from it.
+// Package gntconfd is a drop-in replacement for Ganeti's configuration daemon,
+// ganeti-confd. The programs are in cmd, the protocol as data is in spec; this file lists
+// every command that generates code from it.
 //
-// Whatever stands in gen is written by these commands alone and never edited.
+// Only these commands write to gen; never edit it.
 package gntconfd
 
 //go:generate go run ./internal/specgen constants -package wire -target gen/wire/constants_gen.go spec/constants.json

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// generated lists which modules generated code may import beside the standard
-// library: it ends up in every program that speaks the protocol.
+// generated lists the modules that generated code may import besides the standard library:
+// they end up in every program that speaks the protocol.
 var generated = []string{
 	"github.com/go-faster/jx",
 	"github.com/go-faster/errors",
@@ -23,8 +23,8 @@ var generated = []string{
 	"github.com/ogen-go/ogen/ogenregex",
 }
 
-// row matches a row of the table of rooms in CONTRIBUTING.md: the folder, and what it
-// imports of the project.
+// row matches a row of the table of packages in CONTRIBUTING.md: the folder, and what it
+// imports from this project.
 var row = regexp.MustCompile("(?m)^\\| `([^`]+)` \\| [^|]+ \\| (nothing|`[^|]+`) \\|$")
 
 // TestRooms holds the imports of all files, whatever their build tags, to the table in
@@ -46,7 +46,7 @@ func TestRooms(t *testing.T) {
 	}
 
 	project := module(t) + "/"
-	found := make(map[string]map[string]bool) // what each room imports of the project
+	found := make(map[string]map[string]bool) // what each package imports from this project
 	err = filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		room := filepath.ToSlash(filepath.Dir(path))
 		switch {
@@ -143,7 +143,7 @@ func module(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// light lists the modules that end up in a program with the client library, beside this
+// light lists the modules that end up in a program with the client library, besides this
 // one.
 var light = []string{
 	"github.com/dlclark/regexp2",

@@ -25,9 +25,9 @@ var (
 	// ErrTooLarge: the request does not fit into a datagram of 61440 bytes.
 	ErrTooLarge = protocol.ErrTooLarge
 	// ErrQuery: the protocol does not allow this query.
-	ErrQuery = errors.New("no query")
+	ErrQuery = errors.New("invalid query")
 
-	errNoQuestion = fmt.Errorf("%w: the zero Question asks nothing; functions such as Master make questions", ErrQuery)
+	errNoQuestion = fmt.Errorf("%w: the zero Question cannot be sent; functions such as Master return questions", ErrQuery)
 )
 
 // What a StatusError wraps, for errors.Is.

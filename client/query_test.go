@@ -586,7 +586,7 @@ func TestIgnoredAlone(t *testing.T) {
 		r.write(sealed([]byte("other"), r.Rsalt, replyText(0, `"wrong"`, 8)))
 	})
 	_, err := Query(ctx, c, Master())
-	if !errors.Is(err, ErrNoReply) || !strings.Contains(err.Error(), servers[0].name()+" (ignored a datagram: signature does not verify with the key)") {
+	if !errors.Is(err, ErrNoReply) || !strings.Contains(err.Error(), servers[0].name()+" (ignored a datagram: signature is not valid for the key)") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -121,7 +121,7 @@ func NodeRole(node string) Question[Role] {
 	return ask(wire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
 		role, err := decodeJSON[Role](answer)
 		if _, known := roleNames[role]; err == nil && !known {
-			return 0, errors.New("no role has this number")
+			return 0, errors.New("unknown role")
 		}
 		return role, err
 	}).text(node)
@@ -164,7 +164,7 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 	q := ask(wire.RequestNodePIPByInstanceIP, func(answer jx.Raw) ([]Location, error) {
 		rows, err := decodeJSON[[]json.RawMessage](answer)
 		if err == nil && len(rows) != len(ips) {
-			err = fmt.Errorf("%d locations of %d addresses", len(rows), len(ips))
+			err = fmt.Errorf("%d locations for %d addresses", len(rows), len(ips))
 		}
 		if err != nil {
 			return nil, err
@@ -179,7 +179,7 @@ func LocateAll(link string, ips ...netip.Addr) Question[[]Location] {
 		return all, nil
 	}).parameters(wire.QueryParameters{Link: optional(link), IPList: wire.NewOptNilStringArray(texts)})
 	if len(ips) > wire.MaxListElements {
-		q.invalid = fmt.Errorf("%w: %d addresses in one question, of which a daemon takes %d", ErrTooLarge, len(ips), wire.MaxListElements)
+		q.invalid = fmt.Errorf("%w: %d addresses in one question, a daemon accepts at most %d", ErrTooLarge, len(ips), wire.MaxListElements)
 	}
 	for _, ip := range ips {
 		q.invalid = errors.Join(q.invalid, checkAddr(ip))
@@ -237,7 +237,7 @@ func MasterDetails() Question[Details] {
 		case err != nil:
 			return Details{}, err
 		case len(texts) != len(fields):
-			return Details{}, fmt.Errorf("%d fields in place of %d", len(texts), len(fields))
+			return Details{}, fmt.Errorf("%d fields instead of %d", len(texts), len(fields))
 		}
 		var errs [2]error
 		d := Details{Name: texts[0]}
@@ -312,7 +312,7 @@ func Minors(node string) Question[[]Minor] {
 		for _, row := range rows {
 			// The generated decoder accepts tuples that are too short.
 			if members, err := decodeJSON[[]json.RawMessage](jx.Raw(row)); err != nil || len(members) != 6 {
-				return nil, fmt.Errorf("%s is no minor", row)
+				return nil, fmt.Errorf("%s is not a minor", row)
 			}
 			var m wire.NodeMinor
 			if err := decodeAll(jx.Raw(row), &m); err != nil {
@@ -344,7 +344,7 @@ func Instances(node string) Question[NodeInstances] {
 		case err != nil:
 			return NodeInstances{}, err
 		case len(lists) != 2:
-			return NodeInstances{}, fmt.Errorf("%d lists in place of 2", len(lists))
+			return NodeInstances{}, fmt.Errorf("%d lists instead of 2", len(lists))
 		}
 		return NodeInstances{lists[0], lists[1]}, nil
 	}).text(node)
@@ -401,7 +401,7 @@ func Collectors() Question[map[string]Collector] {
 func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
 	q := ask(wire.RequestType(typ), decodeRaw)
 	if q.Type() != typ || q.typ.Validate() != nil {
-		q.invalid = fmt.Errorf("%w: there is no request type %d", ErrQuery, typ)
+		q.invalid = fmt.Errorf("%w: unknown request type %d", ErrQuery, typ)
 	} else if query != nil {
 		q.query.Set = true
 		if err := decodeAll(jx.Raw(query), &q.query.Value); err != nil {
@@ -414,7 +414,7 @@ func Raw(typ int, query json.RawMessage) Question[json.RawMessage] {
 // decodeAll decodes the whole of raw and validates the result.
 func decodeAll(raw jx.Raw, into message) error {
 	if !jx.Valid(raw) { // something may follow the value
-		return errors.New("no JSON")
+		return errors.New("not JSON")
 	}
 	if err := into.Decode(jx.DecodeBytes(raw)); err != nil {
 		return err
@@ -445,7 +445,7 @@ func decodeJSON[A any](answer jx.Raw) (A, error) {
 func decodeObjects[A any](answer jx.Raw) (A, error) {
 	var value A
 	if answer.Type() != jx.Array {
-		return value, errors.New("no list")
+		return value, errors.New("not a list")
 	}
 	d := json.NewDecoder(bytes.NewReader(answer))
 	d.UseNumber()

@@ -34,7 +34,7 @@ func ask(book *answer.Book, q question) (reply, error) {
 	return r, err
 }
 
-// TestAnswers: for every drawn cluster, every question gets the model's answer.
+// TestAnswers: for every generated cluster, every question gets the model's answer.
 func TestAnswers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := clusters().Draw(t, "cluster")
@@ -54,7 +54,7 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
-// checkShape holds an answer against its description in spec/answers.json.
+// checkShape checks an answer against its schema in spec/answers.json.
 func checkShape(t rapid.TB, request wire.RequestType, r reply) {
 	outcome := "ok"
 	if r.Status != 0 {

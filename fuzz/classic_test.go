@@ -13,8 +13,8 @@ import (
 	"gntconfd/internal/cluster/classic"
 )
 
-// liftAndLoad lifts a configuration of whatever bytes twice, which has to come to
-// the same, and then has it loaded.
+// liftAndLoad converts arbitrary bytes as an old configuration twice, which must give the
+// same result, and then loads it.
 func liftAndLoad(t rapid.TB, data []byte) error {
 	loadAndAsk(t, data)
 	form := canonical.Of("Config")
@@ -41,14 +41,14 @@ func liftAndLoad(t rapid.TB, data []byte) error {
 	return nil
 }
 
-// older gives a drawn configuration the version of an older release.
+// older sets the version of a generated configuration to an older release.
 func older(t *rapid.T, config any) object {
 	doc := config.(object)
 	doc["version"] = number(t, "version", 2010000, 2159999)
 	return doc
 }
 
-// TestOlderConfigurations: what spec/classic.json allows can be lifted.
+// TestOlderConfigurations: what spec/classic.json allows can be converted.
 func TestOlderConfigurations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		doc := older(t, values("classic.json").Draw(t, "configuration"))
@@ -58,8 +58,7 @@ func TestOlderConfigurations(t *testing.T) {
 	})
 }
 
-// TestMutatedOlderConfigurations: what the releases wrote, with changes to some
-// values.
+// TestMutatedOlderConfigurations: what the releases wrote, with changes to some values.
 func TestMutatedOlderConfigurations(t *testing.T) {
 	files, err := filepath.Glob("../internal/cluster/classic/testdata/2.*.json")
 	if err != nil || len(files) == 0 {
@@ -80,7 +79,7 @@ func TestMutatedOlderConfigurations(t *testing.T) {
 	})
 }
 
-// FuzzLift: the configuration file of an older release.
+// FuzzLift converts an older release's configuration file.
 func FuzzLift(f *testing.F) {
 	cluster := `"cluster":{"uuid":"c","serial_no":7,"master_node":"a","master_ip":"192.0.2.254","enabled_hypervisors":["kvm"],"nicparams":{"default":{"link":"br0"}},` +
 		`"volume_group_name":"vg","beparams":{"default":{"memory":128}},"ipolicy":{"min":{"cpu-count":2},"max":{},"std":{}}}`

@@ -15,34 +15,32 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// smallestCluster is a configuration without nodes and instances, in the form
-// in which the daemon gives it out.
+// smallestCluster is a configuration without nodes and instances, in canonical form.
 //
 //go:embed testdata/cluster.json
 var smallestCluster []byte
 
-// The alphabets are small, so that keys, names, prefixes of names, links and
-// addresses collide; they are each other's parts, so that a lookup that takes
-// one for another is seen.
+// The alphabets are small, so that keys, names, prefixes of names, links and addresses
+// collide; they contain each other, so that lookups in the wrong table are noticed.
 var (
 	keys  = []string{"u0", "u1", "u2", "u3", "a", "a.x"}
 	names = []string{"a", "a.x", "a.y", "a.x.y", "b", "b.x", "", ".x", "u1", "u2.x", "A", "a\"\\\x0eH\x7f1"}
 	links = []string{"br0", "br1", ""}
 	ips   = []string{"10.0.0.1", "10.0.0.10", "10.0.0.2", ""}
-	// times maps what the file says to what the daemon gives out.
+	// times maps times in the file to their canonical form.
 	times = map[json.Number]json.Number{
 		"0": "0", "1599980000": "1599980000.0000002", "1600000001.123456": "1600000001.1234562", "1600000106.25": "1600000106.2499998",
 	}
 )
 
-// drawnCluster is a configuration in the form of the daemon's answers, and a file
-// that Ganeti could have written to mean the same.
+// drawnCluster is a configuration in canonical form, and a file with the same meaning that
+// Ganeti could have written.
 type drawnCluster struct {
 	doc  object
 	file []byte
 }
 
-// String shows, when a property fails, the file without what all clusters have.
+// String returns, for failed properties, the file without what all clusters have.
 func (c drawnCluster) String() string {
 	file := decode(c.file).(object)
 	smallest := decode(smallestCluster).(object)["cluster"].(object)
@@ -50,7 +48,7 @@ func (c drawnCluster) String() string {
 	return string(encode(file))
 }
 
-// clusters draws configurations that are small, odd, and loaded by Ganeti.
+// clusters generates configurations that are small, odd, and loaded by Ganeti.
 func clusters() *rapid.Generator[drawnCluster] {
 	return rapid.Custom(func(t *rapid.T) drawnCluster {
 		doc := decode(smallestCluster).(object)
@@ -130,7 +128,7 @@ func drawDisk(t *rapid.T, key string, depth int) object {
 	return disk
 }
 
-// common draws what all objects have. An object's uuid is its key, mostly.
+// common generates what all objects have. An object's uuid is usually its key.
 func common(t *rapid.T, key string) object {
 	if rapid.IntRange(0, 5).Draw(t, "own uuid") == 5 {
 		key = oneOf(t, "uuid", keys)
@@ -154,8 +152,8 @@ func forthcoming(t *rapid.T, o, members object) bool {
 	return true
 }
 
-// loosen gives a file's version of a canonical value: what has a default may
-// be null or missing, times are as Ganeti writes them.
+// loosen turns a canonical value into a file's version: what has a default may be null or
+// missing, and times are as Ganeti writes them.
 func loosen(t *rapid.T, value any) any {
 	switch value := value.(type) {
 	case object:
@@ -207,8 +205,8 @@ type question struct {
 	Query any
 }
 
-// questions are all that can make a difference for a cluster of this file's
-// alphabets; pointers are drawn.
+// questions are all questions that can matter for a cluster with this file's alphabets;
+// pointers are random.
 func questions(t *rapid.T, c drawnCluster) []question {
 	var list []question
 	ask := func(query any, types ...wire.RequestType) {
@@ -240,7 +238,7 @@ func questions(t *rapid.T, c drawnCluster) []question {
 	return list
 }
 
-// drawPointer draws a pointer into doc, or just beside it.
+// drawPointer generates a pointer into doc, or just beside it.
 func drawPointer(t *rapid.T, doc any) string {
 	pointer := ""
 	for {
@@ -306,8 +304,8 @@ func toFields(codes ...int) []any {
 	return list
 }
 
-// sortedKeys gives an object's keys in order. Draws must not follow Go's order
-// of maps: it differs from run to run.
+// sortedKeys returns an object's keys in order. Generators must not depend on Go's map
+// order, which differs between runs.
 func sortedKeys(o object) []string { return slices.Sorted(maps.Keys(o)) }
 
 // decode decodes JSON text that is known to be valid.
@@ -319,7 +317,7 @@ func decode(text []byte) any {
 	return value
 }
 
-// tryDecode decodes exactly one JSON value, numbers as json.Number.
+// tryDecode decodes exactly one JSON value, with numbers as json.Number.
 func tryDecode(text []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -343,9 +341,8 @@ func encode(value any) []byte {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
-// equal tells whether two decoded JSON values are the same. Numbers are the
-// same when they are spelt the same, or, unless both are integers, when they
-// are the same float64.
+// equal reports whether two decoded JSON values are the same. Numbers are the same if they
+// are spelt the same or, unless both are integers, are the same float64.
 func equal(a, b any) bool {
 	switch a := a.(type) {
 	case object:

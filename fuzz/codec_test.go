@@ -13,18 +13,18 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// codec is what the generator makes of a schema.
+// codec is a generated codec.
 type codec interface {
 	Decode(*jx.Decoder) error
 	Encode(*jx.Encoder)
 }
 
-// messages are the codecs of the definitions in spec/wire.json. Generated tuple
-// decoders take short tuples, so those types are left to the requests of a
-// client and to nobody's mutations.
+// messages are the codecs of the definitions in spec/wire.json. Generated tuple decoders
+// accept short tuples, so those types are tested only in the client's requests and without
+// mutations.
 var messages = []struct {
 	definition string
-	exact      bool // refuses all that the schema refuses
+	exact      bool // rejects everything that the schema rejects
 	make       func() codec
 }{
 	{"Envelope", true, func() codec { return new(wire.Envelope) }},
@@ -61,8 +61,8 @@ func encoded(c codec) []byte {
 	return slices.Clone(e.Bytes())
 }
 
-// TestMessages: the generated codecs give every drawn message back, and refuse
-// what the schema refuses.
+// TestMessages: the generated codecs reproduce every generated message, and reject what the
+// schema rejects.
 func TestMessages(t *testing.T) {
 	for _, message := range messages {
 		ref := "wire.json#/definitions/" + message.definition
@@ -88,8 +88,8 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// mutate changes one place of a value: takes a member away, adds one nobody
-// knows, or puts something else there.
+// mutate changes one place of a value: removes a member, adds an unknown one, or replaces
+// something.
 func mutate(t *rapid.T, value any) any {
 	if rapid.IntRange(0, 2).Draw(t, "deeper") > 0 {
 		switch value := value.(type) {

@@ -17,8 +17,8 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// TestConfigurationsAreGanetis: every configuration that spec/config.json
-// allows is loaded by Ganeti, and both daemons show it alike, member by member.
+// TestConfigurationsAreGanetis: Ganeti loads every configuration that spec/config.json
+// allows, and both daemons answer it alike, member by member.
 func TestConfigurationsAreGanetis(t *testing.T) {
 	g := startGaneti(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -64,8 +64,7 @@ func pointers(prefix string, value any, depth int) []string {
 
 var longPrefix = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+){3})/(?:3[3-9]|[4-9][0-9])$`)
 
-// tame takes from all texts what Ganeti's daemon refuses or its replies cannot
-// hold.
+// tame removes from all texts what Ganeti's daemon rejects or its replies cannot contain.
 func tame(value any) any {
 	switch value := value.(type) {
 	case object:
@@ -81,7 +80,7 @@ func tame(value any) any {
 		}
 		return clean
 	case string:
-		// The schema does not say that no prefix is longer than an address.
+		// The schema does not say that a prefix is no longer than an address.
 		value = longPrefix.ReplaceAllString(value, "$1/32")
 		return strings.Map(func(r rune) rune {
 			if r < 0x80 {
@@ -93,12 +92,12 @@ func tame(value any) any {
 	return value
 }
 
-// difference shows where two decoded values differ.
+// difference returns where two decoded values differ.
 func difference(before, after any) string {
 	return cmp.Diff(before, after, cmp.Comparer(func(a, b json.Number) bool { return equal(a, b) }))
 }
 
-// nearly tells whether two numbers differ in the last digits at most.
+// nearly reports whether two numbers differ at most in the last digits.
 func nearly(a, b json.Number) bool {
 	x, errX := a.Float64()
 	y, errY := b.Float64()

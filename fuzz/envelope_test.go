@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// sign builds a datagram from the protocol's description, without the
-// project's own codec.
+// sign builds a datagram from the protocol's description, without this project's codec.
 func sign(key []byte, salt, msg string) []byte {
 	return append([]byte("plj0"), encode(object{"msg": msg, "salt": salt, "hmac": hex.EncodeToString(mac(key, salt+msg))})...)
 }
@@ -21,7 +20,7 @@ func mac(key []byte, text string) []byte {
 	return hash.Sum(nil)
 }
 
-// openReply takes a reply datagram apart, likewise.
+// openReply decodes a reply datagram, likewise.
 func openReply(key, datagram []byte) (msg, salt string, err error) {
 	rest, ok := strings.CutPrefix(string(datagram), "plj0")
 	if !ok {

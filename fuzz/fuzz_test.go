@@ -34,14 +34,14 @@ func newStation(f *testing.F) *station {
 	return &station{codec: newCodec(secret), book: answer.Prepare(snapshot), model: model{c.doc}}
 }
 
-// receive takes a datagram all the way and checks what can be seen at each of
-// its steps. It returns how far it came.
+// receive passes a datagram through all steps and checks each of them. It returns how far
+// the datagram got.
 func (s *station) receive(t *testing.T, datagram []byte) protocol.Refusal {
 	request, refusal := s.codec.Open(slices.Clone(datagram), noon)
 	if (request == nil) == (refusal == protocol.Accepted) {
 		t.Fatalf("request %v with refusal %v", request, refusal)
 	}
-	// What a codec has opened before makes no difference.
+	// Earlier datagrams of a codec make no difference.
 	first, same := newCodec(secret).Open(datagram, noon)
 	if same != refusal || request != nil && string(encoded(first)) != string(encoded(request)) {
 		t.Fatalf("refusal %v, but at first %v", refusal, same)
@@ -66,8 +66,8 @@ func (s *station) receive(t *testing.T, datagram []byte) protocol.Refusal {
 	return refusal
 }
 
-// FuzzDatagram: the envelope's text, in which @HMAC@ stands for the right
-// signature of whatever the rest of it says.
+// FuzzDatagram takes the envelope's text, in which @HMAC@ stands for the right signature of
+// the rest.
 func FuzzDatagram(f *testing.F) {
 	ping := `{\"protocol\":1,\"type\":0,\"rsalt\":\"rs\"}`
 	for _, envelope := range []string{
@@ -111,7 +111,7 @@ func FuzzDatagram(f *testing.F) {
 	})
 }
 
-// FuzzRequest: the signed text, and the rest as it should be.
+// FuzzRequest takes the signed text; the rest is valid.
 func FuzzRequest(f *testing.F) {
 	for _, request := range []string{
 		`{"protocol":1,"type":0,"rsalt":"rs"}`,
@@ -148,7 +148,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzClassicRequest: the signed text in the dialect of Ganeti 2.6.
+// FuzzClassicRequest takes the signed text in the dialect of Ganeti 2.6.
 func FuzzClassicRequest(f *testing.F) {
 	for _, request := range []string{
 		`{"protocol":1,"type":0,"rsalt":"rs"}`,
@@ -195,7 +195,7 @@ func FuzzClassicRequest(f *testing.F) {
 	})
 }
 
-// FuzzConfig: the configuration file.
+// FuzzConfig takes the configuration file.
 func FuzzConfig(f *testing.F) {
 	f.Add(smallestCluster)
 	for seed := range 3 {
@@ -205,7 +205,7 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { loadAndAsk(t, data) })
 }
 
-// FuzzPointer: a value, and a pointer into it.
+// FuzzPointer takes a value, and a pointer into it.
 func FuzzPointer(f *testing.F) {
 	value := `{"a":{"":[1.50,[true,null,"é"],{"~":"tilde","/":{}}],"m~n":1e2},"a":{"b":"last"},"0":[0,1,2,3,4,5,6,7,8,9,10]}`
 	for _, pointer := range []string{"", "/", "a", "/a", "/a/b", "/a//1/2", "/a//2/~0", "/a//2/~1/", "/a/m~0n", "/~01", "/~", "/~2", "/0/10", "/0/01", "/0/-", "/0/-1", "/0/+1", "/0/11", "/0/18446744073709551617", "/0/1e0", "/a/\xff"} {
@@ -226,7 +226,7 @@ func FuzzPointer(f *testing.F) {
 			t.Fatalf("%s: canonical form %s, but %v", value, text, invalid)
 		}
 		if strings.Contains(string(text), `\ud`) {
-			return // half a character, for which Go's decoder puts another
+			return // half a surrogate pair, which Go's decoder replaces
 		}
 		doc := decode(text)
 		want, wanted := walk(doc, pointer)

@@ -19,7 +19,7 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// ganeti is a running ganeti-confd of the Ganeti installation.
+// ganeti is a running ganeti-confd of the installed Ganeti.
 type ganeti struct {
 	config string
 	key    []byte
@@ -27,8 +27,8 @@ type ganeti struct {
 	loads  int
 }
 
-// startGaneti starts Ganeti's daemon below a temporary root, or skips the test
-// where there is none; with CONFD_INTEROP=require that is a failure.
+// startGaneti starts Ganeti's daemon below a temporary root, or skips the test if it is not
+// installed; with CONFD_INTEROP=require that is a failure.
 func startGaneti(t *testing.T) *ganeti {
 	binary := "/usr/sbin/ganeti-confd"
 	if _, err := os.Stat(binary); err != nil {
@@ -50,7 +50,7 @@ func startGaneti(t *testing.T) *ganeti {
 	if err := os.WriteFile(g.config, smallestCluster, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The daemon cannot be asked for its port, so find a free one for it.
+	// The daemon does not report its port, so find a free one for it.
 	free, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -79,16 +79,16 @@ func startGaneti(t *testing.T) *ganeti {
 	return g
 }
 
-// load makes a configuration the current one, under a version of its own: by
-// nothing else can a client see that it was loaded.
+// load makes a configuration the current one, with a unique version: a client has no other
+// way to see that it was loaded.
 func (g *ganeti) load(c *drawnCluster) error {
 	g.loads++
 	version := json.Number(strconv.Itoa(4000000 + g.loads))
 	file := decode(c.file).(object)
 	file["version"], c.doc["version"] = version, version
 	c.file = encode(file)
-	// The daemon now and then overlooks a file until its next slow round, the
-	// sooner the more alike two files are.
+	// The daemon sometimes overlooks a file until its next slow check, most often if two
+	// files are similar.
 	for try := range 30 {
 		padded := append(bytes.Clone(c.file), bytes.Repeat([]byte(" "), g.loads+try)...)
 		if err := os.WriteFile(g.config+".new", padded, 0o600); err != nil {
@@ -112,8 +112,8 @@ func (g *ganeti) load(c *drawnCluster) error {
 	return errors.New("not loaded within thirty seconds")
 }
 
-// ask asks once. Every question has its own rsalt, and late answers to former
-// ones are passed over.
+// ask asks once. Every question has its own rsalt, and late answers to earlier ones are
+// skipped.
 func (g *ganeti) ask(q question, patience time.Duration) (reply, error) {
 	rsalt := strconv.FormatInt(time.Now().UnixNano(), 36)
 	request := object{"protocol": 1, "type": int(q.Type), "rsalt": rsalt, "query": q.Query}
@@ -152,8 +152,8 @@ func parseReply(msg []byte) (reply, error) {
 	return reply{int(code), o["answer"], serial}, nil
 }
 
-// TestModelIsGaneti judges the model, which judges everything else: Ganeti's
-// own daemon must give the model's answers.
+// TestModelIsGaneti checks the model, which checks everything else: Ganeti's own daemon
+// must give the model's answers.
 func TestModelIsGaneti(t *testing.T) {
 	g := startGaneti(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -171,7 +171,7 @@ func TestModelIsGaneti(t *testing.T) {
 	})
 }
 
-// compare fails unless got is what the model answers.
+// compare fails unless got is the model's answer.
 func compare(t *rapid.T, c drawnCluster, q question, got reply) {
 	t.Helper()
 	want := model{c.doc}.answer(q.Type, q.Query)

@@ -14,8 +14,8 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// loadAndAsk loads a configuration, of whatever bytes, and asks all questions
-// about what came of it.
+// loadAndAsk loads a configuration from arbitrary bytes, and asks all questions about the
+// result.
 func loadAndAsk(t rapid.TB, data []byte) {
 	snapshot, err := cluster.Parse(slices.Clone(data))
 	if (snapshot == nil) == (err == nil) {
@@ -42,8 +42,7 @@ func loadAndAsk(t rapid.TB, data []byte) {
 	}
 }
 
-// checkReply answers a request and holds the reply against what is true of all
-// replies.
+// checkReply answers a request and checks what is true for all replies.
 func checkReply(t rapid.TB, codec *protocol.Codec, book *answer.Book, request *wire.Request, scratch *answer.Scratch) (reply, bool) {
 	answered, ok := book.Answer(request, scratch)
 	if !ok {
@@ -95,8 +94,8 @@ func checkReply(t rapid.TB, codec *protocol.Codec, book *answer.Book, request *w
 	return r, true
 }
 
-// TestDamagedConfigurations: what is left of a valid configuration after one
-// change is refused or served, and nothing panics.
+// TestDamagedConfigurations: a valid configuration after one change of its bytes is refused
+// or served, and nothing panics.
 func TestDamagedConfigurations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := clusters().Draw(t, "cluster").file
@@ -118,8 +117,8 @@ func TestDamagedConfigurations(t *testing.T) {
 	})
 }
 
-// TestMutatedConfigurations: likewise where the change is to a value, which
-// leaves the file valid JSON.
+// TestMutatedConfigurations: likewise, if a value is changed, so that the file stays valid
+// JSON.
 func TestMutatedConfigurations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := decode(clusters().Draw(t, "cluster").file)
@@ -152,7 +151,7 @@ func TestExtremeConfigurations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			loadAndAsk(t, []byte("{"+member+"}"))
-			// And once in a configuration that is complete but for this.
+			// The same in a configuration that is otherwise complete.
 			loadAndAsk(t, slices.Concat(bytes.TrimRight(smallestCluster, " \n}"), []byte("}, "+member+"}")))
 		})
 	}

@@ -14,7 +14,7 @@ import (
 // object is a decoded JSON object. Numbers inside are json.Number.
 type object = map[string]any
 
-// reply is the part of a confd reply that a model or a daemon decides.
+// reply is the part of a confd reply that the model or a daemon decides.
 type reply struct {
 	Status int
 	Answer any
@@ -29,14 +29,13 @@ var (
 	argumentError = failed(json.Number("2"))
 )
 
-// model answers as Ganeti 3.0.2 does, from its whole configuration in
-// canonical form, in the most obvious way that could work: every question is a
-// loop over everything. It knows nothing of how the daemon does the same, and
-// is itself judged by Ganeti's daemon (TestModelIsGaneti).
+// model answers like Ganeti 3.0.2, from its whole configuration in canonical form, in the
+// most obvious way: every question is a loop over everything. It is independent of the
+// daemon's code, and is itself checked against Ganeti's daemon (TestModelIsGaneti).
 type model struct{ doc object }
 
-// answer answers one question. query is nil, a string, or an object with the
-// members "0" to "3" of the protocol.
+// answer answers one question. query is nil, a string, or an object with the members "0" to
+// "3" of the protocol.
 func (m model) answer(request wire.RequestType, query any) reply {
 	cluster := m.doc["cluster"].(object)
 	serial := cluster["serial_no"]
@@ -220,7 +219,7 @@ func (m model) answer(request wire.RequestType, query any) reply {
 	panic(fmt.Sprintf("no such request type: %d", request))
 }
 
-// all gives the objects of one kind in the order of their keys.
+// all returns the objects of one kind in the order of their keys.
 func (m model) all(kind string) []object {
 	var list []object
 	for _, key := range sortedKeys(m.doc[kind].(object)) {
@@ -234,8 +233,8 @@ func (m model) instance(query string) (object, error) {
 	return m.find("instances", "Instance", query)
 }
 
-// find looks an object up: by key, by whole name, by the one name that starts
-// with the query and a dot. Of several with one name the greatest key wins.
+// find looks up an object by key, by full name, or by the only name that starts with the
+// query and a dot. If several have the same name, the greatest key wins.
 func (m model) find(kind, noun, query string) (object, error) {
 	if found, ok := m.doc[kind].(object)[query]; ok {
 		return found.(object), nil
@@ -274,7 +273,7 @@ func (m model) defaultLink() string {
 // address is one address of an instance's NIC.
 type address struct{ link, ip, instance string }
 
-// addresses gives the addresses of all instances, the deciding ones last.
+// addresses returns the addresses of all instances, those that count last.
 func (m model) addresses() []address {
 	var list []address
 	for _, instance := range m.all("instances") {
@@ -295,8 +294,7 @@ func (m model) addresses() []address {
 	return list
 }
 
-// nodeOfAddress gives the primary IP of the node of the instance with an
-// address.
+// nodeOfAddress returns the primary IP of the node of the instance with an address.
 func (m model) nodeOfAddress(link, ip string) (any, bool) {
 	name, known := "", false
 	for _, a := range m.addresses() {
@@ -323,8 +321,8 @@ func (m model) nodeOfAddress(link, ip string) (any, bool) {
 	return nil, false
 }
 
-// disks gives the disks of an instance, which is looked up by its own uuid
-// member: where that is not its key, it may be another instance's or none.
+// disks returns the disks of an instance, which is looked up by its own uuid member: if
+// that is not its key, it may be another instance's or nobody's.
 func (m model) disks(instance object) ([]object, error) {
 	instance, err := m.instance(instance["uuid"].(string))
 	if err != nil {
@@ -341,7 +339,7 @@ func (m model) disks(instance object) ([]object, error) {
 	return list, nil
 }
 
-// drbdNodes gives the two ends of a DRBD disk.
+// drbdNodes returns the two ends of a DRBD disk.
 func drbdNodes(disk object) (a, b any, minorA, minorB any, ok bool) {
 	if disk["dev_type"] != "drbd" {
 		return nil, nil, nil, nil, false
@@ -350,7 +348,7 @@ func drbdNodes(disk object) (a, b any, minorA, minorB any, ok bool) {
 	return id[0], id[1], id[3], id[4], true
 }
 
-// minors gives the DRBD minors of a node.
+// minors returns the DRBD minors of a node.
 func (m model) minors(node object) ([]any, error) {
 	answer := []any{}
 	for _, instance := range m.all("instances") {
@@ -373,8 +371,8 @@ func (m model) minors(node object) ([]any, error) {
 				if !ok || a != node["uuid"] && b != node["uuid"] {
 					continue
 				}
-				// Both ends are looked up, the node itself too: where its
-				// uuid is not its key, that may be another node or none.
+				// Both ends are looked up, including the node itself: if its uuid is not
+				// its key, that may be another node or none.
 				self, err := m.node(node["uuid"].(string))
 				if err != nil {
 					return nil, err
@@ -390,7 +388,7 @@ func (m model) minors(node object) ([]any, error) {
 	return answer, nil
 }
 
-// flatten gives a disk and all disks below it, parents first.
+// flatten returns a disk and all disks below it, parents first.
 func flatten(disk object) []object {
 	list := []object{disk}
 	for _, child := range disk["children"].([]any) {
@@ -399,9 +397,9 @@ func flatten(disk object) []object {
 	return list
 }
 
-// isSecondary tells whether some DRBD disk of an instance has node as the end
-// that is not the instance's primary node. Disks that do not exist are skipped;
-// an instance without a primary node has no secondary one either.
+// isSecondary reports whether a DRBD disk of an instance has node as the end that is not
+// the instance's primary node. Missing disks are skipped; an instance without a primary
+// node has no secondary node either.
 func (m model) isSecondary(instance, node object) bool {
 	if instance["primary_node"] == nil {
 		return false
@@ -423,8 +421,8 @@ func (m model) isSecondary(instance, node object) bool {
 	return false
 }
 
-// walk follows a JSON pointer (RFC 6901). The empty pointer, which means the
-// whole document, is refused, as Ganeti does.
+// walk follows a JSON pointer (RFC 6901). Like Ganeti, it rejects the empty pointer, which
+// means the whole document.
 func walk(doc any, pointer string) (any, bool) {
 	if !strings.HasPrefix(pointer, "/") {
 		return nil, false
@@ -463,8 +461,8 @@ func opPrereqError(err error) string {
 	return "OpPrereqError " + haskellString(err.Error()) + " ECodeNoEnt"
 }
 
-// invalidQueryType is the text for a query in the wrong form, with the query
-// as Haskell shows it.
+// invalidQueryType returns the text for a query in the wrong form, with the query in
+// Haskell notation.
 func invalidQueryType(query any) string {
 	params, ok := query.(object)
 	if !ok {
@@ -492,7 +490,7 @@ func list(value any) []any {
 	return l
 }
 
-// haskellString writes a string as a Haskell literal.
+// haskellString returns a string as a Haskell literal.
 func haskellString(text string) string {
 	controls := strings.Fields(`\NUL \SOH \STX \ETX \EOT \ENQ \ACK \a \b \t \n \v \f \r \SO \SI ` +
 		`\DLE \DC1 \DC2 \DC3 \DC4 \NAK \SYN \ETB \CAN \EM \SUB \ESC \FS \GS \RS \US`)

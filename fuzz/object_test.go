@@ -13,9 +13,9 @@ import (
 	"gntconfd/internal/cluster/canonical"
 )
 
-// TestObjects: the canonical form of a drawn instance or disk is the same after it
-// went through the types of package object, but for the last digits of long times and
-// for members that are zero in place of missing, or missing in place of empty.
+// TestObjects: the canonical form of a generated instance or disk is the same after going
+// through the types of package object, except for the last digits of long times and for
+// members that become zero instead of missing, or missing instead of empty.
 func TestObjects(t *testing.T) {
 	for name, make := range map[string]func() any{
 		"Instance": func() any { return new(genobject.Instance) },
@@ -46,7 +46,8 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// withoutZero takes from objects the members whose zero is as good as none.
+// withoutZero removes members from objects whose zero value means the same as a missing
+// one.
 func withoutZero(value any) any {
 	switch value := value.(type) {
 	case object:

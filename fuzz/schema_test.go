@@ -18,8 +18,7 @@ import (
 	"gntconfd/spec"
 )
 
-// schemas are the files of the spec, and the judge of the values drawn from
-// them.
+// schemas are the files of the spec, and the validator of the values generated from them.
 var schemas = loadSchemas()
 
 type schemaSet struct {
@@ -50,8 +49,8 @@ func loadSchemas() *schemaSet {
 	return s
 }
 
-// validate gives the judge's word on a value: ref is a file name and a pointer
-// into it, as in "wire.json#/definitions/Request".
+// validate validates a value: ref is a file name and a pointer into it, for example
+// "wire.json#/definitions/Request".
 func (s *schemaSet) validate(ref string, value any) error {
 	if s.compiled[ref] == nil {
 		s.compiled[ref] = s.compiler.MustCompile(ref)
@@ -59,7 +58,7 @@ func (s *schemaSet) validate(ref string, value any) error {
 	return s.compiled[ref].Validate(value)
 }
 
-// values draws JSON values that a schema allows.
+// values generates JSON values that a schema allows.
 func values(ref string) *rapid.Generator[any] {
 	return rapid.Custom(func(t *rapid.T) any { return drawing{t}.draw(6, located{schema: object{"$ref": ref}}) })
 }
@@ -86,14 +85,14 @@ func within(file, ref string) located {
 	return located{name, schema.(object)}
 }
 
-// drawing draws values that conform to several schemas at once: an object's
-// branches of if, allOf and oneOf are drawn first, and then what they agree on.
+// drawing generates values that conform to several schemas at once: an object's branches of
+// if, allOf and oneOf are chosen first, and then what they agree on.
 type drawing struct{ t *rapid.T }
 
 func (d drawing) pick(n int, what string) int { return rapid.IntRange(0, n-1).Draw(d.t, what) }
 
-// draw draws a value. depth is how many more levels may hold what is optional.
-// What some keywords rule out is drawn all the same, and then drawn again.
+// draw generates a value. depth is how many more levels may contain optional values. Values
+// excluded by some keywords are generated all the same, and then generated again.
 func (d drawing) draw(depth int, all ...located) any {
 	ref, isRef := all[0].schema["$ref"].(string)
 	if !isRef || len(all) > 1 {
@@ -104,7 +103,7 @@ func (d drawing) draw(depth int, all ...located) any {
 	if !slices.ContainsFunc([]string{"if", "dependencies", "minProperties", "maxProperties", "uniqueItems"}, careful) {
 		return d.once(depth, all)
 	}
-	if strings.HasPrefix(ref, "#") { // the judge wants whole names
+	if strings.HasPrefix(ref, "#") { // the validator requires full names
 		ref = all[0].file + ref
 	}
 	for range 100 {
@@ -125,7 +124,7 @@ func (d drawing) once(depth int, all []located) any {
 		panic(fmt.Sprintf("no type fits %v", all))
 	}
 	if depth <= 0 {
-		// What holds nothing goes first.
+		// Values without content come first.
 		types = slices.DeleteFunc(slices.Clone(types), func(kind string) bool { return len(types) > 1 && (kind == "array" || kind == "object") })
 	}
 	switch kind := types[d.pick(len(types), "type")]; kind {
@@ -146,7 +145,7 @@ func (d drawing) once(depth int, all []located) any {
 	}
 }
 
-// flatten replaces references and branches by what they lead to.
+// flatten replaces references and branches with what they lead to.
 func (d drawing) flatten(depth int, all []located) []located {
 	var flat, choices []located
 	for len(all) > 0 {
@@ -193,7 +192,7 @@ func (d drawing) flatten(depth int, all []located) []located {
 
 var allTypes = []string{"null", "boolean", "integer", "number", "string", "array", "object"}
 
-// typesOf gives the types that all of several schemas allow.
+// typesOf returns the types that all of several schemas allow.
 func typesOf(all []located) []string {
 	types := allTypes
 	for _, s := range all {
@@ -221,7 +220,7 @@ func typesOf(all []located) []string {
 	return types
 }
 
-// constants gives the values that all schemas with an enum or const name.
+// constants returns the values that all schemas with an enum or const allow.
 func constants(all []located) []any {
 	var common []any
 	for i, s := range all {
@@ -243,7 +242,7 @@ func constants(all []located) []any {
 	return slices.DeleteFunc(slices.Clone(common), func(value any) bool { return value == nil && !slices.Contains(types, "null") })
 }
 
-// limit gives the greatest number that schemas have under a keyword, or least.
+// limit returns the greatest, or least, number that the schemas have for a keyword.
 func limit(all []located, keyword string, least int64) int64 {
 	for _, s := range all {
 		if n, ok := s.schema[keyword].(json.Number); ok {
@@ -262,7 +261,7 @@ func (d drawing) integer(all []located) any {
 
 func (d drawing) number(all []located) any {
 	if slices.ContainsFunc(all, func(s located) bool { return s.schema["x-confd-form"] == "time" }) {
-		// What Ganeti makes of greater ones follows no rule.
+		// Ganeti's results for greater numbers follow no rule.
 		return json.Number(strconv.FormatFloat(rapid.Float64Range(-1e12, 1e12).Draw(d.t, "time"), 'f', -1, 64))
 	}
 	odd := rapid.SampledFrom([]json.Number{"0", "0.0", "0.1", "1.5", "1e3", "1E+2", "2.5e-7", "1e22", "123456789.123456789", "-0.5", "1600000001.123456", "9007199254740993"})
@@ -270,7 +269,7 @@ func (d drawing) number(all []located) any {
 	return rapid.OneOf(odd, float).Draw(d.t, "number")
 }
 
-// texts are strings that codecs stumble over, among others.
+// texts are strings, including difficult ones for codecs.
 func texts() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.SampledFrom([]string{"", "a", "node1.example.com", "é", "€", "日本", "\U0001F600", `"`, `\`, `\u0041`, "\x00", "\x1f\x7f", "\u2028", "</script>", "\ufeff", "\ufffd", " \t\n"}),
@@ -278,7 +277,7 @@ func texts() *rapid.Generator[string] {
 	)
 }
 
-// manyDigits finds what would not fit an integer.
+// manyDigits matches numbers that do not fit into an integer.
 var manyDigits = regexp.MustCompile(`([0-9]{9})[0-9]+`)
 
 func (d drawing) text(all []located) any {
@@ -368,7 +367,7 @@ func (d drawing) object(depth int, all []located) any {
 	return drawn
 }
 
-// part draws what stands inside an array or object.
+// part generates the content of an array or object.
 func (d drawing) part(depth int, schemas []located) any {
 	if len(schemas) == 0 {
 		schemas = []located{{schema: object{}}}
@@ -376,8 +375,8 @@ func (d drawing) part(depth int, schemas []located) any {
 	return d.draw(depth, schemas...)
 }
 
-// TestDrawnValuesAreValid judges the generator: what it draws from any
-// definition of any schema is valid there.
+// TestDrawnValuesAreValid checks the generator: what it generates from any definition of
+// any schema is valid there.
 func TestDrawnValuesAreValid(t *testing.T) {
 	var refs []string
 	for _, name := range slices.Sorted(maps.Keys(schemas.files)) {

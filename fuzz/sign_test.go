@@ -20,7 +20,7 @@ var (
 
 func newCodec(key []byte) *protocol.Codec { return protocol.NewCodec(protocol.NewKeyring(key)) }
 
-// drawRequest draws a request, and gives its JSON value too.
+// drawRequest generates a request, and returns its JSON value too.
 func drawRequest(t *rapid.T) (*wire.Request, any) {
 	value := values("wire.json#/definitions/Request").Draw(t, "request")
 	request := new(wire.Request)
@@ -30,8 +30,8 @@ func drawRequest(t *rapid.T) (*wire.Request, any) {
 	return request, value
 }
 
-// TestRequestsComeThrough: a sealed request opens to itself, near enough to its
-// time and with its key only.
+// TestRequestsComeThrough: opening a sealed request gives the same request, close enough to
+// its time and only with its key.
 func TestRequestsComeThrough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		request, value := drawRequest(t)
@@ -62,7 +62,7 @@ func TestRequestsComeThrough(t *testing.T) {
 	})
 }
 
-// TestOneBit: a datagram with one wrong bit is refused, or means the same.
+// TestOneBit: a datagram with one flipped bit is refused, or means the same.
 func TestOneBit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		request, value := drawRequest(t)
@@ -80,7 +80,7 @@ func TestOneBit(t *testing.T) {
 				t.Fatalf("bit %d of %s: %v", bit, datagram, refusal)
 			}
 		case refusal == protocol.Accepted:
-			// The case of hexadecimal digits is free.
+			// Hexadecimal digits may be upper or lower case.
 			if !equal(decode(encoded(opened)), value) {
 				t.Fatalf("bit %d of %s: taken for %s", bit, datagram, encoded(opened))
 			}
@@ -90,12 +90,12 @@ func TestOneBit(t *testing.T) {
 	})
 }
 
-// TestRepliesComeThrough: a sealed reply opens to its text and salt, and is the
-// same datagram whether its text was escaped before or not.
+// TestRepliesComeThrough: opening a sealed reply gives its text and salt, and the datagram
+// is the same whether its text was escaped in advance or not.
 func TestRepliesComeThrough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := values("wire.json#/definitions/Reply").Draw(t, "reply")
-		value.(map[string]any)["protocol"] = json.Number("1") // others are refused
+		value.(map[string]any)["protocol"] = json.Number("1") // others are rejected
 		salt := texts().Draw(t, "salt")
 		text := encode(value)
 		codec := newCodec(secret)
@@ -117,8 +117,7 @@ func TestRepliesComeThrough(t *testing.T) {
 	})
 }
 
-// TestSize: a datagram of the greatest size is sealed and opened, one byte more
-// is neither.
+// TestSize: a datagram of the maximum size can be sealed and opened, one byte more cannot.
 func TestSize(t *testing.T) {
 	codec := newCodec(secret)
 	request := &wire.Request{Protocol: 1}

@@ -1,3 +1,3 @@
-// Package packaging has what an installation consists of beside the programs, and
-// tests of it.
+// Package packaging has the files that are installed besides the programs, and tests of
+// them.
 package packaging

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// analyze runs systemd-analyze and fails the test if it finds fault.
+// analyze runs systemd-analyze and fails the test if it reports problems.
 func analyze(t *testing.T, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
@@ -22,7 +22,7 @@ func analyze(t *testing.T, args ...string) {
 	if err != nil {
 		t.Errorf("%v: %v\n%s", cmd, err, out)
 	}
-	// It succeeds in spite of what it only warns of.
+	// It exits with success even if it warns.
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "ganeti-confd.s") && strings.Contains(line, ", ignoring") {
 			t.Error(line)
@@ -30,7 +30,7 @@ func analyze(t *testing.T, args ...string) {
 	}
 }
 
-// The exposure is counted in tenths: 15 stands for 1.5.
+// The exposure is in tenths: 15 means 1.5.
 func TestServiceIsConfined(t *testing.T) {
 	analyze(t, "security", "--offline=true", "--threshold=15", "systemd/ganeti-confd.service")
 }

@@ -1,7 +1,6 @@
-// Package spec holds the confd protocol and the layout of Ganeti's
-// configuration file as data: JSON Schemas (draft-07), named constants and
-// conformance vectors. It contains no code beside the embedded files; README.md
-// in this directory explains them.
+// Package spec contains the confd protocol and the layout of Ganeti's configuration file as
+// data: JSON Schemas (draft-07), named constants and conformance vectors. README.md in this
+// directory explains them. It has no code except for the embedded files.
 package spec
 
 import "embed"

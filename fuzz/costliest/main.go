@@ -1,11 +1,11 @@
-// Command costliest searches for the datagram that costs the daemon most before its
-// signature is known to be wrong: what anybody can send. It changes datagrams at random
-// and goes on with those that cost more than an ordinary forged one of the same size.
+// Command costliest searches for the unsigned datagram that costs the daemon most until its
+// signature is rejected, which is what anyone can send. It mutates datagrams at random and
+// continues with those that cost more than an ordinary forged one of the same size.
 //
 //	go run ./fuzz/costliest --duration 30m
 //
-// It takes one processor. At the end it prints the worst in time and in memory;
-// --output writes them to files.
+// It uses one processor. At the end it prints the worst in time and in memory; --output
+// writes them to files.
 package main
 
 import (
@@ -44,28 +44,28 @@ func main() {
 }
 
 const (
-	population = 64              // how many datagrams are changed further
-	repeats    = 5               // the least time of so many is what a datagram takes
-	surely     = 100             // the same for one that seems to be the worst: other work slows single ones
-	told       = 1 * time.Minute // from one line about the progress to the next
+	population = 64              // how many datagrams are mutated further
+	repeats    = 5               // a datagram's time is the minimum of this many measurements
+	surely     = 100             // the same for a candidate for the worst: other load delays single measurements
+	told       = 1 * time.Minute // time between two lines about the progress
 )
 
-// cost is what a datagram costs.
+// cost is the cost of a datagram.
 type cost struct {
 	datagram []byte
 	time     time.Duration
-	forged   time.Duration // what an ordinary forged one of the same size takes
+	forged   time.Duration // of an ordinary forged datagram of the same size
 	bytes    uint64        // allocated
 }
 
-// excess is how much more time the datagram takes than it may: twice that of an
-// ordinary forged one, and 50 us.
+// excess is by how much the time exceeds the goal: twice that of an ordinary forged
+// datagram, plus 50 us.
 func (c *cost) excess() time.Duration { return c.time - 2*c.forged - 50*time.Microsecond }
 
-// ratio is how many times that of an ordinary forged one the time is.
+// ratio is the time divided by that of an ordinary forged datagram.
 func (c *cost) ratio() float64 { return float64(c.time) / float64(max(c.forged, 1)) }
 
-// verdict says how the time is to what is allowed.
+// verdict compares the time with the goal, in words.
 func (c *cost) verdict() string {
 	if excess := c.excess(); excess > 0 {
 		return fmt.Sprintf("%v above what is allowed", excess)
@@ -73,13 +73,13 @@ func (c *cost) verdict() string {
 	return fmt.Sprintf("%v below what is allowed", -c.excess())
 }
 
-// search looks for costly datagrams.
+// search looks for expensive datagrams.
 type search struct {
 	seed    uint64
 	random  *rand.Rand
 	codec   *protocol.Codec
 	tried   int
-	living  []cost // the costliest, most ratio first
+	living  []cost // the most expensive, highest ratio first
 	slowest cost   // by excess
 	ratio   cost   // by ratio, of those that take at least 20 us
 	largest cost   // by bytes
@@ -105,7 +105,7 @@ func (s *search) run(ctx context.Context) {
 	}
 }
 
-// try measures a datagram and keeps it if it is one of the costliest.
+// try measures a datagram and keeps it if it is one of the most expensive.
 func (s *search) try(datagram []byte) {
 	s.tried++
 	c := s.measure(datagram, repeats)
@@ -136,7 +136,7 @@ func (s *search) try(datagram []byte) {
 	s.living = s.living[:min(len(s.living), population)]
 }
 
-// measure measures a datagram and a forged one of the same size in turns.
+// measure measures a datagram and a forged one of the same size, alternating.
 func (s *search) measure(datagram []byte, repeats int) cost {
 	c := cost{datagram: datagram, time: time.Hour, forged: time.Hour, bytes: ^uint64(0)}
 	ordinary := forged(len(datagram))
@@ -172,7 +172,7 @@ func forged(size int) []byte {
 	return append(datagram, end...)
 }
 
-// beginnings are what the search starts from.
+// beginnings are the datagrams that the search starts with.
 var beginnings = []string{
 	`{"msg":"{\"type\":0}","salt":"1700000000","hmac":"0123456789012345678901234567890123456789"}`,
 	`{"x":[[[[[[[[[[[[[[[[[[[[[[[[[[[[`, `{"":[{"":[{"":[{"":[{"":[`, `{"x":{"a":1,"b":[0,{}]},"y":null}`,
@@ -180,38 +180,38 @@ var beginnings = []string{
 	"{\"msg\":\"\xc3\xa9\xf0\x9f\x98\x80\xff\"}", `{"a":0,"a":0,"a":0,"a":0,"msg":"","msg":"\n"}`, `{ } ] }`, `{"salt":true}`,
 }
 
-// pieces are put into datagrams.
+// pieces are inserted into datagrams.
 var pieces = []string{
 	`{`, `}`, `[`, `]`, `"`, `:`, `,`, `\`, `{"":`, `[]`, `{}`, `"a":`, `""`, `"msg":"`, `"salt":"`, `"hmac":"`, `\u0000`, `\ud83d\ude00`,
 	`\ud800`, `\"`, `\\`, `null`, `true`, `false`, `0`, `-1`, `1e9`, `0.1`, " ", "\n", "\t", "\x7f", "\x00", "\xff", "\xc3\xa9", "\xf0\x9f\x98\x80",
 	`0123456789abcdef0123456789abcdef01234567`,
 }
 
-// change returns a datagram that differs from another in one to four places.
+// change returns a datagram with one to four mutations.
 func (s *search) change(datagram []byte) []byte {
 	body := slices.Clone(datagram[len(wire.Magic):])
 	for range 1 + s.random.IntN(4) {
 		from, to := s.span(len(body))
 		switch s.random.IntN(7) {
-		case 0: // a piece, once
+		case 0: // insert a piece
 			body = slices.Insert(body, from, []byte(s.piece())...)
-		case 1: // a piece, often
+		case 1: // insert a piece many times
 			body = slices.Insert(body, from, bytes.Repeat([]byte(s.piece()), s.count())...)
-		case 2: // a part, often
+		case 2: // repeat a part
 			if from < to {
 				body = slices.Insert(body, to, bytes.Repeat(body[from:to], 1+s.count()/(to-from))...)
 			}
-		case 3: // nothing in the place of a part
+		case 3: // delete a part
 			body = slices.Delete(body, from, to)
-		case 4: // any byte in the place of one
+		case 4: // replace a byte
 			if from < len(body) {
 				body[from] = byte(s.random.Uint32())
 			}
-		case 5: // a part of another
+		case 5: // copy a part of another
 			other := s.living[s.random.IntN(len(s.living))].datagram[len(wire.Magic):]
 			first, last := s.span(len(other))
 			body = slices.Insert(body, from, other[first:last]...)
-		case 6: // nothing behind
+		case 6: // cut off the end
 			body = body[:to]
 		}
 		body = body[:min(len(body), wire.MaxDatagramSize-len(wire.Magic))]
@@ -221,16 +221,17 @@ func (s *search) change(datagram []byte) []byte {
 
 func (s *search) piece() string { return pieces[s.random.IntN(len(pieces))] }
 
-// count returns a number of repetitions, a small one more often than a large one.
+// count returns a random number of repetitions, more often a small one.
 func (s *search) count() int { return 1 << s.random.IntN(16) }
 
-// span returns the ends of a part of n bytes.
+// span returns the ends of a random part of n bytes.
 func (s *search) span(n int) (from, to int) {
 	from, to = s.random.IntN(n+1), s.random.IntN(n+1)
 	return min(from, to), max(from, to)
 }
 
-// report prints the worst, and writes them to files in a directory unless that is "".
+// report prints the worst datagrams, and writes them to files in a directory unless that is
+// "".
 func (s *search) report(directory string) error {
 	fmt.Printf("%d datagrams tried, seed %d\n", s.tried, s.seed)
 	for _, worst := range []struct {

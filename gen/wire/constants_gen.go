@@ -101,7 +101,7 @@ const (
 	RequestDataCollectors RequestType = 11
 )
 
-// RequestWords are what the values are called on command lines and in metrics.
+// RequestWords are the values' names on command lines and in metrics.
 var RequestWords = [...]string{
 	RequestPing:                "ping",
 	RequestNodeRoleByName:      "node-role",

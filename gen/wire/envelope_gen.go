@@ -9,19 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// EnvelopeBuffer is Envelope for those who decode what strangers send. Decoding takes
-// time linear in the text, whatever that is, and allocates nothing but the memory for
-// members with escapes in them, which is kept from one Decode to the next.
+// EnvelopeBuffer is Envelope for untrusted texts. Decoding takes time linear in the text,
+// whatever that contains. It allocates only memory for members with escapes, which is reused
+// by the next Decode.
 type EnvelopeBuffer struct {
 	Msg  []byte
 	Salt []byte
 	Hmac []byte
 
-	unescaped []byte // the members that had escapes
+	unescaped []byte // members with escapes, unescaped
 	scanner   Scanner
 }
 
-// Errors of EnvelopeBuffer.Decode. They say nothing of the text, which may be long.
+// Errors of EnvelopeBuffer.Decode. They do not quote the text, which may be long.
 var (
 	errBuffer     = errors.New("no Envelope in JSON")
 	errBufferMsg  = errors.New("Envelope without msg")
@@ -29,12 +29,12 @@ var (
 	errBufferHmac = errors.New("Envelope without hmac")
 )
 
-// maxDepth is how deep containers in members that are ignored may stand in each other.
+// maxDepth is how deeply containers in ignored members may be nested.
 const maxDepth = 10000
 
-// Decode decodes Envelope from text, all of which it has to be. It takes what
-// Envelope.Decode takes, and finds the same in it. The members may share text's memory.
-// After an error they are undefined.
+// Decode decodes Envelope from the whole of text. It accepts the same texts as
+// Envelope.Decode and decodes the same values. The members may share text's memory. After an
+// error they are undefined.
 func (b *EnvelopeBuffer) Decode(text []byte) error {
 	if cap(b.unescaped) < len(text) {
 		b.unescaped = make([]byte, 0, max(len(text), 4<<10))
@@ -97,7 +97,7 @@ func (b *EnvelopeBuffer) Decode(text []byte) error {
 	return nil
 }
 
-// spaceBefore returns where the white space that begins at i ends.
+// spaceBefore returns the end of the white space that begins at i.
 func spaceBefore(text []byte, i int) int {
 	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r') {
 		i++
@@ -105,8 +105,7 @@ func spaceBefore(text []byte, i int) int {
 	return i
 }
 
-// colonAfter returns where the value begins that belongs to the name that ends at end,
-// -1 where there is none.
+// colonAfter returns the start of the value after the name that ends at end, or -1.
 func colonAfter(text []byte, end int) int {
 	if end < 0 {
 		return -1
@@ -118,8 +117,8 @@ func colonAfter(text []byte, end int) int {
 	return spaceBefore(text, i+1)
 }
 
-// text returns what the string that begins at i stands for, and where it ends: -1 when
-// there is none.
+// text returns the unescaped string that begins at i and its end, which is -1 if there is no
+// string.
 func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
 	if i >= len(text) || text[i] != '"' {
 		return nil, -1
@@ -132,7 +131,7 @@ func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
 	if i < len(text) && text[i] == '"' {
 		return text[start:i], i + 1
 	}
-	// What a string stands for is never longer than the string.
+	// The unescaped text is never longer than the string.
 	from := len(b.unescaped)
 	out := b.unescaped[:cap(b.unescaped)]
 	n := from + copy(out[from:], text[start:i])
@@ -185,13 +184,12 @@ func (b *EnvelopeBuffer) text(text []byte, i int) ([]byte, int) {
 	return nil, -1
 }
 
-// shortEscapes has what the letter after a backslash stands for, and 0 for those that
-// stand for nothing.
+// shortEscapes has the meaning of the letter after a backslash, or 0.
 var shortEscapes = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// hexadecimal returns the number in the four digits at i, and -1 when they are not.
+// hexadecimal returns the value of the four hexadecimal digits at i, or -1.
 func hexadecimal(text []byte, i int) rune {
 	if i+4 > len(text) {
 		return -1
@@ -210,41 +208,41 @@ func hexadecimal(text []byte, i int) rune {
 	return r
 }
 
-// Scanner goes through JSON text, in time linear in it and without allocating. The zero
-// value is ready for use.
+// Scanner checks JSON text in linear time and without allocating. The zero value is ready to
+// use.
 type Scanner struct {
-	open [maxDepth]byte // the opening brackets of the containers that skip is in
+	open [maxDepth]byte // the opening brackets of the current containers
 }
 
-// Bounds are what a text must keep to.
+// Bounds are limits for a text.
 type Bounds struct {
-	// Names is how many levels of objects have names of at most Name bytes only, as
-	// they stand in the text.
+	// Names is how many levels of objects may only have names of at most Name bytes,
+	// including escapes.
 	Names, Name int
-	// Elements is how many elements all arrays have together, at most. A member of an
-	// object counts as MemberElements, as programs need more memory for one.
+	// Elements is how many elements all arrays may have together. A member of an object
+	// counts as MemberElements, because programs need more memory for it.
 	Elements int
 }
 
-// MemberElements is how many elements of arrays a member of an object counts as.
+// MemberElements is how many array elements an object member counts as.
 const MemberElements = 4
 
 var unbounded = Bounds{Elements: math.MaxInt}
 
-// Valid reports whether text is a JSON value that keeps to bounds, with nothing around
-// it but white space.
+// Valid reports whether text is a JSON value within the bounds, with only white space around
+// it.
 func (s *Scanner) Valid(text []byte, bounds Bounds) bool {
 	i := s.skip(text, spaceBefore(text, 0), 0, bounds)
 	return i >= 0 && spaceBefore(text, i) == len(text)
 }
 
-// skip returns where the value that begins at i ends, -1 when there is none. It is in
-// base containers.
+// skip returns the end of the value that begins at i, or -1. base is the number of containers
+// around it.
 func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 	depth := base
 	elements := bounds.Elements
 	for {
-		// A value, or an opening bracket with what follows it.
+		// A value, or an opening bracket and what follows it.
 		if uint(i) >= uint(len(text)) {
 			return -1
 		}
@@ -261,7 +259,7 @@ func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 			if i == len(text) {
 				return -1
 			}
-			if text[i] == open+2 { // the closing bracket is two behind the opening one
+			if text[i] == open+2 { // in ASCII the closing bracket is two after the opening one
 				depth--
 				i++
 				break
@@ -284,7 +282,7 @@ func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 		if i < 0 {
 			return -1
 		}
-		// What follows a value: closing brackets, and then a comma and the next value.
+		// After a value: closing brackets, then a comma and the next value.
 		for {
 			if depth == base {
 				return i
@@ -321,8 +319,8 @@ func (s *Scanner) skip(text []byte, i, base int, bounds Bounds) int {
 	}
 }
 
-// nameAt returns where the value begins of the member whose name is at i, in the object
-// at a depth: -1 when there is none, or the name is too long.
+// nameAt returns the start of the value of the member whose name begins at i, in the object
+// at a depth; -1 if there is no name or it is too long.
 func nameAt(text []byte, i, depth int, bounds *Bounds) int {
 	end := skipText(text, i)
 	if depth <= bounds.Names && end-i-len(`""`) > bounds.Name {
@@ -331,7 +329,7 @@ func nameAt(text []byte, i, depth int, bounds *Bounds) int {
 	return colonAfter(text, end)
 }
 
-// skipText returns where the string that begins at i ends, -1 when there is none.
+// skipText returns the end of the string that begins at i, or -1.
 func skipText(text []byte, i int) int {
 	if i >= len(text) || text[i] != '"' {
 		return -1
@@ -360,8 +358,7 @@ func skipText(text []byte, i int) int {
 	return -1
 }
 
-// skipWord returns where the number, true, false or null that begins at i ends, -1 when
-// there is none.
+// skipWord returns the end of the number, true, false or null that begins at i, or -1.
 func skipWord(text []byte, i int) int {
 	word := ""
 	switch text[i] {
@@ -402,7 +399,7 @@ func skipWord(text []byte, i int) int {
 	return i
 }
 
-// digitsAfter returns where the digits that begin at i end.
+// digitsAfter returns the end of the digits that begin at i.
 func digitsAfter(text []byte, i int) int {
 	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
 		i++

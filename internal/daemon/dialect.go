@@ -34,7 +34,7 @@ func (d Dialect) check() error {
 	case DialectAuto, Dialect26, Dialect30:
 		return nil
 	}
-	return fmt.Errorf("there is no dialect %q: choose %s, %s or %s", d, DialectAuto, Dialect26, Dialect30)
+	return fmt.Errorf("unknown dialect %q: choose %s, %s or %s", d, DialectAuto, Dialect26, Dialect30)
 }
 
 // isClassic reports whether a configuration is answered in the dialect of Ganeti 2.6.

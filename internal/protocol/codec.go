@@ -54,7 +54,7 @@ var ErrTooLarge = errors.New("datagram too large")
 // Errors of OpenReply, in addition to those for invalid JSON.
 var (
 	ErrMagic    = errors.New("datagram does not start with " + wire.Magic)
-	ErrHMAC     = errors.New("signature does not verify with the key")
+	ErrHMAC     = errors.New("signature is not valid for the key")
 	ErrProtocol = fmt.Errorf("protocol is not %d", wire.ProtocolVersion)
 )
 
@@ -291,11 +291,11 @@ func (c *Codec) validateRequest() error {
 }
 
 var (
-	errBounds   = errors.New("request: no JSON, or with a name or a list that is too long")
-	errReply    = errors.New("reply: no JSON")
+	errBounds   = errors.New("request: not JSON, or a name or list is too long")
+	errReply    = errors.New("reply: not JSON")
 	errUTF8     = errors.New("not UTF-8")
 	errASCII    = errors.New("request: rsalt is not ASCII")
-	errTrailing = errors.New("something follows the object")
+	errTrailing = errors.New("text after the object")
 )
 
 func isASCII(text string) bool {

@@ -1,4 +1,4 @@
-// Package release says which release of the project a program is.
+// Package release returns the release of the running program.
 package release
 
 import "runtime/debug"
@@ -6,8 +6,8 @@ import "runtime/debug"
 // version and revision are set by the linker when packages are built.
 var version, revision string
 
-// Version returns the version of the package that the program came in, else that of
-// its module, "(devel)" where neither is known.
+// Version returns the version of the package that contains the program, otherwise that of
+// its module, or "(devel)" if neither is known.
 func Version() string {
 	if version != "" {
 		return version
@@ -18,9 +18,8 @@ func Version() string {
 	return "(devel)"
 }
 
-// Revision returns the commit that the program was built from, "" where that is not
-// known. Packages say it themselves: the go command leaves it out where it takes git
-// for unusable, without a word.
+// Revision returns the commit that the program was built from, or "" if it is unknown.
+// Package builds set it: the go command silently omits it if git is not usable.
 func Revision() string {
 	if revision != "" {
 		return revision

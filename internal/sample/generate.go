@@ -14,28 +14,25 @@ import (
 	"github.com/goccy/go-json"
 )
 
-// Largest numbers of nodes and of instances that Generate takes.
+// The largest numbers of nodes and instances that Generate accepts.
 const (
 	MaxNodes     = 100_000
 	MaxInstances = 1_000_000
 )
 
-// Generate writes the config.data of a made-up cluster of any size, as Ganeti 3.0
-// writes it: in one line, maps in ascending order of their keys, and members as in
-// Config, whose objects it takes for its patterns. The same arguments always give
-// the same bytes. It keeps nothing of what it has written, so that memory does not
-// grow with the cluster.
+// Generate writes the config.data of a generated cluster of any size, as Ganeti 3.0 writes
+// it: in one line, with maps in ascending order of their keys and members as in Config,
+// whose objects it uses as patterns. The same arguments always give the same bytes. It
+// keeps nothing that it has written, so its memory does not grow with the cluster.
 //
-// The cluster has nodes in node groups of about 100, with up to ten master
-// candidates, of which node1 is the master, and, from twelve nodes on, drained and
-// offline ones, which run nothing; instances with one or two disks, four out of
-// five on DRBD, on two nodes of one group, and one or two NICs on two links. With a
-// single node there is no DRBD. No two nodes and no two NICs have the same address;
-// IPv4 addresses are private ones.
+// The nodes are in node groups of about 100, with up to ten master candidates, of which
+// node1 is the master. With twelve nodes or more, some are drained or offline and run
+// nothing. The instances have one or two disks, four out of five on DRBD, on two nodes of
+// one group, and one or two NICs on two links. With a single node there is no DRBD. No two
+// nodes and no two NICs have the same address; IPv4 addresses are private ones.
 //
-// It is an error to ask for fewer nodes than one, as there is a master in every
-// cluster, for a negative number of instances, or for more than MaxNodes or
-// MaxInstances. Other errors are those of w.
+// The error is about fewer than one node, because every cluster has a master, a negative
+// number of instances, or more than MaxNodes or MaxInstances. Other errors are those of w.
 func Generate(w io.Writer, nodes, instances int, seed uint64) error {
 	if nodes < 1 || nodes > MaxNodes {
 		return fmt.Errorf("%d nodes: a cluster has from 1 to %d", nodes, MaxNodes)
@@ -43,7 +40,7 @@ func Generate(w io.Writer, nodes, instances int, seed uint64) error {
 	if instances < 0 || instances > MaxInstances {
 		return fmt.Errorf("%d instances: a cluster has from 0 to %d", instances, MaxInstances)
 	}
-	idle := min(nodes/12, 1+nodes/100) // so many nodes are drained, and as many offline
+	idle := min(nodes/12, 1+nodes/100) // number of drained nodes, and of offline nodes
 	hosts := nodes - 2*idle
 	groups := max(1, hosts/100)
 	g := &generator{
@@ -69,18 +66,17 @@ const (
 	maxDisks    = 2 // of an instance
 	volumeGroup = "xenvg"
 
-	// Instances have the addresses from firstAddress on in the range of a link.
-	// The first addresses are also those of the link's network, which is much
-	// smaller than the range.
+	// Instances have the addresses from firstAddress on in the range of a link. The first
+	// ones are also those of the link's network, which is much smaller than the range.
 	firstAddress = 16
 	networkBits  = 8
 	networkSize  = 1 << networkBits
 
 	firstPort = 11000
-	ports     = 50000 // used again and again when there are more disks
+	ports     = 50000 // reused if there are more disks
 )
 
-// links are what NICs are connected to.
+// links are the links that NICs are connected to.
 var links = []struct {
 	name, network string
 	ipv4          uint32
@@ -95,8 +91,8 @@ const (
 	secondaryNet = 172<<24 + 24<<16
 )
 
-// generator writes a cluster. Objects have numbers, from 0, from which follows
-// what they are; their order in the file is that of their UUIDs.
+// generator writes a cluster. Objects have numbers from 0, which determine their content;
+// their order in the file is that of their UUIDs.
 type generator struct {
 	out      *bufio.Writer
 	seed     uint64
@@ -105,8 +101,8 @@ type generator struct {
 	nodes, groups, networks, instances order
 	disks                              order // disk d of instance i has the number i*maxDisks+d
 
-	// Nodes below hosts run instances, the others below offlineFrom are drained,
-	// the rest is offline.
+	// Nodes below hosts run instances, other nodes below offlineFrom are drained, the rest
+	// is offline.
 	hosts, offlineFrom int
 	candidates         int // nodes below this are master candidates
 }
@@ -140,8 +136,7 @@ func (g *generator) config() error {
 	return g.out.WriteByte('}')
 }
 
-// container writes the objects of one kind. An object that does not exist has no
-// text.
+// container writes the objects of one kind. An object that does not exist has no text.
 func (g *generator) container(order order, object func(number int) (uuid string, text []byte)) error {
 	g.out.WriteByte('{')
 	separator := ""
@@ -215,8 +210,7 @@ func (g *generator) group(n int) (string, []byte) {
 	})
 }
 
-// groupOf returns the group of a node. Hosts are dealt out in runs, all others in
-// turn.
+// groupOf returns the group of a node. Hosts are assigned in runs, all others in turn.
 func (g *generator) groupOf(node int) int {
 	if node < g.hosts {
 		return node * g.groups.size / g.hosts
@@ -277,7 +271,7 @@ func (g *generator) instance(n int) (string, []byte) {
 	})
 }
 
-// Kinds of an instance's second NIC.
+// The kinds of an instance's second NIC.
 const (
 	noSecondNIC = iota
 	onSecondLink
@@ -319,8 +313,8 @@ func (g *generator) nics(instance int, r *rand.Rand) []json.RawMessage {
 	return list
 }
 
-// connected are the values of a NIC that has an instance's address on a link: in
-// the link's network as long as that has addresses.
+// connected are the values of a NIC that has an instance's address on a link: in the link's
+// network while that has free addresses.
 func (g *generator) connected(instance, link int) values {
 	l := links[link]
 	v := values{"ip": address(l.ipv4, firstAddress+instance), "network": nil}
@@ -336,7 +330,7 @@ func (g *generator) connected(instance, link int) values {
 	return v
 }
 
-// nic returns a NIC with what v says of it.
+// nic returns the NIC described by v.
 func (g *generator) nic(instance, position int, r *rand.Rand, v values) []byte {
 	number := instance*2 + position
 	v["mac"] = fmt.Sprintf("aa:00:00:%02x:%02x:%02x", number>>16&0xff, number>>8&0xff, number&0xff)
@@ -344,20 +338,21 @@ func (g *generator) nic(instance, position int, r *rand.Rand, v values) []byte {
 	return g.patterns.nic.with(v)
 }
 
-// storage is where the disks of an instance are.
+// storage is the location of an instance's disks.
 type storage struct {
 	template           string
 	disks              int
-	primary, secondary int // nodes; the secondary one is that of DRBD
-	// minor is the first of the instance's DRBD minors on its primary node and,
-	// maxDisks higher, on its secondary one.
+	primary, secondary int // nodes; the secondary one is for DRBD
+	// minor is the first of the instance's DRBD minors on its primary node; on its
+	// secondary node they start maxDisks higher.
 	minor int
 }
 
-// storageOf returns where an instance has its disks. Instances are dealt out to the
-// hosts in rounds. In each round every host is the primary node of one instance at
-// most, and, as the distance between the two nodes is the same for a whole round,
-// also the secondary node of one. So the round makes minors unique on each node.
+// storageOf returns the location of an instance's disks. Instances are assigned to the
+// hosts in rounds. In each round every host is the primary node of at most one instance
+// and, because the distance between the two nodes is constant in a round, also the
+// secondary node of at most one. So minors that depend on the round are unique on each
+// node.
 func (g *generator) storageOf(instance int) storage {
 	round, primary := instance/g.hosts, instance%g.hosts
 	first := g.firstHost(g.groupOf(primary))
@@ -432,7 +427,7 @@ func (g *generator) disk(n int) (string, []byte) {
 	return uuid, g.patterns.disk.object(uuid, r, v)
 }
 
-// volume returns one of the two volumes below a DRBD disk.
+// volume returns one of the two volumes of a DRBD disk.
 func (g *generator) volume(r *rand.Rand, name string, nodes []string, size int) []byte {
 	return g.patterns.disk.object(newUUID(r, 0, 1), r, values{
 		"logical_id": []any{volumeGroup, name},
@@ -474,9 +469,9 @@ func (p pattern) object(uuid string, r *rand.Rand, v values) []byte {
 	return p.with(v)
 }
 
-// seconds returns a time in the notation of Ganeti's JSON library.
+// seconds returns a time as Ganeti's JSON library writes it.
 func seconds(microseconds int64) json.RawMessage {
-	digits := strconv.FormatInt(microseconds, 10) // of which 10 are those of the seconds
+	digits := strconv.FormatInt(microseconds, 10) // 10 of them for the seconds
 	fraction := strings.TrimRight(digits[1:], "0")
 	return json.RawMessage(digits[:1] + "." + cmp.Or(fraction, "0") + "e9")
 }
@@ -495,8 +490,8 @@ func address6(base string, number int) string {
 	return netip.AddrFrom16(a).String()
 }
 
-// kind says what random numbers are for. The numbers of one object depend on the
-// seed, its kind and its number only.
+// kind says what random numbers are for. An object's random numbers depend only on the
+// seed, its kind and its number.
 type kind uint64
 
 const (
@@ -516,14 +511,13 @@ func (g *generator) rand(kind kind, number int) *rand.Rand {
 	return rand.New(rand.NewPCG(g.seed, uint64(kind)<<32|uint64(number)))
 }
 
-// uuid returns the UUID of an object that has a place in the file.
+// uuid returns the UUID of an object with a place in the file.
 func (g *generator) uuid(kind kind, number int) string {
 	order := [...]order{aNode: g.nodes, aGroup: g.groups, aNetwork: g.networks, anInstance: g.instances, aDisk: g.disks}[kind]
 	return newUUID(g.rand(aUUID+kind, number), order.place(number), order.size)
 }
 
-// newUUID returns a random UUID that has a given place among so many in ascending
-// order.
+// newUUID returns a random UUID for a place among a number of UUIDs in ascending order.
 func newUUID(r *rand.Rand, place, count int) string {
 	share := (1 << 48) / int64(count)
 	high := int64(place)*share + r.Int64N(share)

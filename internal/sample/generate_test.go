@@ -16,14 +16,13 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// sizes are numbers of nodes and instances, those at which something begins or
-// ends among them.
+// sizes are numbers of nodes and instances, including those at which something changes.
 var sizes = [][2]int{
 	{1, 0}, {1, 10}, {2, 7}, {3, 0}, {3, 10}, {11, 20}, {12, 30}, {250, 3},
 	{223, 300}, // more than one group, more addresses than a network has
 }
 
-// generated is what the tests look at in a generated configuration.
+// generated has the parts of a generated configuration that the tests check.
 type generated struct {
 	Cluster struct {
 		MasterNode string            `json:"master_node"`
@@ -262,7 +261,7 @@ func TestGeneratedInstances(t *testing.T) {
 	})
 }
 
-// unique has functions that report what comes twice.
+// unique has functions that report duplicates.
 type unique struct{ t *testing.T }
 
 func (u unique) of(what string) func(string) {
@@ -275,7 +274,7 @@ func (u unique) of(what string) func(string) {
 	}
 }
 
-// What the file says is what a snapshot of it tells.
+// A snapshot shows what the file contains.
 func TestGeneratedSnapshot(t *testing.T) {
 	forSizes(t, func(t *testing.T, text []byte, config *generated) {
 		s, err := cluster.Parse(text)

@@ -2,7 +2,7 @@ package sample
 
 import "math/big"
 
-// order gives every one of size objects a place, in no apparent order.
+// order assigns a place to each of size objects, in no apparent order.
 type order struct {
 	size            int
 	factor, inverse int // their product is 1 modulo size
@@ -22,5 +22,5 @@ func newOrder(size int) order {
 // place returns the place of an object.
 func (o order) place(number int) int { return number * o.factor % o.size }
 
-// number returns the object that has a place.
+// number returns the object at a place.
 func (o order) number(place int) int { return place * o.inverse % o.size }

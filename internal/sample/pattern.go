@@ -16,12 +16,11 @@ type member struct {
 	value jx.Raw // without white space
 }
 
-// values are what members of a pattern have instead of its own. One that is nil is
-// left out.
+// values replace values of a pattern's members. A nil value omits the member.
 type values map[string]any
 
-// patterns are the sample cluster and, of each kind of object in it, one with every
-// member that there is in one of them.
+// patterns are the sample cluster and, for each kind of object in it, one object with every
+// member that occurs.
 type patterns struct {
 	root, node, group, network, instance, nic, disk pattern
 }
@@ -45,7 +44,7 @@ func newPatterns() patterns {
 	return p
 }
 
-// patternOf takes an object apart.
+// patternOf splits an object into its members.
 func patternOf(text jx.Raw) (p pattern) {
 	err := jx.DecodeBytes(text).Obj(func(d *jx.Decoder, name string) error {
 		value, err := d.Raw()
@@ -78,7 +77,7 @@ func (p pattern) fullest(container string) (most pattern) {
 	return most
 }
 
-// with returns the text of a pattern with some values of its own.
+// with returns the text of a pattern with some values replaced.
 func (p pattern) with(v values) []byte {
 	var w jx.Writer
 	w.ObjStart()

@@ -45,10 +45,10 @@ func followsSchema(t *testing.T, config []byte) {
 	}
 }
 
-// TestAddressesAreForDocumentation keeps addresses that belong to somebody out
-// of examples (RFC 5737, RFC 3849).
+// TestAddressesAreForDocumentation: examples contain only addresses reserved for
+// documentation (RFC 5737, RFC 3849).
 func TestAddressesAreForDocumentation(t *testing.T) {
-	// Addresses of the machine itself may stay: a console and a volume server.
+	// Loopback addresses may stay: a console and a volume server use them.
 	allowed := []netip.Prefix{
 		netip.MustParsePrefix("192.0.2.0/24"),
 		netip.MustParsePrefix("198.51.100.0/24"),
@@ -78,8 +78,8 @@ next:
 	}
 }
 
-// TestVariety guards what the tests and demonstrations of other packages count
-// on: every role, every kind of disk, both links.
+// TestVariety guards what other packages' tests and demonstrations rely on: every role,
+// every kind of disk, both links.
 func TestVariety(t *testing.T) {
 	var config struct {
 		Cluster struct {

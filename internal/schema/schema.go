@@ -1,6 +1,6 @@
 // Package schema reads the JSON Schemas of spec, which are draft-07 with keywords of their
-// own: spec/config.json explains those, under x-confd-vocabulary. It knows nothing of what
-// is made from them.
+// own; spec/config.json explains them under x-confd-vocabulary. It is independent of the
+// generators that use it.
 package schema
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/goccy/go-json"
 )
 
-// definitionsPath is what a reference to a definition begins with.
+// definitionsPath is the prefix of a reference to a definition.
 const definitionsPath = "#/definitions/"
 
-// Schema is a schema, with the keywords that generators need. A reference has nothing but
-// Ref and perhaps a Name and a Description.
+// Schema is a schema, with the keywords that generators need. A reference has only Ref and
+// perhaps a Name and a Description.
 type Schema struct {
 	Ref          string              `json:"$ref"`
 	Definitions  map[string]*Schema  `json:"definitions"`
@@ -40,7 +40,7 @@ type Schema struct {
 	OtherDefault json.RawMessage `json:"x-confd-default"`
 	Secret       bool            `json:"x-confd-secret"`
 
-	// Never is the schema false, which nothing meets.
+	// Never is the schema false, which matches nothing.
 	Never bool `json:"-"`
 }
 
@@ -63,19 +63,19 @@ func (s *Schema) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*plain)(s))
 }
 
-// Definition returns the name of the definition that s refers to, "" when s is no
+// Definition returns the name of the definition that s refers to, or "" if s is not a
 // reference.
 func (s *Schema) Definition() string { return strings.TrimPrefix(s.Ref, definitionsPath) }
 
 // Reference returns a schema that refers to a definition.
 func Reference(definition string) *Schema { return &Schema{Ref: definitionsPath + definition} }
 
-// Nullable reports whether s takes null.
+// Nullable reports whether s allows null.
 func (s *Schema) Nullable() bool {
 	return slices.Contains(s.Type.All, "null") || slices.ContainsFunc(s.OneOf, (*Schema).Nullable)
 }
 
-// List is what a keyword has that takes one T or a list of them.
+// List is the value of a keyword that has one T or a list of them.
 type List[T any] struct {
 	All    []T
 	IsList bool
@@ -90,7 +90,7 @@ func (l *List[T]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &l.All[0])
 }
 
-// Properties are the members of an object, in the order of the file.
+// Properties are the members of an object, in file order.
 type Properties []Property
 
 // Get returns the member with a name, or nil.

@@ -19,9 +19,9 @@ var bufferTemplate = template.Must(template.New("buffer").Funcs(template.FuncMap
 	"title": func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
 }).Parse(bufferText))
 
-// buffer returns the Go source of a decoder for texts that strangers send: it takes
-// time linear in the text whatever that is, and allocates nothing. The definition's
-// members must all be required and text.
+// buffer returns the Go source of a decoder for untrusted texts: it takes time linear in
+// the text, whatever that contains, and allocates nothing. All members of the definition
+// must be required texts.
 func buffer(pkg, name string, source []byte) ([]byte, error) {
 	root, err := schema.Parse(source)
 	if err != nil {

@@ -43,7 +43,7 @@ const (
 {{- end}}
 )
 {{if (index .Constants 0).Word}}
-// {{$g.Prefix}}Words are what the values are called on command lines and in metrics.
+// {{$g.Prefix}}Words are the values' names on command lines and in metrics.
 var {{$g.Prefix}}Words = [...]string{
 {{- range $g.Constants}}
 	{{$g.Prefix}}{{.Name}}: {{printf "%q" .Word}},
@@ -51,8 +51,7 @@ var {{$g.Prefix}}Words = [...]string{
 }
 {{end}}{{end}}`))
 
-// constants returns the Go source of every constant in the spec, grouped and in
-// the order of the spec.
+// constants returns the Go source of every constant in the spec, grouped and in spec order.
 func constants(pkg string, source []byte) ([]byte, error) {
 	if pkg == "" {
 		return nil, fmt.Errorf("constants need -package")

@@ -26,7 +26,7 @@ const (
 	ColourGreen Colour = 1
 )
 
-// ColourWords are what the values are called on command lines and in metrics.
+// ColourWords are the values' names on command lines and in metrics.
 var ColourWords = [...]string{
 	ColourRed:   "red",
 	ColourGreen: "light-green",

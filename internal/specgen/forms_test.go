@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The spec explains exactly the forms that there are.
+// The spec explains exactly the existing forms.
 func TestVocabulary(t *testing.T) {
 	text, err := os.ReadFile("../../spec/config.json")
 	if err != nil {
@@ -38,7 +38,7 @@ func TestMakeFormsErrors(t *testing.T) {
 		{`{"definitions":{"A":{"x-confd-form":"round"}}}`, `A: no form "round"`},
 		{`{"definitions":{"A":{"properties":{"b":{"$ref":"#/definitions/B"}}}}}`, `A: b: no definition "B"`},
 		{`{"definitions":{"A":{"items":[{},{"$ref":"#/definitions/B"}]}}}`, `A: element 1: no definition "B"`},
-		{`{"definitions":{"A":{"properties":{"b":{}},"dependencies":{"b":["c"]}}}}`, "A: b depends on c, which is not there"},
+		{`{"definitions":{"A":{"properties":{"b":{}},"dependencies":{"b":["c"]}}}}`, "A: b depends on c, which does not exist"},
 	} {
 		if _, err := makeForms([]byte(test.schema)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %q", test.schema, err, test.want)

@@ -7,15 +7,14 @@ import (
 	"github.com/goccy/go-json"
 )
 
-// indexKeyword marks the properties of config.json that the daemon indexes, and
-// those of classic.json that it moves.
+// indexKeyword marks the properties of config.json that the daemon indexes, and those of
+// classic.json that it moves.
 const indexKeyword = "x-confd-index"
 
-// index returns the schema of the marked part of a configuration: every object
-// definition with its marked properties alone, open to unknown members. Of these
-// only the ones that had to be there before are required, and maps never are: a
-// missing map is an empty one. Definitions that the result does not reach are
-// left out.
+// index returns the schema of the marked part of a configuration: every object definition
+// with only its marked properties, open to unknown members. A property is required only if
+// it was before, and maps never are: a missing map is an empty one. Definitions that the
+// result does not use are omitted.
 func index(source []byte) ([]byte, error) {
 	var schema map[string]any
 	if err := json.Unmarshal(source, &schema); err != nil {
@@ -92,13 +91,13 @@ func keepObject(node map[string]any, keep func(any) (any, error)) (any, error) {
 			}
 			out[key] = properties
 		case "required":
-			// filled in below, once it is known what is left
+			// filled in below, when the remaining members are known
 		case "items", "additionalProperties", "oneOf", "anyOf", "allOf":
 			if open, isBool := value.(bool); isBool {
 				if open {
-					out[key] = open // the codec keeps members that it does not know
+					out[key] = open // the codec keeps unknown members
 				}
-				continue // unknown members never keep a configuration from loading
+				continue // unknown members never prevent loading
 			}
 			pruned, err := keep(value)
 			if err != nil {
@@ -127,7 +126,7 @@ func keepObject(node map[string]any, keep func(any) (any, error)) (any, error) {
 
 func must(data []byte, err error) []byte {
 	if err != nil {
-		panic(err) // a value that came from JSON goes back into JSON
+		panic(err) // a value from JSON can be encoded again
 	}
 	return data
 }

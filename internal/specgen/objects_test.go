@@ -108,7 +108,7 @@ type Place struct {
 	Minor int64
 }
 
-// MarshalJSON writes t as the array that it is in JSON.
+// MarshalJSON encodes t as a JSON array.
 func (t Place) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{t.NodeA, t.Minor})
 }
@@ -155,10 +155,10 @@ func TestObjectsErrors(t *testing.T) {
 	expectError(t, err, "-package")
 }
 
-// TestAnswersSurvive holds the generated types against what the daemon answers: every
-// instance and disk in the vectors must be in JSON again what it was, but that members
-// which an object should have, and one still being created lacks, are added as zero, and
-// that an optional member whose text is empty is left out.
+// TestAnswersSurvive compares the generated types with the daemon's answers: every instance
+// and disk in the vectors must be the same when encoded again, except that required members
+// which an object being created lacks are added as zero, and optional members whose text is
+// empty are omitted.
 func TestAnswersSurvive(t *testing.T) {
 	files, err := vectors.Load(specvectors.Files, vectors.Dialect)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestAnswersSurvive(t *testing.T) {
 	}
 }
 
-// disksSurvive does the same for the identities of disks.
+// disksSurvive does the same for the logical_id of disks.
 func disksSurvive(t *testing.T, id string, disks []object.Disk) {
 	t.Helper()
 	for _, disk := range disks {
@@ -249,7 +249,7 @@ func decodeExact(text []byte, v any) error {
 	return d.Decode(v)
 }
 
-// compare returns where got differs from want, but for such members.
+// compare returns where got differs from want, except for those members.
 func compare(want, got any) error {
 	switch want := want.(type) {
 	case map[string]any:
@@ -293,7 +293,7 @@ func compare(want, got any) error {
 	return fmt.Errorf("%v became %v", want, got)
 }
 
-// sameNumber reports whether two numbers are one integer, or one double.
+// sameNumber reports whether two numbers are the same integer, or the same double.
 func sameNumber(a, b string) bool {
 	if _, err := strconv.ParseInt(a, 10, 64); err == nil {
 		return a == b

@@ -13,8 +13,8 @@ import (
 	"gntconfd/internal/schema"
 )
 
-// tuples returns generated Go code in which the elements of tuples go by the names that
-// the schema has for them. ogen calls them V0, V1 and so on.
+// tuples returns generated Go code with the elements of tuples renamed as in the schema.
+// ogen calls them V0, V1 and so on.
 func tuples(text, code []byte) ([]byte, error) {
 	root, err := schema.Parse(text)
 	if err != nil {
@@ -61,7 +61,7 @@ func tuples(text, code []byte) ([]byte, error) {
 		code = slices.Concat(code[:s.from], renamed, code[s.to:])
 	}
 	for typ, names := range elements {
-		for i, name := range names { // the types of elements that may be of several
+		for i, name := range names { // the types of elements with several types
 			code = regexp.MustCompile(fmt.Sprintf(`\b(New)?(String|Int64)?%sV%d(Type)?\b`, typ, i)).
 				ReplaceAll(code, []byte("${1}${2}"+typ+name+"${3}"))
 		}
@@ -69,7 +69,7 @@ func tuples(text, code []byte) ([]byte, error) {
 	return format.Source(code)
 }
 
-// elementPattern matches an element, and the methods that get and set it.
+// elementPattern matches an element, and its getters and setters.
 var elementPattern = regexp.MustCompile(`\b(Get|Set|)V(\d)\b`)
 
 // owner returns the type that a declaration declares or has as its receiver, with the

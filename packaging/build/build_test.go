@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// Programs of packages know the commit that they were made of, also where the go
-// command does not find it out.
+// Packaged programs know their commit, even if the go command cannot find it.
 func TestRevision(t *testing.T) {
 	t.Chdir("../..")
 	t.Setenv("GOFLAGS", "-buildvcs=false")

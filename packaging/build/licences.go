@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// licences returns the licences, and the notices that go with some, of everything that
-// is linked into the built programs and was made by others: Go itself and all modules.
-// A module without a licence is an error, as it must not be given to others.
+// licences returns the licences, and the accompanying notices, of everything linked into
+// the built programs that was written by others: Go itself and all modules. A module
+// without a licence is an error, because it may not be distributed.
 func licences(built string) ([]byte, error) {
 	modules := make(map[string]bool) // path@version
 	for _, program := range programs {
@@ -53,7 +53,7 @@ func licences(built string) ([]byte, error) {
 	return all.Bytes(), nil
 }
 
-// appendLicence appends the licence and the notice of what is in a directory.
+// appendLicence appends the licence and the notice in a directory.
 func appendLicence(all *bytes.Buffer, name, directory string) error {
 	entries, err := os.ReadDir(directory)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command build makes the packages, in one go: the programs for this machine's
-// architecture, what goes with them, and of these what packaging/nfpm.yaml describes.
-// It is run in the project's root.
+// Command build builds the packages in one go: the programs for this machine's
+// architecture, the files that go with them, and from these the packages described in
+// packaging/nfpm.yaml. Run it in the project's root.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// run makes all packages and prints their names.
+// run builds all packages and prints their names.
 func run(version, output string) error {
 	r := release{version: version}
 	if err := r.fromCommit(); err != nil {
@@ -82,7 +82,7 @@ func run(version, output string) error {
 	if err != nil {
 		return fmt.Errorf("packaging/nfpm.yaml: %w", err)
 	}
-	// Packages of one commit are the same, whenever they are made.
+	// Packages of one commit are identical, whenever they are built.
 	config.MTime = r.made
 	if err := os.MkdirAll(output, 0o755); err != nil {
 		return err
@@ -97,7 +97,7 @@ func run(version, output string) error {
 	return nil
 }
 
-// release is what is made.
+// release describes the release to build.
 type release struct {
 	version    string
 	revision   string // the commit
@@ -105,8 +105,8 @@ type release struct {
 	made       time.Time
 }
 
-// fromCommit takes what is not said from the commit that is checked out: nothing of a
-// package depends on who makes it, or when.
+// fromCommit fills in missing values from the checked out commit, so that a package does
+// not depend on who builds it, or when.
 func (r *release) fromCommit() error {
 	commit, err := call("git", "show", "-s", "--date=format-local:%Y%m%d%H%M%S", "--format=%ct%n0~%cd.%h%n%an <%ae>%n%H")
 	if err != nil {
@@ -125,13 +125,13 @@ func (r *release) fromCommit() error {
 	return nil
 }
 
-// changelog returns the changelog that Debian asks for.
+// changelog returns the changelog that Debian requires.
 func (r *release) changelog() []byte {
 	return fmt.Appendf(nil, "gntconfd (%s) unstable; urgency=medium\n\n  * New release.\n\n -- %s  %s\n",
 		r.version, r.maintainer, r.made.Format(time.RFC1123Z))
 }
 
-// compile builds a program without anything that depends on where that is done.
+// compile builds a program reproducibly, wherever it is built.
 func (r *release) compile(program, directory string, flags ...string) error {
 	args := append([]string{"CGO_ENABLED=0", "go", "build", "-trimpath",
 		"-ldflags=-s -w -X gntconfd/internal/release.version=" + r.version + " -X gntconfd/internal/release.revision=" + r.revision, "-o", directory}, flags...)
@@ -139,8 +139,8 @@ func (r *release) compile(program, directory string, flags ...string) error {
 	return err
 }
 
-// manual makes the manual pages, which programs built with the tag man write, in
-// man1 and man8 below a directory.
+// manual makes the manual pages, which programs built with the tag man write, in man1 and
+// man8 below a directory.
 func (r *release) manual(directory string) error {
 	writers := filepath.Join(directory, "writers") + "/"
 	for program, section := range map[string]string{"ganeti-confd": "man8", "confdctl": "man1", "confd-conformance": "man1"} {
@@ -172,7 +172,7 @@ func (r *release) manual(directory string) error {
 	return nil
 }
 
-// pack makes a package of one format and returns its path.
+// pack builds a package in one format and returns its path.
 func pack(config *nfpm.Config, format, output string) (string, error) {
 	info, err := config.Get(format)
 	if err != nil {
@@ -191,8 +191,8 @@ func pack(config *nfpm.Config, format, output string) (string, error) {
 	return path, os.WriteFile(path, content.Bytes(), 0o644)
 }
 
-// compress writes a file as Debian compresses documentation: well, and without a
-// name or a time.
+// compress compresses a file like Debian compresses documentation: at the best level, and
+// without a name or a time.
 func compress(path string, content []byte) error {
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
@@ -208,7 +208,7 @@ func compress(path string, content []byte) error {
 	return os.WriteFile(path, packed.Bytes(), 0o644)
 }
 
-// call runs a command and returns what it prints.
+// call runs a command and returns its output.
 func call(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stderr = os.Stderr

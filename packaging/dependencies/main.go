@@ -1,11 +1,10 @@
-// Command dependencies prints what docs/dependencies.md says in figures: for each
-// module that the programs or their tests import directly, its version and its date,
-// the programs that it is linked into, how many other modules it alone brings along,
-// and what it weighs. It is run in the project's root and takes about a minute.
+// Command dependencies prints the numbers in docs/dependencies.md: for each module that the
+// programs or their tests import directly, its version and date, the programs that it is
+// linked into, how many other modules are there only because of it, and its size. Run it in
+// the project's root; it takes about a minute.
 //
-// A module weighs what the linker has put into a program for its packages and for
-// those that no other way of importing leads to: text and data, in kB, in the largest
-// of the programs.
+// A module's size is what the linker has put into a program for its packages and for those
+// that only it brings in: text and data, in kB, in the largest of the programs.
 package main
 
 import (
@@ -98,7 +97,7 @@ type program struct {
 	fileSize int64            // of the program as it is packaged, in bytes
 }
 
-// link builds a program as the packages have it and weighs its packages.
+// link builds a program as for the packages and measures the size of its packages.
 func link(name string) (*program, error) {
 	p := &program{name: name, packages: make(map[string]pkg), sizes: make(map[string]int64)}
 	var packages []pkg
@@ -131,7 +130,7 @@ func link(name string) (*program, error) {
 	for line := range strings.Lines(string(symbols)) {
 		fields := strings.Fields(line) // address, size, type, name
 		if len(fields) < 4 || strings.ContainsAny(fields[2], "BbU") {
-			continue // what only memory has, and what is not there
+			continue // symbols that are only in memory, or missing
 		}
 		size, err := strconv.ParseInt(fields[1], 10, 64)
 		if err != nil {
@@ -142,7 +141,7 @@ func link(name string) (*program, error) {
 	return p, nil
 }
 
-// packageOf returns the package of a symbol, empty for the linker's own.
+// packageOf returns the package of a symbol, or "" for the linker's own.
 func (p *program) packageOf(symbol string) string {
 	symbol = strings.TrimLeft(strings.TrimPrefix(symbol, "type:."), "*[]")
 	slash := strings.LastIndexByte(symbol, '/')
@@ -162,7 +161,7 @@ func (p *program) packageOf(symbol string) string {
 // has reports whether packages of a module are linked in.
 func (p *program) has(path string) bool { return slices.Contains(p.modules(), path) }
 
-// modules returns the modules that are linked in, without the project.
+// modules returns the modules that are linked in, without this project.
 func (p *program) modules() []string {
 	var paths []string
 	for _, each := range p.packages {
@@ -174,8 +173,8 @@ func (p *program) modules() []string {
 	return slices.Compact(paths)
 }
 
-// owes returns the other modules that would not be linked in without a module, and
-// the size of all packages that would not.
+// owes returns the other modules that would not be linked in without a module, and the size
+// of all packages that would not be.
 func (p *program) owes(path string) (others []string, size int64) {
 	kept := make(map[string]bool)
 	var keep func(name string)
@@ -212,7 +211,7 @@ func (p *program) owes(path string) (others []string, size int64) {
 	return slices.Compact(others), size
 }
 
-// list decodes what go list prints.
+// list decodes the output of go list.
 func list[T any](into *[]T, args ...string) error {
 	out, err := call("go", append([]string{"list"}, args...)...)
 	if err != nil {
@@ -230,7 +229,7 @@ func list[T any](into *[]T, args ...string) error {
 	}
 }
 
-// call runs a command and returns what it prints.
+// call runs a command and returns its output.
 func call(name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stderr = os.Stderr

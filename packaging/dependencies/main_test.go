@@ -17,7 +17,7 @@ func TestDocument(t *testing.T) {
 	for _, row := range regexp.MustCompile(`(?m)^\| ([^ |]*\.[^ |]*/[^ |]*|go\.[^ |]*|pgregory[^ |]*) \|.* (v[0-9][^ ]*) \| [0-9]{4}-`).FindAllStringSubmatch(string(text), -1) {
 		told = append(told, row[1]+" "+row[2])
 	}
-	// Read, so that the test is run again when it changes.
+	// Read it, so that the test runs again when it changes.
 	if _, err := os.ReadFile("../../go.mod"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,5 @@
-// Package manual makes manual pages of what programs say in their help. The programs
-// use it when they are built with the tag man, to write their pages instead of
-// running.
+// Package manual makes manual pages from the programs' help. A program built with the tag
+// man writes its pages instead of running.
 package manual
 
 import (
@@ -17,9 +16,9 @@ import (
 	"gntconfd/internal/release"
 )
 
-// Write writes the pages of a program and its subcommands, for a section of the
-// manual, to the directory that is the first argument, and ends the program. Their
-// date is that of SOURCE_DATE_EPOCH, else today.
+// Write writes the pages of a program and its subcommands, for a section of the manual, to
+// the directory in the first argument, and exits. Their date is SOURCE_DATE_EPOCH, or
+// today.
 func Write(root *cobra.Command, section string) {
 	header := &doc.GenManHeader{Section: section, Source: "gntconfd " + release.Version(), Manual: "Ganeti"}
 	root.DisableAutoGenTag = true
@@ -72,7 +71,7 @@ func nameValues(command *cobra.Command) {
 	}
 }
 
-// unquoted is a value of an option that pages show without quotes, whatever its type.
+// unquoted is an option's value that pages show without quotes, whatever its type.
 type unquoted struct{ pflag.Value }
 
 // Type returns no type.

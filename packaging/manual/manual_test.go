@@ -12,8 +12,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// TestValues: options are shown with what their values are, and no defaults that stand
-// for something else.
+// TestValues: pages show the names of options' values, and no zero values as defaults.
 func TestValues(t *testing.T) {
 	root := &cobra.Command{Use: "program"}
 	sub := &cobra.Command{Use: "sub", Run: func(*cobra.Command, []string) {}}

@@ -1,9 +1,8 @@
-// Package prometheus tests the alerts and the dashboard beside it, with Prometheus
-// itself: promtool, and a server that watches a daemon. It has no code of its own
-// outside the tests.
+// Package prometheus tests the alerts and the dashboard with Prometheus itself: with
+// promtool, and with a server that watches a daemon. It has only tests.
 //
-// Without Debian's package prometheus the tests skip, unless CONFD_INTEROP=require
-// makes that a failure.
+// Without Debian's package prometheus the tests are skipped, or fail with
+// CONFD_INTEROP=require.
 package prometheus
 
 import (
@@ -35,11 +34,11 @@ const (
 	rules     = "ganeti-confd.rules.yml"
 	dashboard = "../grafana/ganeti-confd.json"
 
-	// patience is how long a test waits for what should come within seconds.
+	// patience is how long a test waits for something that should happen within seconds.
 	patience = time.Minute
 )
 
-// need returns the path of a program of Prometheus.
+// need returns the path of one of Prometheus' programs.
 func need(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -64,7 +63,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// panel is what the tests read of a panel of the dashboard.
+// panel is the part of a dashboard panel that the tests read.
 type panel struct {
 	ID      int
 	Title   string
@@ -85,7 +84,7 @@ func readPanels(t *testing.T) []panel {
 	return d.Panels
 }
 
-// Panels have numbers of their own and do not lie on each other.
+// Panels have unique numbers and do not overlap.
 func TestDashboard(t *testing.T) {
 	taken, ids := map[[2]int]string{}, map[int]bool{}
 	for _, p := range readPanels(t) {
@@ -110,7 +109,7 @@ func TestDashboard(t *testing.T) {
 // server is a running Prometheus.
 type server struct{ url string }
 
-// get decodes the data of an answer of the API.
+// get decodes the data of a response of the API.
 func (s *server) get(path string, data any) error {
 	response, err := http.Get(s.url + "/api/v1/" + path)
 	if err != nil {
@@ -134,7 +133,7 @@ func (s *server) get(path string, data any) error {
 	return nil
 }
 
-// query returns how many series an expression has.
+// query returns how many series an expression returns.
 func (s *server) query(expr string) (int, error) {
 	var data struct{ Result []any }
 	err := s.get("query?query="+url.QueryEscape(expr), &data)
@@ -155,7 +154,7 @@ func (s *server) active() ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// watch runs a Prometheus with the rules that watches a daemon.
+// watch runs a Prometheus, with the rules, that watches a daemon.
 func watch(t *testing.T, target string) *server {
 	t.Helper()
 	program := need(t, "prometheus")
@@ -197,7 +196,7 @@ scrape_configs:
 	return &server{"http://" + addr}
 }
 
-// await waits until a condition has no problem any more.
+// await waits until a condition reports no problem.
 func await(t *testing.T, condition func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
@@ -224,13 +223,13 @@ func knock(t *testing.T, addr netip.AddrPort, key []byte, typ wire.RequestType, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A reply that finds nobody makes later writes fail on some kernels; what is
-	// counted is what arrives.
+	// On some kernels an undelivered reply makes later writes fail; only what arrives is
+	// counted.
 	_, _ = conn.Write(datagram)
 }
 
-// Every expression of the dashboard gives data, and the alerts are raised by what
-// they warn of and by nothing else.
+// Every expression of the dashboard returns data, and each alert is raised by what it is
+// about, and by nothing else.
 func TestPrometheus(t *testing.T) {
 	need(t, "prometheus")
 	dir := t.TempDir()

@@ -34,7 +34,7 @@ func (l *logFile) openWithin(patience time.Duration) error {
 	case err := <-done:
 		return err
 	case <-timer.C:
-		return fmt.Errorf("%s cannot be opened within %v: see whether its device hangs, or give --syslog=only", l.path, patience)
+		return fmt.Errorf("%s cannot be opened within %v: check whether its device hangs, or use --syslog=only", l.path, patience)
 	}
 }
 

@@ -61,7 +61,7 @@ func Detach(args []string) error {
 	if err := child.Wait(); err != nil {
 		return err
 	}
-	return errors.New("the detached process ended before it was ready")
+	return errors.New("the detached process exited before it was ready")
 }
 
 // A Launch is a start by Detach; nil if the program was not started by it.
@@ -77,7 +77,7 @@ func Detached() (*Launch, error) {
 	os.Unsetenv(readyVariable)
 	fd, err := strconv.Atoi(text)
 	if err != nil || fd < 3 {
-		return nil, fmt.Errorf("environment variable %s: %q is no descriptor", readyVariable, text)
+		return nil, fmt.Errorf("environment variable %s: %q is not a file descriptor", readyVariable, text)
 	}
 	syscall.CloseOnExec(fd)
 	return &Launch{os.NewFile(uintptr(fd), "ready")}, nil

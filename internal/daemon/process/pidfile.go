@@ -12,7 +12,7 @@ import (
 )
 
 // ErrRunning says that another process holds the pid file.
-var ErrRunning = errors.New("another process holds it")
+var ErrRunning = errors.New("another process has locked it")
 
 // A PIDFile contains the process ID while the process runs. A lock on it, which ends with
 // the process in any case, distinguishes it from a stale one.

@@ -49,23 +49,23 @@ func (s Sandbox) Enter() error {
 func noCores() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
-		return fmt.Errorf("limit of core dumps: %w", err)
+		return fmt.Errorf("core dump limit: %w", err)
 	}
 	if limit.Max != 0 {
 		if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-			return fmt.Errorf("limit of core dumps: %w", err)
+			return fmt.Errorf("core dump limit: %w", err)
 		}
 	}
 	// The limit is ignored if dumps are piped to a program.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("forbidding core dumps: %w", err)
+		return fmt.Errorf("disabling core dumps: %w", err)
 	}
 	return nil
 }
 
 func noNewPrivileges() error {
 	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("giving up new privileges: %w", err)
+		return fmt.Errorf("setting no_new_privs: %w", err)
 	}
 	return nil
 }

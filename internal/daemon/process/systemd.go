@@ -25,7 +25,7 @@ func InheritedSocket() (*os.File, error) {
 	for _, file := range files {
 		file.Close()
 	}
-	return nil, fmt.Errorf("the service manager hands over %d sockets: have one ListenDatagram in the socket unit", len(files))
+	return nil, fmt.Errorf("the service manager passes %d sockets: the socket unit must have exactly one ListenDatagram", len(files))
 }
 
 // The service manager, if one listens, is told the state of the process. Failures do not

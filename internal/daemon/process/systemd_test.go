@@ -113,7 +113,7 @@ func TestNoWatchdog(t *testing.T) {
 // one.
 func TestInheritedSocket(t *testing.T) {
 	const shell = `LISTEN_PID=$$ LISTEN_FDS=$1 exec "$0" -test.run '^TestInherit$' -test.v`
-	for n, want := range []string{"socket <nil>, error <nil>", "a socket", "the service manager hands over 2 sockets"} {
+	for n, want := range []string{"socket <nil>, error <nil>", "a socket", "the service manager passes 2 sockets"} {
 		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			t.Fatal(err)

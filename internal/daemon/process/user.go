@@ -36,7 +36,7 @@ func BecomeUser(name string) error {
 		err = syscall.Setuid(ids[0])
 	}
 	if err != nil {
-		return fmt.Errorf("becoming user %s: %w", name, err)
+		return fmt.Errorf("switching to user %s: %w", name, err)
 	}
 	return nil
 }
@@ -45,11 +45,11 @@ func BecomeUser(name string) error {
 func lookup(name string) (*user.User, *user.Group, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: make it, or give --no-user-checks", err)
+		return nil, nil, fmt.Errorf("%w: create it, or use --no-user-checks", err)
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: make it, or give --no-user-checks", err)
+		return nil, nil, fmt.Errorf("%w: create it, or use --no-user-checks", err)
 	}
 	return u, g, nil
 }

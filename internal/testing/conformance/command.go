@@ -18,12 +18,11 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// Command returns how to start an implementation that is a program. In its
-// arguments {config}, {key}, {port}, {root}, {dialect} and {clock} stand for what
-// the environment variables CONFD_CONFIG, CONFD_KEY, CONFD_PORT, GANETI_ROOTDIR,
-// CONFD_DIALECT and CONFD_CLOCK hold. It is to listen on 127.0.0.1, to stay in the
-// foreground, and to end on SIGTERM. The error is about a program that there is
-// not.
+// Command returns how to start an implementation as a program. In its arguments {config},
+// {key}, {port}, {root}, {dialect} and {clock} stand for the values of the environment
+// variables CONFD_CONFIG, CONFD_KEY, CONFD_PORT, GANETI_ROOTDIR, CONFD_DIALECT and
+// CONFD_CLOCK. It must listen on 127.0.0.1, stay in the foreground, and exit on SIGTERM.
+// The error means that there is no such program.
 func Command(args ...string) (Start, error) {
 	program, err := exec.LookPath(args[0])
 	if err != nil {
@@ -74,7 +73,7 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 		"CONFD_DIALECT="+s.Dialect, "CONFD_CLOCK="+values["clock"])
 	var output tail
 	command.Stdout, command.Stderr = &output, &output
-	// Children that keep the output open must not keep the suite waiting.
+	// Children that keep the output open must not block the suite.
 	command.WaitDelay = stopPatience
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
@@ -94,7 +93,7 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 			Addr: addr, Key: s.Key, Config: values["config"], Clock: s.Clock,
 		},
 		Stop: func() error {
-			// The whole group: a shell does not hand on what it is told.
+			// Signal the whole group: a shell does not pass signals on.
 			syscall.Kill(-command.Process.Pid, syscall.SIGTERM)
 			select {
 			case <-ended:
@@ -114,11 +113,11 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 	return server, nil
 }
 
-// stopPatience is how long a program may take to end.
+// stopPatience is how long a program may take to exit.
 const stopPatience = 5 * time.Second
 
-// writeFiles makes a folder that looks like the root of a node with the key and,
-// if there is one, the configuration. It has the name of the node.
+// writeFiles creates a folder that looks like the root of a node, with the key and, if
+// there is one, the configuration. Its name is the node's name.
 func writeFiles(s Setup) (string, error) {
 	dir, err := os.MkdirTemp("", "confd-conformance")
 	if err != nil {
@@ -160,7 +159,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is what was written, as the end of a sentence about the program.
+// String returns what was written, for the end of a sentence about the program.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,11 +12,11 @@ import (
 // deviation is an entry of spec/deviations.json.
 type deviation struct {
 	ID, Scope, Title, Reason, Real, Ours string
-	// Releases of Ganeti that it is about; nil for all that the vectors know.
+	// Releases of Ganeti that it is about; nil for all releases in the vectors.
 	Releases []string
 }
 
-// of reports whether a release of its dialect does so.
+// of reports whether a release of its dialect deviates.
 func (d *deviation) of(release string) bool {
 	return d.Releases == nil || slices.Contains(d.Releases, release)
 }
@@ -31,11 +31,11 @@ func readDeviations() ([]deviation, error) {
 	return list.Deviations, err
 }
 
-// deviations returns what either daemon does, by the ids of the deviations.
+// deviations returns, by deviation id, what each daemon does.
 var deviations = sync.OnceValue(func() map[string]string {
 	list, err := readDeviations()
 	if err != nil {
-		panic(err) // the file is part of the program
+		panic(err) // the file is embedded in the program
 	}
 	texts := make(map[string]string)
 	for _, d := range list {

@@ -39,9 +39,8 @@ func (r *Report) areas() []*area {
 	return areas
 }
 
-// WriteText writes the report for people: a table by area, and in detail what
-// failed. Tests that failed in the same way before anything was sent are told of
-// together.
+// WriteText writes the report as text: a table by area, and the details of failures. Tests
+// that failed in the same way before anything was sent are reported together.
 func (r *Report) WriteText(w io.Writer) error {
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -102,7 +101,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// indented is a text whose lines but the first begin with so many blanks.
+// indented returns a text with all lines but the first indented.
 func indented(width int, text string) string {
 	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", width))
 }
@@ -119,8 +118,8 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	}{r, r.Count(), r.Failed()})
 }
 
-// WriteTAP writes the report in version 13 of the Test Anything Protocol. What is
-// known to fail counts as skipped.
+// WriteTAP writes the report in version 13 of the Test Anything Protocol. Known failures
+// count as skipped.
 func (r *Report) WriteTAP(w io.Writer) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "TAP version 13\n1..%d\n", len(r.Results)+len(r.Problems))
@@ -150,7 +149,7 @@ func (r *Report) WriteTAP(w io.Writer) error {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// text is a result in words.
+// text returns a result in words.
 func (r *Result) text() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n%s\n", r.Note, r.Problem)
@@ -160,7 +159,7 @@ func (r *Result) text() string {
 	return out.String()
 }
 
-// The elements of a JUnit report, as far as its readers agree on them.
+// The elements of a JUnit report that all readers understand.
 type (
 	junitSuites struct {
 		XMLName  xml.Name     `xml:"testsuites"`
@@ -189,8 +188,8 @@ type (
 	}
 )
 
-// WriteJUnit writes the report in the XML of JUnit, with an area as a suite. What
-// is known to fail counts as skipped.
+// WriteJUnit writes the report as JUnit XML, with one suite per area. Known failures count
+// as skipped.
 func (r *Report) WriteJUnit(w io.Writer) error {
 	suites := junitSuites{Name: r.Subject}
 	add := func(suite junitSuite) {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sample is a report with everything in it.
+// sample is a report with every kind of result.
 func sample() *Report {
 	r := &Report{Subject: "./my-confd", Problems: []string{"list.txt:7: no test matches x"}}
 	for i, err := range []error{

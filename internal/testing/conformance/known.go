@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// KnownFailing is a list of tests that an implementation is known to fail. A nil
-// one is empty.
+// KnownFailing is a list of tests that an implementation is known to fail. A nil list is
+// empty.
 type KnownFailing struct {
 	name    string
 	entries []knownEntry
@@ -18,16 +18,16 @@ type KnownFailing struct {
 // knownEntry is a line of the list.
 type knownEntry struct {
 	line    int
-	pattern string // of ids, as path.Match has it, or deviationPrefix and the id of one
+	pattern string // of ids, as for path.Match, or deviationPrefix and the id of a deviation
 	reason  string
 }
 
-// deviationPrefix begins an entry for all tests that are about a deviation.
+// deviationPrefix begins an entry for all tests about a deviation.
 const deviationPrefix = "deviation:"
 
 // ReadKnownFailing reads a list: on each line the id of a test, a pattern of ids or
-// "deviation:" and the id of one, and the reason behind " # ". Lines that begin
-// with # are comments. The errors name the list and the line.
+// "deviation:" and the id of a deviation, then " # " and the reason. Lines that begin with
+// # are comments. The errors name the list and the line.
 func ReadKnownFailing(r io.Reader, name string) (*KnownFailing, error) {
 	known := &KnownFailing{name: name}
 	lines := bufio.NewScanner(r)
@@ -60,7 +60,7 @@ func (e *knownEntry) matches(c Case) bool {
 	return matched
 }
 
-// find returns the first entry for a test, nil when there is none.
+// find returns the first entry for a test, or nil.
 func (k *KnownFailing) find(c Case) *knownEntry {
 	if k == nil {
 		return nil
@@ -73,7 +73,7 @@ func (k *KnownFailing) find(c Case) *knownEntry {
 	return nil
 }
 
-// unmatched returns the entries that none of the tests matches.
+// unmatched returns the entries that match none of the tests.
 func (k *KnownFailing) unmatched(cases []Case) []knownEntry {
 	var unmatched []knownEntry
 	if k == nil {

@@ -74,7 +74,7 @@ func TestFinish(t *testing.T) {
 	}
 }
 
-// Entries must match tests, though not tests that are run this time.
+// Entries must match existing tests, not necessarily tests of this run.
 func TestFinishWithUnmatched(t *testing.T) {
 	choice := Choice{Known: known(t)}
 	var report Report

@@ -15,7 +15,7 @@ import (
 	"gntconfd/internal/protocol"
 )
 
-// subjectMode makes the test's own program an implementation under test.
+// subjectMode turns the test's own program into an implementation under test.
 const subjectMode = "CONFD_TEST_SUBJECT"
 
 func TestMain(m *testing.M) {
@@ -28,9 +28,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveSubject answers like the daemon, with what it is told in its environment or,
-// in the mode "arguments", on its command line. In the mode "crash" it ends when it
-// is asked for the master.
+// serveSubject answers like the daemon, with settings from its environment or, in the mode
+// "arguments", from its command line. In the mode "crash" it exits when it is asked for the
+// master.
 func serveSubject(mode string, args []string) error {
 	value := func(i int, name string) string {
 		if mode == "arguments" {

@@ -18,28 +18,26 @@ import (
 	specvectors "gntconfd/spec/vectors"
 )
 
-// A mutant is a daemon that does one thing wrong: a proxy before the project's own
-// that may change what goes in and what comes out. A suite that does not notice it
-// is no good.
+// A mutant is a daemon with one defect: a proxy before this project's own that may change
+// requests and replies. The suite must notice each defect.
 type mutant struct {
-	// request changes a datagram on its way to the daemon.
+	// request changes a datagram to the daemon.
 	request func(m *mutation, datagram []byte) []byte
-	// replies makes what the client gets of the daemon's reply, which is nil
-	// when there is none.
+	// replies turns the daemon's reply, nil if there is none, into what the client gets.
 	replies func(m *mutation, request, reply []byte) [][]byte
-	// elsewhere has the replies sent from another port.
+	// elsewhere sends the replies from another port.
 	elsewhere bool
-	// silent says that it does not answer what it must.
+	// silent means that the mutant does not answer what it must.
 	silent bool
 
 	vector  string // the id of the vector that must catch it
-	problem string // a part of what that says
+	problem string // a part of the reported problem
 }
 
-// mutation is the state of a mutant at work.
+// mutation is the state of a running mutant.
 type mutation struct {
 	key    []byte
-	former []byte // the last reply but one
+	former []byte // the reply before the last one
 }
 
 var mutants = map[string]mutant{
@@ -245,8 +243,8 @@ var mutants = map[string]mutant{
 	},
 }
 
-// TestMutants sees to it that each mutant is caught by the vector that it names, and
-// that a proxy which changes nothing passes them all.
+// TestMutants checks that each mutant is caught by the vector that it names, and that a
+// proxy without a defect passes them all.
 func TestMutants(t *testing.T) {
 	var named []string
 	for name, m := range mutants {
@@ -297,7 +295,7 @@ func testOptions(t *testing.T, start Start) Options {
 	return Options{Start: start, Files: specvectors.Files, Dialects: []string{"3.0"}, Key: key, Timeout: time.Minute}
 }
 
-// startMutant starts the project's daemon and the mutant before it.
+// startMutant starts this project's daemon with the mutant before it.
 func startMutant(ctx context.Context, m mutant, s Setup) (*Server, error) {
 	server, err := Own(ctx, s)
 	if err != nil {
@@ -351,7 +349,8 @@ func startMutant(ctx context.Context, m mutant, s Setup) (*Server, error) {
 	return server, nil
 }
 
-// exchange asks the daemon, and a ping after it that shows that there is no reply.
+// exchange asks the daemon, and then sends a ping, whose reply shows that there is no
+// other.
 func exchange(daemon netip.AddrPort, key, datagram []byte) []byte {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(daemon))
 	if err != nil {
@@ -369,7 +368,7 @@ func exchange(daemon netip.AddrPort, key, datagram []byte) []byte {
 	return buf[:n]
 }
 
-// envelope takes a datagram apart, nil when it cannot be.
+// envelope decodes a datagram's envelope, or returns nil.
 func envelope(datagram []byte) map[string]any {
 	body, ok := bytes.CutPrefix(datagram, []byte("plj0"))
 	if !ok {
@@ -378,7 +377,7 @@ func envelope(datagram []byte) map[string]any {
 	return decode(body)
 }
 
-// decode is a JSON object with its numbers as they stand, nil for anything else.
+// decode returns a JSON object with its numbers unchanged, or nil.
 func decode(text []byte) map[string]any {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -389,10 +388,10 @@ func decode(text []byte) map[string]any {
 	return object
 }
 
-// inner is the text that a datagram of the daemon holds.
+// inner returns the text in a datagram of the daemon.
 func inner(datagram []byte) string { return envelope(datagram)["msg"].(string) }
 
-// resealed is a good datagram.
+// resealed returns a valid datagram for a text.
 func resealed(key []byte, salt, msg string) []byte {
 	datagram, err := (&vectors.Message{Datagram: &vectors.Recipe{Inner: msg, Salt: salt, Text: "utf-8"}}).Build(key, time.Now())
 	if err != nil {
@@ -409,7 +408,7 @@ func encode(v any) string {
 	return string(text)
 }
 
-// rewritten changes replies, which are signed anew. Those to pings stay.
+// rewritten changes replies and signs them again. Replies to pings stay.
 func rewritten(change func(map[string]any)) func(*mutation, []byte, []byte) [][]byte {
 	return func(m *mutation, request, reply []byte) [][]byte {
 		e := envelope(reply)
@@ -431,7 +430,7 @@ func enveloped(change func(*mutation, map[string]any)) func(*mutation, []byte, [
 	}
 }
 
-// requested changes requests, which are signed anew.
+// requested changes requests and signs them again.
 func requested(change func(map[string]any)) func(*mutation, []byte) []byte {
 	return func(m *mutation, datagram []byte) []byte {
 		e := envelope(datagram)
@@ -448,14 +447,14 @@ func requested(change func(map[string]any)) func(*mutation, []byte) []byte {
 	}
 }
 
-// skewOf is how far ahead the clock of a datagram is, in seconds.
+// skewOf returns how far ahead the clock of a datagram is, in seconds.
 func skewOf(datagram []byte) (int64, bool) {
 	salt, _ := envelope(datagram)["salt"].(string)
 	clock, err := strconv.ParseInt(salt, 10, 64)
 	return clock - time.Now().Unix(), err == nil
 }
 
-// redated gives requests with a skew that is fine the present time.
+// redated sets requests with a skew in the allowed range to the current time.
 func redated(fine func(skew int64) bool) func(*mutation, []byte) []byte {
 	return func(m *mutation, datagram []byte) []byte {
 		if skew, ok := skewOf(datagram); ok && fine(skew) {

@@ -12,7 +12,7 @@ import (
 	"gntconfd/internal/testing/vectors"
 )
 
-// Own starts the project's own daemon within the process.
+// Own starts this project's own daemon inside the process.
 func Own(ctx context.Context, s Setup) (*Server, error) {
 	root, err := writeFiles(s)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package conformance runs tests of the confd protocol against any implementation
-// and reports what came of them. RunServer holds the vectors of spec/vectors
-// against a daemon; the reports, the choice of tests and the lists of known
-// failures serve tests of every kind.
+// Package conformance runs tests of the confd protocol against any implementation and
+// reports the results. RunServer runs the vectors of spec/vectors against a daemon. The
+// reports, the selection of tests and the lists of known failures serve all kinds of tests.
 package conformance
 
 import (
@@ -15,31 +14,31 @@ import (
 
 // Case is one test.
 type Case struct {
-	ID        string `json:"id"` // its area, a slash, and its name in it
+	ID        string `json:"id"` // its area, a slash, and its name
 	Note      string `json:"note"`
-	Deviation string `json:"deviation,omitempty"` // the id in spec/deviations.json, where one is the subject
+	Deviation string `json:"deviation,omitempty"` // the id in spec/deviations.json, if the test is about one
 }
 
-// Area is what the test belongs to: its ID up to the last slash.
+// Area returns the test's area: its ID up to the last slash.
 func (c Case) Area() string { return path.Dir(c.ID) }
 
-// Verdict is how a test ended.
+// Verdict is the verdict on a test.
 type Verdict string
 
 const (
 	Passed  Verdict = "passed"
 	Failed  Verdict = "failed"
-	Known   Verdict = "known"   // failed, as it was known to
-	Skipped Verdict = "skipped" // not run: there is no way to
+	Known   Verdict = "known"   // failed, as expected
+	Skipped Verdict = "skipped" // could not be run
 )
 
-// Result is what came of a test.
+// Result is the result of a test.
 type Result struct {
 	Case
 	Verdict Verdict  `json:"verdict"`
 	Problem string   `json:"problem,omitempty"` // what is wrong, or why it was skipped
 	Reason  string   `json:"reason,omitempty"`  // why it is known to fail
-	Details []Detail `json:"details,omitempty"` // what was done, and what came of it; kept for failures
+	Details []Detail `json:"details,omitempty"` // what was sent and received; kept for failures
 }
 
 // Detail is a part of what happened in a test.
@@ -61,16 +60,16 @@ func (r *Result) End(err error) {
 	}
 }
 
-// Report is what came of all tests.
+// Report has the results of all tests.
 type Report struct {
-	Subject string    `json:"subject"` // what was tested
+	Subject string    `json:"subject"` // the implementation that was tested
 	Results []*Result `json:"results"`
-	// Problems are what is wrong beyond single tests: with the list of known
-	// failures, which is to be kept true.
+	// Problems are problems beyond single tests: outdated entries of the list of known
+	// failures.
 	Problems []string `json:"problems,omitempty"`
 }
 
-// Failed says whether anything is not as it must be.
+// Failed reports whether any test failed or there is any other problem.
 func (r *Report) Failed() bool {
 	return len(r.Problems) > 0 || r.Count()[Failed] > 0
 }
@@ -84,11 +83,11 @@ func (r *Report) Count() map[Verdict]int {
 	return counts
 }
 
-// Choice says which tests to run, and what to expect of them.
+// Choice says which tests to run, and which failures to expect.
 type Choice struct {
 	Run   *regexp.Regexp // matches a part of the ids of the tests to run; nil for all
 	Known *KnownFailing  // nil for none
-	// Progress, if any, is told how many of the tests have ended. Calls do not
+	// Progress, if not nil, is called with the number of finished tests. Calls do not
 	// overlap.
 	Progress func(ended, all int)
 }
@@ -97,13 +96,13 @@ func (c *Choice) chosen(test Case) bool {
 	return c.Run == nil || c.Run.MatchString(test.ID)
 }
 
-// Select returns those of the tests that are to be run.
+// Select returns the tests to run.
 func (c *Choice) Select(all []Case) []Case {
 	return slices.DeleteFunc(slices.Clone(all), func(test Case) bool { return !c.chosen(test) })
 }
 
-// Counting returns what to call with the number of tests that have ended since the
-// last call, of as many as there are.
+// Counting returns a function to call with the number of tests finished since its last
+// call. all is the total.
 func (c *Choice) Counting(all int) func(more int) {
 	var (
 		mu    sync.Mutex
@@ -119,8 +118,8 @@ func (c *Choice) Counting(all int) func(more int) {
 	}
 }
 
-// Finish holds a report against the list of known failures. Tests on it get their
-// verdicts: they must fail. Entries must match some test, of all that there are.
+// Finish applies the list of known failures to a report: tests on it must fail, and every
+// entry must match one of all existing tests.
 func (c *Choice) Finish(report *Report, all []Case) {
 	for _, result := range report.Results {
 		entry := c.Known.find(result.Case)

@@ -17,22 +17,22 @@ import (
 	"gntconfd/internal/testing/vectors"
 )
 
-// Setup is what an implementation is started with.
+// Setup has what an implementation is started with.
 type Setup struct {
 	Dialect string
 	Name    string // of the configuration
-	Config  []byte // what config.data holds; nil when there is none
-	Key     []byte // what hmac.key holds
-	Clock   int64  // where its clock stands still, in seconds since 1970; 0 for the system's clock
-	Mute    bool   // whether it answers nothing at all, with this configuration
+	Config  []byte // the content of config.data; nil if there is none
+	Key     []byte // the content of hmac.key
+	Clock   int64  // the time at which its clock is stopped, in seconds since 1970; 0 for the system clock
+	Mute    bool   // whether it answers nothing at all with this configuration
 }
 
-// Server is an implementation that runs.
+// Server is a running implementation.
 type Server struct {
 	Target vectors.Target
-	// Context ends with the implementation; its cause says how that came.
+	// Context ends when the implementation exits; its cause says why.
 	Context context.Context
-	// Stop ends the implementation and removes its files.
+	// Stop stops the implementation and removes its files.
 	Stop func() error
 }
 
@@ -54,10 +54,10 @@ func (s *Server) ready(setup Setup) error {
 	}
 }
 
-// ErrSkip is what a Start returns for a setup that it cannot have.
+// ErrSkip is returned by a Start that cannot provide a setup.
 var ErrSkip = errors.New("skipped")
 
-// Running returns how to "start" an implementation that runs already, with one
+// Running returns a Start for an implementation that is already running, with one
 // configuration and one key.
 func Running(addr netip.AddrPort, config string, key []byte) Start {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
@@ -77,32 +77,32 @@ func Running(addr netip.AddrPort, config string, key []byte) Start {
 	}
 }
 
-// Options say what to run the vectors against, and how.
+// Options say what to test, and how.
 type Options struct {
-	Subject  string // what is tested, in the words of a report
+	Subject  string // the name of the implementation in reports
 	Start    Start
 	Files    fs.FS         // the folder of the vectors
 	Dialects []string      // folders in it
-	Key      []byte        // in place of hmac.key, for vectors that have none of their own
+	Key      []byte        // replaces hmac.key, for vectors without their own key
 	Clock    int64         // see Setup
-	Ganeti   string        // the release of Ganeti whose own daemon's answers to expect; "" for the project's
-	Timeout  time.Duration // how long to wait for an answer that must come
+	Ganeti   string        // the Ganeti release whose daemon's answers are expected; "" for this project's
+	Timeout  time.Duration // how long to wait for an expected answer
 	Choice
 }
 
-// group is the vectors that one start of an implementation serves.
+// group is the vectors that share a setup.
 type group struct {
 	setup   Setup
 	vectors []*test
 }
 
-// test is a vector on its way into the report.
+// test is a vector with its result.
 type test struct {
 	vectors.Vector
 	result *Result
 }
 
-// Cases lists all that can be run, in the order of the report.
+// Cases lists all tests, in report order.
 func (o *Options) Cases() ([]Case, error) {
 	var cases []Case
 	for _, dialect := range o.Dialects {
@@ -123,29 +123,29 @@ func caseOf(dialect string, v *vectors.Vector) Case {
 	return Case{ID: dialect + "/" + v.ID, Note: v.Note, Deviation: v.Deviation}
 }
 
-// Releases lists the releases of Ganeti whose daemons the vectors tell of, the oldest first.
+// Releases lists the Ganeti releases that the vectors know, oldest first.
 func Releases() []string {
 	return slices.Concat(vectors.Releases[vectors.ClassicDialect], vectors.Releases[vectors.Dialect])
 }
 
-// Dialects lists the dialects that there are vectors of.
+// Dialects lists the dialects of the vectors.
 func Dialects(files fs.FS) ([]string, error) {
 	folders, err := fs.Glob(files, "[0-9]*")
 	slices.Reverse(folders)
 	return folders, err
 }
 
-// parallel is how many implementations run at a time: most of the time goes into
-// waiting for silence. batch is how many vectors have their sockets open at a time
-// against each.
+// parallel is how many implementations run at a time: most of the time is spent waiting for
+// replies that must not come. batch is how many vectors have open sockets at a time for
+// each implementation.
 const (
 	parallel = 8
 	batch    = 100
 )
 
-// RunServer holds vectors against an implementation, one start for each
-// configuration and key. The error is about the suite's own means: what is wrong
-// with the implementation is in the report.
+// RunServer runs the vectors against an implementation, which is started once per
+// configuration and key. The error is about the suite itself; failures of the
+// implementation are in the report.
 func RunServer(ctx context.Context, o Options) (*Report, error) {
 	report := &Report{Subject: o.Subject}
 	groups, err := o.groups(report)
@@ -174,8 +174,8 @@ func RunServer(ctx context.Context, o Options) (*Report, error) {
 	return report, nil
 }
 
-// groups reads the vectors and puts those that are to be run into the report, and
-// with others that need the same setup.
+// groups reads the vectors, adds the selected ones to the report, and groups those with the
+// same setup.
 func (o *Options) groups(report *Report) ([]*group, error) {
 	type id struct{ dialect, config, key string }
 	var (
@@ -219,8 +219,8 @@ func (o *Options) groups(report *Report) ([]*group, error) {
 	return groups, nil
 }
 
-// runGroup runs the vectors of a group. An implementation that ends, or falls
-// silent, is started anew for those that remain.
+// runGroup runs the vectors of a group. An implementation that exits or stops answering is
+// started again for the remaining ones.
 func (o *Options) runGroup(ctx context.Context, g *group, progress func(int)) {
 	for rest := g.vectors; len(rest) > 0 && ctx.Err() == nil; {
 		server, err := o.Start(ctx, g.setup)
@@ -243,8 +243,8 @@ func (o *Options) runGroup(ctx context.Context, g *group, progress func(int)) {
 	}
 }
 
-// runBatch runs vectors against a server and returns how many of them have ended.
-// After an error the server is of no more use.
+// runBatch runs vectors against a server and returns how many of them are finished. After
+// an error the server can no longer be used.
 func (o *Options) runBatch(server *Server, tests []*test, mute bool) (int, error) {
 	probes := make([]vectors.Probe, len(tests))
 	for i, t := range tests {
@@ -273,8 +273,8 @@ func (o *Options) runBatch(server *Server, tests []*test, mute bool) (int, error
 // shown is how many bytes of a text a report shows.
 const shown = 1000
 
-// alike lists the releases of Ganeti whose own daemon differs from this project's and does what
-// was done here.
+// alike lists the Ganeti releases whose own daemon differs from this project's and does
+// what was seen here.
 func (t *test) alike(got vectors.Result) []string {
 	var releases []string
 	for _, real := range t.Real {
@@ -285,7 +285,7 @@ func (t *test) alike(got vectors.Result) []string {
 	return releases
 }
 
-// details says what was done and what came of it.
+// details lists what was sent, expected and received.
 func (t *test) details(got vectors.Result, ganeti string) []Detail {
 	outcome, reply := t.Expected(ganeti)
 	details := []Detail{{"configuration", t.Config}}
@@ -328,7 +328,7 @@ func (t *test) details(got vectors.Result, ganeti string) []Detail {
 	return append(details, Detail{"deviation", about + ". " + deviations()[t.Deviation]})
 }
 
-// readableReply is a reply, as the vectors have it, behind its outcome.
+// readableReply returns a reply as in the vectors, to follow its outcome.
 func readableReply(r *vectors.Reply) string {
 	if r == nil {
 		return ""
@@ -342,7 +342,7 @@ func readableReply(r *vectors.Reply) string {
 	return " " + readable(bytes.TrimSpace(text.Bytes()))
 }
 
-// readable is the beginning of a text of which nobody knows what it holds.
+// readable returns the beginning of an arbitrary text, escaped.
 func readable(text []byte) string {
 	var out strings.Builder
 	for i := 0; i < len(text) && i < shown; {

@@ -17,8 +17,8 @@ import (
 	specvectors "gntconfd/spec/vectors"
 )
 
-// TestOwn runs all vectors of all dialects against the project's daemon: it has no
-// known failures.
+// TestOwn runs all vectors of all dialects against this project's daemon, which must pass
+// them all.
 func TestOwn(t *testing.T) {
 	o := testOptions(t, Own)
 	var err error
@@ -28,8 +28,8 @@ func TestOwn(t *testing.T) {
 	expect(t, o, func(r *Result) Verdict { return Passed })
 }
 
-// TestGaneti runs the vectors against Ganeti's own daemons, which fail the vectors of
-// their release's deviations and no others.
+// TestGaneti runs the vectors against Ganeti's own daemons, which fail exactly those about
+// their release's deviations.
 func TestGaneti(t *testing.T) {
 	deviations, err := readDeviations()
 	if err != nil {
@@ -56,8 +56,8 @@ func TestGaneti(t *testing.T) {
 	}
 }
 
-// TestGanetiAsRecorded sees to it that the vectors tell the truth about Ganeti's own
-// daemons, deviations included.
+// TestGanetiAsRecorded checks what the vectors say about Ganeti's own daemons, including
+// deviations.
 func TestGanetiAsRecorded(t *testing.T) {
 	for _, judge := range judges.All() {
 		t.Run(judge.Release, func(t *testing.T) {
@@ -85,7 +85,7 @@ func ganeti(t *testing.T, judge judges.Judge) Start {
 	return start
 }
 
-// The vectors are recorded from the judges that there are.
+// The vectors are recorded from exactly the available reference daemons.
 func TestReleases(t *testing.T) {
 	var got []string
 	for _, judge := range judges.All() {
@@ -147,7 +147,7 @@ func TestCommandThatThereIsNot(t *testing.T) {
 	}
 }
 
-// With a clock that stands still the edges need no luck.
+// With a stopped clock the edges of the time window are exact.
 func TestClock(t *testing.T) {
 	o := testOptions(t, subject(t, "clock"))
 	o.Run = regexp.MustCompile(`^3\.0/clock/`)
@@ -166,7 +166,8 @@ func TestCommandThatDoesNotStart(t *testing.T) {
 	})
 }
 
-// A daemon that ends fails the vector that it ended at, and goes on with the next.
+// A daemon that exits fails the vector that it was running, and is started again for the
+// next.
 func TestCommandThatCrashes(t *testing.T) {
 	o := testOptions(t, subject(t, "crash"))
 	o.Run = regexp.MustCompile(`^3\.0/(orders|ipv6)/`)
@@ -202,8 +203,8 @@ func TestRunning(t *testing.T) {
 	})
 }
 
-// A configuration that an implementation answers nothing with is told from one with
-// which it does not start.
+// A configuration for which an implementation answers nothing is distinguished from one
+// with which it does not start.
 func TestMute(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -239,8 +240,8 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-// The list of what Ganeti's daemon of a release is known to fail has its deviations that
-// datagrams can show, with what spec/deviations.json says that it does.
+// The list of known failures of a Ganeti release contains its deviations that datagrams can
+// show, with the text "real" of spec/deviations.json.
 func TestKnownFailingOfGaneti(t *testing.T) {
 	deviations, err := readDeviations()
 	if err != nil {

@@ -18,11 +18,11 @@ import (
 	"unicode/utf8"
 )
 
-// This file is a client written for the tests alone: it shares no code with the
-// daemon, so that a mistake made on both sides of the wire does not cancel out.
+// This file has a client written only for the tests: it shares no code with the daemon, so
+// that a mistake made on both sides of the wire does not cancel out.
 
-// A question is the text of an inner request. It holds $N where the question's
-// number goes, at the start of its rsalt, by which the reply is found again.
+// A question is the text of an inner request. It contains $N, for the question's number, at
+// the start of its rsalt, which identifies the reply.
 type question string
 
 // ask1 makes a question from the JSON texts of a request type and a query.
@@ -34,8 +34,8 @@ const ping question = `{"protocol": 1, "type": 0, "rsalt": "$N"}`
 
 // A reply is what came back for a question.
 type reply struct {
-	silent bool   // nothing came
-	lossy  bool   // characters were lost on the way, as happens to the real daemon above U+00FF
+	silent bool   // no reply
+	lossy  bool   // characters were lost on the way, as in the real daemon above U+00FF
 	salt   string // the reply's salt
 	text   string // the inner reply
 	size   int    // of the datagram, in bytes
@@ -48,7 +48,7 @@ func (r reply) String() string {
 	return brief(r.text)
 }
 
-// parse takes the inner reply apart; numbers stay json.Number.
+// parse decodes the inner reply; numbers stay json.Number.
 func (r reply) parse() (status, serial json.Number, answer any, err error) {
 	var inner struct {
 		Protocol json.Number
@@ -68,11 +68,11 @@ func (r reply) parse() (status, serial json.Number, answer any, err error) {
 	return inner.Status, inner.Serial, inner.Answer, nil
 }
 
-// window is how many questions are under way at a time.
+// window is how many questions are in flight at a time.
 const window = 32
 
-// grace is how long a batch waits for replies after the one to the ping behind it.
-// An answer that takes longer counts as silence until compare asks again.
+// grace is how long a batch waits for replies after the reply to the ping behind it. A
+// later answer counts as missing until compare asks again.
 const grace = 40 * time.Millisecond
 
 // ask asks all questions and returns the replies in the same order.
@@ -89,7 +89,7 @@ func (d *daemon) ask(t *testing.T, questions []question) []reply {
 		for i, q := range batch {
 			d.send(t, conn, q, first+i)
 		}
-		// A daemon that has answered this ping has seen all the questions before it.
+		// Once the daemon has answered this ping, it has seen all the questions before it.
 		fence := len(questions) + first
 		d.send(t, conn, ping, fence)
 		conn.SetReadDeadline(time.Now().Add(lateness))
@@ -101,7 +101,7 @@ func (d *daemon) ask(t *testing.T, questions []question) []reply {
 				open = 0
 				continue
 			case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline):
-				d.send(t, conn, ping, fence) // large replies may have left no room for the first one's
+				d.send(t, conn, ping, fence) // large replies may have left no room for the first reply
 				conn.SetReadDeadline(time.Now().Add(lateness))
 				continue
 			case err != nil:
@@ -112,7 +112,7 @@ func (d *daemon) ask(t *testing.T, questions []question) []reply {
 				t.Fatalf("%s: second reply to a question: %v", d.path, r)
 			default:
 				replies[n] = r
-				if n >= first { // else it is a late one, of an earlier batch
+				if n >= first { // otherwise it is a late one, of an earlier batch
 					open--
 				}
 			}
@@ -124,7 +124,7 @@ func (d *daemon) ask(t *testing.T, questions []question) []reply {
 	return replies
 }
 
-// askAlone asks one question and waits for its reply as long as told.
+// askAlone asks one question and waits for its reply up to a timeout.
 func (d *daemon) askAlone(t *testing.T, q question, wait time.Duration) reply {
 	t.Helper()
 	conn := d.dial(t)
@@ -139,7 +139,7 @@ func (d *daemon) askAlone(t *testing.T, q question, wait time.Duration) reply {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return reply{silent: true}
 		}
-		// Nobody listens yet: what was sent is lost, but the wait stays.
+		// Nobody listens yet: the request is lost, but the wait continues.
 		time.Sleep(wait)
 	}
 }
@@ -208,7 +208,7 @@ func seal(key []byte, msg, salt string) []byte {
 
 var numberedSalt = regexp.MustCompile(`"salt":\s*"(\d+)`)
 
-// open takes a reply's envelope off and verifies it.
+// open removes a reply's envelope and verifies it.
 func (d *daemon) open(datagram []byte) (reply, error) {
 	data, found := bytes.CutPrefix(datagram, []byte(magic))
 	if !found {
@@ -227,7 +227,7 @@ func (d *daemon) open(datagram []byte) (reply, error) {
 	err := dec.Decode(&envelope)
 	switch {
 	case err != nil && d.latin1:
-		// A lost character has become a quote, a control character or the like.
+		// A lost character has become a quote, a control character or similar.
 		if m := numberedSalt.FindSubmatch(data); m != nil {
 			return reply{lossy: true, salt: string(m[1]), text: string(data), size: len(datagram)}, nil
 		}
@@ -257,11 +257,11 @@ func fromLatin1(data []byte) []byte {
 	return out
 }
 
-// quote writes s as a JSON string of ASCII characters only, which the real daemon reads without loss.
+// quote writes s as an ASCII JSON string, which the real daemon reads without loss.
 func quote(s string) string {
 	data, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // strings can always be written
+		panic(err) // strings can always be encoded
 	}
 	var out strings.Builder
 	for _, r := range string(data) {

@@ -19,9 +19,9 @@ const (
 	mondAddr = "127.0.0.1:1815"
 )
 
-// TestMond reads the reports of Ganeti's monitoring daemon. It has of the confd daemon
-// which collectors are active and how often they collect, and to which instance a volume,
-// a minor and a domain of the hypervisor belong.
+// TestMond reads the reports of Ganeti's monitoring daemon. It gets from the confd daemon
+// which collectors are active and how often they collect, and to which instance a volume, a
+// minor or a hypervisor domain belongs.
 func TestMond(t *testing.T) {
 	need(t, genuine.path, mond)
 	collectors := object{}
@@ -55,15 +55,15 @@ func TestMond(t *testing.T) {
 	}
 }
 
-// startMond runs Ganeti's monitoring daemon with a /proc that has the numbers it wants to
-// see, and waits until it listens. It ends with the test.
+// startMond runs Ganeti's monitoring daemon with a prepared /proc, and waits until it
+// listens. It stops at the end of the test.
 func startMond(t *testing.T, d *daemon) {
 	t.Helper()
 	proc := t.TempDir()
 	if err := os.CopyFS(proc, os.DirFS("testdata/proc")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(proc, "sys"), 0o755); err != nil { // it has random numbers from there
+	if err := os.Mkdir(filepath.Join(proc, "sys"), 0o755); err != nil { // it reads random numbers from there
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", `mount --bind /proc/sys "$1/sys" && mount --rbind "$1" /proc && shift && exec "$@"`, "sh",
@@ -81,7 +81,8 @@ func startMond(t *testing.T, d *daemon) {
 	})
 }
 
-// get asks the monitoring daemon for a page. It dials by itself, since http.Get would from outside of the test's network.
+// get requests a page from the monitoring daemon. It dials by itself, because http.Get
+// would dial from outside the test's network.
 func get(t *testing.T, path string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", mondAddr)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestDRBDPairing gives the drbd collector the instances of minors once in a file, which
-// holds the daemon's answer, and once through the daemon: its reports have to be the same.
+// TestDRBDPairing gives the drbd collector the instances of minors first in a file, which
+// contains the daemon's answer, and then through the daemon: its reports must be the same.
 func TestDRBDPairing(t *testing.T) {
 	need(t, genuine.path, monCollector)
 	collect := []string{monCollector, "drbd", "-s", "testdata/proc/drbd"}
@@ -37,9 +37,9 @@ func TestDRBDPairing(t *testing.T) {
 	}
 }
 
-// TestNodeMaintenance runs the part of Ganeti's watcher that stops everything on a node
-// when the candidates say that it is offline. It looks at the answer alone, not at the
-// status: an error that has the number of that role for an answer would do the same.
+// TestNodeMaintenance runs the part of Ganeti's watcher that stops everything on a node if
+// the candidates say that it is offline. It looks only at the answer, not at the status: an
+// error whose answer is the number of that role would do the same.
 func TestNodeMaintenance(t *testing.T) {
 	const (
 		stops = `Following instances should not be running, shutting them down: web1.example.com
@@ -53,7 +53,7 @@ error type: ECodeNoEnt, error details:
 Node name %s not found
 `
 	)
-	// Each daemon says in its own words what is wrong with a configuration.
+	// Each daemon describes a bad configuration in its own words.
 	unloaded := regexp.MustCompile(`^(Not doing anything for role [^0-9\n]+.*|Inconsistent replies, not doing anything)\n$`)
 	node := func(members object) []byte {
 		c := production()
@@ -71,7 +71,7 @@ Node name %s not found
 	for _, tt := range []struct {
 		name   string
 		config []byte
-		want   string // "" for one of unloaded
+		want   string // "" for one that is not loaded
 	}{
 		{"master", encode(t, master), "Not doing anything for role 0\n"},
 		{"candidate", node(nil), "Not doing anything for role 1\n"},
@@ -85,7 +85,8 @@ Node name %s not found
 		{"broken configuration", []byte("{"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// In the third cluster the daemons are beside each other: the watcher asks both, and does nothing unless they agree.
+			// In the third cluster both daemons run: the watcher asks both, and does
+			// nothing unless they agree.
 			for _, candidates := range [][]program{{genuine}, {ours}, {genuine, ours}} {
 				var name []string
 				for _, p := range candidates {

@@ -21,8 +21,8 @@ import (
 
 const cfgupgrade = "/usr/share/ganeti/3.0/cfgupgrade"
 
-// lines are the releases that wrote a configuration of their own, but for 3.1, which
-// cfgupgrade of 3.0 takes for too new.
+// lines are the releases with a configuration layout of their own, except for 3.1, which
+// cfgupgrade of 3.0 rejects as too new.
 var lines = []string{"2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12", "2.13", "2.14", "2.15", "2.16", "3.0"}
 
 func configurationOf(t *testing.T, line string) []byte {
@@ -34,8 +34,8 @@ func configurationOf(t *testing.T, line string) []byte {
 	return config
 }
 
-// TestReleases asks our daemon about each release's own configuration and the real one
-// about what Ganeti's cfgupgrade makes of it.
+// TestReleases compares our daemon's answers from each release's own configuration with the
+// real daemon's answers after Ganeti's cfgupgrade.
 func TestReleases(t *testing.T) {
 	need(t, cfgupgrade)
 	if os.Getuid() != 0 {
@@ -47,7 +47,8 @@ func TestReleases(t *testing.T) {
 			original := configurationOf(t, line)
 			config := decode(t, original)
 			if version := config["version"].(float64); version < 2070000 {
-				// Up to 2.6 answers have another dialect. The layout is told by the rest.
+				// Until 2.6 answers are in another dialect. The other tests cover the
+				// layout.
 				config["version"] = 2070000.0
 				original = encode(t, config)
 			}
@@ -62,7 +63,7 @@ func TestReleases(t *testing.T) {
 				questions := append(about(upgraded), pointers(t, theirs, upgraded)...)
 				answered := compare(t, theirs, our, questions)
 				for requestType := range 12 {
-					// Types without parameters are asked in TestQuestions.
+					// TestQuestions covers the types without parameters.
 					if n := fmt.Sprint(requestType); answered[n] == 0 && !slices.Contains([]string{"0", "3", "4", "5", "11"}, n) {
 						t.Errorf("no question of type %d was answered with status 0", requestType)
 					}
@@ -76,8 +77,8 @@ func TestReleases(t *testing.T) {
 	})
 }
 
-// newCertificate returns a key and a self-signed certificate, with which cfgupgrade
-// need not make its own.
+// newCertificate returns a key and a self-signed certificate, so that cfgupgrade need not
+// generate its own.
 func newCertificate(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -97,8 +98,8 @@ func newCertificate(t *testing.T) []byte {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})...)
 }
 
-// upgrade has cfgupgrade bring a configuration to the layout of 3.0. What it cannot
-// cope with itself is put right before.
+// upgrade converts a configuration to the layout of 3.0 with cfgupgrade. What cfgupgrade
+// cannot handle is fixed first.
 func upgrade(t *testing.T, config map[string]any, pair []byte) map[string]any {
 	t.Helper()
 	if _, ok := config["nodegroups"]; !ok { // until 2.2
@@ -112,7 +113,7 @@ func upgrade(t *testing.T, config map[string]any, pair []byte) map[string]any {
 			}
 		}
 	}
-	for key, disk := range member(config, "disks") { // parts of disks had no UUID until 2.15
+	for key, disk := range member(config, "disks") { // child disks had no UUID until 2.15
 		for i, child := range children(disk) {
 			if _, ok := child["uuid"]; !ok {
 				child["uuid"] = fmt.Sprintf("part %d of %s", i, key)
@@ -140,7 +141,7 @@ func upgrade(t *testing.T, config map[string]any, pair []byte) map[string]any {
 	return decode(t, upgraded)
 }
 
-// children returns the parts of a disk.
+// children returns the child disks of a disk.
 func children(disk any) []object {
 	list, _ := disk.(object)["children"].([]any)
 	out := make([]object, len(list))
@@ -150,19 +151,19 @@ func children(disk any) []object {
 	return out
 }
 
-// reconcile takes out of an upgraded configuration what is of no account: it is
-// different with every run of cfgupgrade, tells of the upgrade itself, or was put in
-// by Ganeti's writer of configurations, which has its defaults in its code.
+// reconcile removes from an upgraded configuration what does not matter: values that differ
+// with every run of cfgupgrade, that describe the upgrade itself, or that Ganeti's
+// configuration writer added from defaults in its code.
 func reconcile(t *testing.T, our *daemon, original, upgraded map[string]any) {
 	t.Helper()
-	// The file says that it has been upgraded.
+	// The file says that it was upgraded.
 	for _, name := range []string{"version", "serial_no", "ctime", "mtime"} {
 		upgraded[name] = original[name]
 	}
-	// Each parameter that a hypervisor has in 3.0 has been put in.
+	// Each hypervisor parameter of 3.0 was added.
 	cluster := member(upgraded, "cluster")
 	cluster["hvparams"] = member(original, "cluster")["hvparams"]
-	// The values of private parameters, which there are since 2.12, have been lost.
+	// The values of private parameters, which exist since 2.12, were lost.
 	for os, private := range member(member(original, "cluster"), "osparams_private_cluster") {
 		member(cluster, "osparams_private_cluster")[os] = private
 	}
@@ -174,7 +175,7 @@ func reconcile(t *testing.T, our *daemon, original, upgraded map[string]any) {
 	reorder(t, our, "/cluster/ipolicy/disk-templates", member(cluster, "ipolicy"), "disk-templates")
 
 	uuids := invented{original: string(encode(t, original)), ours: make(map[string]string)}
-	if _, ok := original["nodegroups"]; !ok { // until 2.2: a node group was made
+	if _, ok := original["nodegroups"]; !ok { // until 2.2: a node group was created
 		cluster["serial_no"] = member(original, "cluster")["serial_no"]
 		for uuid, group := range member(upgraded, "nodegroups") {
 			delete(group.(object), "ctime")
@@ -215,7 +216,7 @@ func reconcile(t *testing.T, our *daemon, original, upgraded map[string]any) {
 // beginning is when the tests began, in seconds since 1970.
 var beginning = float64(time.Now().Unix())
 
-// invented are the UUIDs that cfgupgrade made up, with what our daemon says instead.
+// invented maps the UUIDs that cfgupgrade generated to those that our daemon derives.
 type invented struct {
 	original string
 	ours     map[string]string
@@ -232,7 +233,7 @@ func (v *invented) pair(t *testing.T, theirs, ours string) {
 	v.ours[theirs] = ours
 }
 
-// rename puts our UUIDs in the place of theirs, keys of objects included.
+// rename replaces their UUIDs with ours, including keys of objects.
 func (v *invented) rename(t *testing.T, config map[string]any) {
 	t.Helper()
 	var pairs []string
@@ -246,7 +247,7 @@ func (v *invented) rename(t *testing.T, config map[string]any) {
 	}
 }
 
-// ask10 returns what a daemon says that a pointer leads to.
+// ask10 returns a daemon's answer for a pointer.
 func ask10(t *testing.T, d *daemon, pointer string) any {
 	t.Helper()
 	r := d.askAlone(t, ask1(10, quote(pointer)), patience)
@@ -260,7 +261,7 @@ func ask10(t *testing.T, d *daemon, pointer string) any {
 	return inner.Answer
 }
 
-// reorder puts a list that went through a Python set into our daemon's order.
+// reorder sorts a list that went through a Python set into our daemon's order.
 func reorder(t *testing.T, our *daemon, pointer string, parent map[string]any, name string) {
 	t.Helper()
 	theirs, ours := parent[name].([]any), ask10(t, our, pointer).([]any)
@@ -269,7 +270,7 @@ func reorder(t *testing.T, our *daemon, pointer string, parent map[string]any, n
 	}
 }
 
-// sortStrings sorts a list of strings where it is.
+// sortStrings sorts a list of strings in place.
 func sortStrings(list any) any {
 	if list, ok := list.([]any); ok {
 		slices.SortFunc(list, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })

@@ -24,10 +24,11 @@ const (
 	monCollector = "/usr/lib/ganeti/3.0/usr/lib/ganeti/mon-collector"
 )
 
-// defaultPort is where clients that cannot be told a port look for the daemon.
+// defaultPort is the port that clients without a port option use.
 const defaultPort = 1814
 
-// client runs one of Ganeti's clients against the daemon and returns what it prints and its exit code.
+// client runs one of Ganeti's clients against the daemon and returns its output and exit
+// code.
 func client(t *testing.T, d *daemon, command ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -44,17 +45,17 @@ func client(t *testing.T, d *daemon, command ...string) (stdout, stderr string, 
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// clientEnviron is the daemon's environment with what clients need besides.
+// clientEnviron is the daemon's environment with additions for the clients.
 func clientEnviron(t *testing.T, d *daemon) []string {
 	t.Helper()
-	tools, err := filepath.Abs("testdata/bin") // stands in for the tools of LVM and of the hypervisor
+	tools, err := filepath.Abs("testdata/bin") // replaces the tools of LVM and of the hypervisor
 	if err != nil {
 		t.Fatal(err)
 	}
 	return append(d.environ(), "PYTHONPATH="+pythonPath, "PATH="+tools+":"+os.Getenv("PATH"))
 }
 
-// succeed is client for one that has to exit with 0.
+// succeed is client for one that must exit with 0.
 func succeed(t *testing.T, d *daemon, command ...string) string {
 	t.Helper()
 	stdout, stderr, code := client(t, d, command...)
@@ -98,8 +99,8 @@ func TestPythonLibrary(t *testing.T) {
 	}
 }
 
-// TestConfdClient runs Ganeti's unchanged confd-client, which asks for the master's
-// fields by text: the real daemon does not answer that, ours does.
+// TestConfdClient runs Ganeti's unchanged confd-client, which requests the master's fields
+// by text: the real daemon does not answer that, ours does.
 func TestConfdClient(t *testing.T) {
 	need(t, genuine.path, python, confdClient)
 	command := []string{python, confdClient, "-a", "127.0.0.1", "-r", "3"}
@@ -124,16 +125,16 @@ func TestConfdClient(t *testing.T) {
 	})
 }
 
-// times matches what differs from run to run in the output of clients.
+// times matches what differs between runs in the output of clients.
 var times = regexp.MustCompile(`[0-9]+\.[0-9]{3}ms|\b1[0-9]{18}\b`)
 
-// TestTools runs those of Ganeti's tools that find the real daemon useful, and compares what they print.
+// TestTools runs Ganeti's tools that use the daemon, and compares their output.
 func TestTools(t *testing.T) {
 	tools := []struct {
 		name    string
 		command []string
 		code    int
-		print   string // has to be in the output, which shows that the daemon's answers got there
+		print   string // must be in the output, to show that the daemon's answers were used
 	}{
 		{"query-config", []string{python, queryConfig, "/cluster/cluster_name", "/nodes/uuid-node-1/primary_ip"}, 0, "192.0.2.2"},
 		{"query-config of values", []string{python, queryConfig, "/cluster/data_collectors", "/disks/uuid-disk-0-0/logical_id", "/nosuch"}, 0, "['uuid-node-0', 'uuid-node-1', 11000, 0, 3, 'secret-uuid-disk-0-0']"},
@@ -163,8 +164,8 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// sameBeside uses each daemon in a network of its own, at the protocol's port, and returns
-// what comes of it, which has to be the same but for times.
+// sameBeside runs each daemon in its own network, on the protocol's port, and returns the
+// result, which must be the same except for times.
 func sameBeside(t *testing.T, config []byte, use func(*testing.T, *daemon) string) string {
 	t.Helper()
 	results := make(map[string]string)

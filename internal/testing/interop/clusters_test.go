@@ -23,7 +23,7 @@ func encode(t *testing.T, config object) []byte {
 	return data
 }
 
-// with returns o with the members of the others put over its own.
+// with returns o with members replaced by those of the others.
 func with(o object, others ...object) object {
 	for _, other := range others {
 		for name, value := range other {
@@ -33,8 +33,8 @@ func with(o object, others ...object) object {
 	return o
 }
 
-// newConfig returns a configuration of an empty cluster as Ganeti 3.0 writes it at
-// initialisation, but for the nodes: its master is the node with that key.
+// newConfig returns the configuration of an empty cluster as Ganeti 3.0 writes it at
+// initialization, except for the nodes: its master is the node with that key.
 func newConfig(master string) object {
 	spec := func(n int) object {
 		return object{"memory-size": n, "disk-size": n, "disk-count": 1, "cpu-count": 1, "nic-count": 1, "spindle-use": 1}
@@ -81,8 +81,8 @@ func newBackend(minmem, maxmem any) object {
 	return object{"minmem": minmem, "maxmem": maxmem, "vcpus": 1, "auto_balance": true, "always_failover": false, "spindle_use": 1}
 }
 
-// add puts an object into a section of the configuration under a key, which also
-// becomes its uuid unless the object has another one.
+// add puts an object into a section of the configuration under a key, which is also its
+// uuid unless the object has another one.
 func add(config object, section, key string, o object) object {
 	if _, ok := o["uuid"]; !ok {
 		o["uuid"] = key
@@ -136,7 +136,7 @@ func newDRBD(key, nodeA, nodeB string, minorA, minorB int) object {
 	return disk
 }
 
-// scenarios are clusters that each have something of their own.
+// scenarios are clusters, each with a peculiarity.
 var scenarios = map[string]func() object{
 	"empty": func() object { return newConfig("nobody") },
 	"one node": func() object {
@@ -153,7 +153,7 @@ var scenarios = map[string]func() object{
 	"foreign":     foreign,
 }
 
-// production is what a well kept cluster of three groups looks like.
+// production is a typical well-kept cluster with three groups.
 func production() object {
 	c := newConfig("uuid-node-0")
 	cluster := c["cluster"].(object)
@@ -203,7 +203,7 @@ func production() object {
 	return add(c, "filters", "uuid-filter-1", object{"watermark": 0, "priority": 0, "predicates": list{}, "action": "PAUSE", "reason_trail": list{}})
 }
 
-// names has nodes and instances whose names, keys and uuids are close to each other.
+// names has nodes and instances with similar names, keys and uuids.
 func names() object {
 	c := newConfig("web.example.com")
 	for i, name := range []string{
@@ -226,7 +226,7 @@ func names() object {
 	return c
 }
 
-// links has the same addresses on several links and several times on one.
+// links has the same addresses on several links and repeatedly on one.
 func links() object {
 	c := newConfig("n1")
 	c["cluster"].(object)["nicparams"].(object)["default"] = object{"mode": "routed", "link": "100", "vlan": ".7"}
@@ -251,14 +251,15 @@ func links() object {
 		}
 		add(c, "instances", fmt.Sprintf("i%d", (i*7)%12), instance)
 	}
-	// Two instances of one name: which one has the address and which one is found differ.
+	// Two instances have the same name: which one has the address and which one is found
+	// differ.
 	add(c, "instances", "twin-a", with(newInstance("twin", "n0"), object{"nics": list{newNIC("10.1.1.1", object{})}}))
 	add(c, "instances", "twin-b", with(newInstance("twin", "n1"), object{"nics": list{newNIC("10.1.1.2", object{})}}))
 	delete(member(c, "instances")["twin-b"].(object), "hvparams")
 	return c
 }
 
-// dangling refers to what is not there, in every way.
+// dangling has every kind of dangling reference.
 func dangling() object {
 	c := newConfig("n0")
 	for n := range 4 {
@@ -289,7 +290,7 @@ func forthcoming() object {
 	c := newConfig("n0")
 	add(c, "nodes", "n0", newNode("node0", "192.0.2.0"))
 	add(c, "nodes", "n1", newNode("node1", "192.0.2.1"))
-	// "" finds this node: an instance without a primary node must not.
+	// "" finds this node, but an instance without a primary node must not.
 	add(c, "nodes", "n2", newNode(".hidden.example.com", "192.0.2.2"))
 	add(c, "disks", "bare", object{"forthcoming": true, "serial_no": 1})
 	add(c, "disks", "sized", object{"forthcoming": true, "serial_no": 1, "size": 5, "dev_type": "plain"})
@@ -303,7 +304,7 @@ func forthcoming() object {
 	return add(c, "instances", "real", with(newInstance("real.example.com", "n0", "real", "drbd"), object{"forthcoming": nil}))
 }
 
-// values has numbers, times, units and texts of every sort.
+// values has numbers, times, units and texts of every kind.
 func values() object {
 	c := newConfig("n0")
 	times := []string{
@@ -355,7 +356,7 @@ func values() object {
 	return c
 }
 
-// foreign has names beyond ASCII that the real daemon can still send, and some that it cannot.
+// foreign has non-ASCII names that the real daemon can still send, and some that it cannot.
 func foreign() object {
 	c := newConfig("n0")
 	add(c, "nodes", "n0", newNode("knoten\u00e4.example.com", "192.0.2.1"))
@@ -365,14 +366,14 @@ func foreign() object {
 	return add(c, "instances", "i1", newInstance("\u20ac.example.com", "n0", "d0", "d\u20ac"))
 }
 
-// A dice makes the choices of a random cluster.
+// A dice makes the random choices for a cluster.
 type dice struct{ *rand.Rand }
 
 func (d dice) chance(percent int) bool { return d.IntN(100) < percent }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// maybe returns v, or now and then null.
+// maybe returns v, or sometimes null.
 func (d dice) maybe(v any) any {
 	if d.chance(15) {
 		return nil
@@ -412,8 +413,8 @@ func (d dice) word() string {
 	return pick(d, "a", "b", "web", "db", "node", "node1", "node1.a", "node1.a.example.com", "web.example.com", "x.y", "é", `"`, `\`, "A", "WEB", "0", " ", "a/b", "~", "\x01")
 }
 
-// uuid returns one that is not the object's key. They are always ASCII: the real
-// daemon takes all others for different from anything.
+// uuid returns a UUID other than the object's key. It is always ASCII: for the real daemon
+// other UUIDs equal nothing.
 func (d dice) uuid() string { return pick(d, "", "uuid", "node-00", "inst-07", "0", "A") }
 
 func (d dice) name() string {
@@ -452,7 +453,7 @@ func (d dice) object(depth int) object {
 	return o
 }
 
-// drop leaves out some of the members, all of which have to be optional.
+// drop omits some members, which must all be optional.
 func (d dice) drop(o object, optional ...string) object {
 	for _, name := range optional {
 		if d.chance(20) {
@@ -464,7 +465,7 @@ func (d dice) drop(o object, optional ...string) object {
 	return o
 }
 
-// config makes a cluster that Ganeti might have come to, and some that it hardly might.
+// config generates a cluster that Ganeti might have written, or almost.
 func (d dice) config() object {
 	nodeKeys, diskKeys := list{"gone"}, list{"gone"}
 	keyOf := func(kind string, i int) string { return fmt.Sprintf("%s-%02d", kind, (i*7)%31) }

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// compare asks both daemons the questions and reports where the second one differs
-// from the first, apart from what accepted explains. It returns how many
-// questions of each request type got an answer with status 0.
+// compare asks both daemons the questions and reports where the second one differs from the
+// first, unless accepted explains it. It returns the number of questions of each request
+// type answered with status 0.
 func compare(t *testing.T, want, got *daemon, questions []question) (answered map[string]int) {
 	t.Helper()
 	const mostReported = 10
@@ -26,14 +26,15 @@ func compare(t *testing.T, want, got *daemon, questions []question) (answered ma
 	return answered
 }
 
-// differences does the work of compare. Of several equal differences it returns one.
+// differences does the work of compare. It returns equal differences only once.
 func differences(t *testing.T, want, got *daemon, questions []question) (found []string, answered map[string]int) {
 	t.Helper()
 	answered = make(map[string]int)
 	seen, excused, silent := make(map[string]bool), make(map[string]int), 0
 	wants, gots := want.ask(t, questions), got.ask(t, questions)
 	for i, q := range questions {
-		// A reply may be late or lost on a busy machine: one sided silence is asked about again, with patience.
+		// A reply may be late or lost on a busy machine: if only one daemon replied, ask
+		// again, with patience.
 		if wants[i].silent != gots[i].silent && accepted(q, wants[i], gots[i]) == "" {
 			if wants[i].silent {
 				wants[i] = want.askAlone(t, numbered(q, i), patience)
@@ -61,7 +62,8 @@ func differences(t *testing.T, want, got *daemon, questions []question) (found [
 	return found, answered
 }
 
-// numbered gives a question that is asked alone the number it had in the row, so that reply salts stay equal.
+// numbered gives a question that is asked alone its number in the series, so that reply
+// salts stay equal.
 func numbered(q question, n int) question {
 	return question(strings.ReplaceAll(string(q), "$N", fmt.Sprint(n)))
 }
@@ -77,7 +79,7 @@ func brief(s string) string {
 	return s
 }
 
-// differ says in what two daemons' replies to one question differ, or "".
+// differ returns how two daemons' replies to a question differ, or "".
 func differ(want, got *daemon, a, b reply) string {
 	switch {
 	case a.silent && b.silent:
@@ -108,7 +110,7 @@ func differ(want, got *daemon, a, b reply) string {
 	return differAt("answer", answerA, answerB)
 }
 
-// lowBytes takes off a text what the real daemon cannot send: all but the low byte of each character.
+// lowBytes reduces each character of a text to its low byte, as the real daemon does.
 func lowBytes(s string) string {
 	return strings.Map(func(r rune) rune { return r & 0xff }, s)
 }
@@ -182,8 +184,8 @@ func keys[V any](m map[string]V) []string {
 	return names
 }
 
-// accepted names the reason why our daemon answers this question differently on
-// purpose, or "". The test of the deviations shows each of them from near.
+// accepted returns why our daemon answers this question differently on purpose, or "".
+// TestDeviations shows each of these reasons.
 func accepted(q question, genuine, ours reply) string {
 	switch {
 	case genuine.lossy && !ours.silent && unreadable(genuine):
@@ -204,7 +206,7 @@ var otherNumber = regexp.MustCompile(`"(protocol|type)": -?0[0-9xXoO]`)
 
 var configQuery = regexp.MustCompile(`"type": 10, .*"query": ("/.*")}$`)
 
-// pointerOf returns the JSON pointer that the question asks for, or "".
+// pointerOf returns the JSON pointer in the question, or "".
 func pointerOf(q question) string {
 	var pointer string
 	if m := configQuery.FindStringSubmatch(string(q)); m != nil && json.Unmarshal([]byte(m[1]), &pointer) == nil {
@@ -213,8 +215,9 @@ func pointerOf(q question) string {
 	return ""
 }
 
-// malformed tells whether the pointer has an empty token (a good one, yet the real daemon stops there) before its end, a ~ that
-// escapes nothing, or a token that only begins like an array index.
+// malformed reports whether the pointer has an empty token before its end (it is valid, but
+// the real daemon stops there), a ~ that escapes nothing, or a token that only begins like
+// an array index.
 func malformed(pointer string) bool {
 	tokens := strings.Split(pointer, "/")
 	for i, token := range tokens[1:] {

@@ -18,7 +18,7 @@ func everyType() []question {
 	return append(questions, ask1(0, "5"), ask1(12, "null"), ask1(1, "{}"), ask1(3, `{"3": [0]}`))
 }
 
-// TestNoConfiguration is about a node that is no master candidate, and then becomes one.
+// TestNoConfiguration is about a node that is not a master candidate, and then becomes one.
 func TestNoConfiguration(t *testing.T) { besideEach(t, testNoConfiguration) }
 
 func testNoConfiguration(t *testing.T, genuine program) {
@@ -34,7 +34,8 @@ func testNoConfiguration(t *testing.T, genuine program) {
 	}
 }
 
-// TestReplacedConfiguration is about the ways of Ganeti's own writers: the file is always replaced as a whole.
+// TestReplacedConfiguration covers how Ganeti writes the file: it always replaces the whole
+// file.
 func TestReplacedConfiguration(t *testing.T) { besideEach(t, testReplacedConfiguration) }
 
 func testReplacedConfiguration(t *testing.T, genuine program) {
@@ -59,8 +60,8 @@ func testReplacedConfiguration(t *testing.T, genuine program) {
 	}
 }
 
-// TestBrokenConfiguration starts both daemons on a file that is no configuration. What is
-// wrong with it, each says in its own words.
+// TestBrokenConfiguration starts both daemons with a file that is not a configuration. Each
+// describes the error in its own words.
 func TestBrokenConfiguration(t *testing.T) { besideEach(t, testBrokenConfiguration) }
 
 func testBrokenConfiguration(t *testing.T, genuine program) {
@@ -83,7 +84,7 @@ func testBrokenConfiguration(t *testing.T, genuine program) {
 					}
 				}
 			}
-			// A good file brings both to life.
+			// A good file makes both answer.
 			config := encode(t, production())
 			for _, d := range []*daemon{theirs, our} {
 				d.write(t, "config.data", config)
@@ -93,9 +94,9 @@ func testBrokenConfiguration(t *testing.T, genuine program) {
 	}
 }
 
-// TestLostConfiguration spoils the file, on purpose with different outcomes: the real
-// daemon forgets what it knew, ours goes on with it. Then the file goes away, as it
-// does on a node that is no master candidate any more, and both say so.
+// TestLostConfiguration breaks the file. The daemons differ on purpose: the real one
+// forgets its configuration, ours keeps it. Then the file is removed, as on a node that is
+// no longer a master candidate, and both say so.
 func TestLostConfiguration(t *testing.T) { besideEach(t, testLostConfiguration) }
 
 func testLostConfiguration(t *testing.T, genuine program) {
@@ -122,7 +123,7 @@ func testLostConfiguration(t *testing.T, genuine program) {
 	compare(t, theirs, our, everyType())
 }
 
-// await asks a question until the reply holds the text.
+// await asks a question until the reply contains the text.
 func await(t *testing.T, d *daemon, q question, text string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {

@@ -17,13 +17,14 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// hostname is the name of the node that the daemons and clients under test believe to run on.
+// hostname is the node name that the daemons and clients under test see.
 const hostname = "node1.example.com"
 
-// patience is how long the tests wait for what must happen; it is only ever used up by a failure.
+// patience is how long the tests wait for something that must happen. Only failing tests
+// use it up.
 const patience = 30 * time.Second
 
-// A daemon is a running program with a root folder and a key of its own.
+// A daemon is a running program with its own root folder and key.
 type daemon struct {
 	program
 	root string // GANETI_ROOTDIR
@@ -32,8 +33,8 @@ type daemon struct {
 	log  *lockedBuffer
 }
 
-// start runs the program on a free port with the configuration, or without one when
-// config is nil, and waits until it answers. The daemon ends with the test.
+// start runs the program on a free port with the configuration, or without one if config is
+// nil, and waits until it answers. The daemon stops at the end of the test.
 func start(t *testing.T, p program, config []byte) *daemon {
 	t.Helper()
 	return startAt(t, p, config, freePort(t))
@@ -41,7 +42,7 @@ func start(t *testing.T, p program, config []byte) *daemon {
 
 func startAt(t *testing.T, p program, config []byte, port int) *daemon {
 	t.Helper()
-	// Should another daemon have taken the port, it does not know the key and stays silent.
+	// If another daemon has taken the port, it does not know the key and does not reply.
 	return startWith(t, p, config, []byte(rand.Text()+"\n"), "127.0.0.1", port)
 }
 
@@ -49,7 +50,7 @@ func startWith(t *testing.T, p program, config, key []byte, host string, port in
 	t.Helper()
 	d := &daemon{
 		program: p,
-		// Ganeti's clients want the last part of the root to be the host's name.
+		// Ganeti's clients require that the last part of the root is the host's name.
 		root: filepath.Join(t.TempDir(), hostname),
 		key:  key,
 		addr: net.JoinHostPort(host, strconv.Itoa(port)),
@@ -112,12 +113,12 @@ func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, log *lockedBuffer) {
 	}
 }
 
-// environ is the environment of the daemon and of the clients that shall find it.
+// environ is the environment of the daemon and of the clients that should find it.
 func (d *daemon) environ() []string {
 	return append(os.Environ(),
 		"GANETI_ROOTDIR="+d.root,
 		"GANETI_HOSTNAME="+hostname,
-		"LC_ALL=C.UTF-8", // the real daemon reads its configuration in the locale's encoding
+		"LC_ALL=C.UTF-8", // the real daemon decodes its configuration with the locale's encoding
 	)
 }
 
@@ -126,7 +127,7 @@ func (d *daemon) file(name string) string {
 	return filepath.Join(d.root, "var/lib/ganeti", name)
 }
 
-// write replaces a file in the daemon's data folder in one step, as Ganeti does.
+// write replaces a file in the daemon's data folder atomically, as Ganeti does.
 func (d *daemon) write(t *testing.T, name string, data []byte) {
 	t.Helper()
 	temp := filepath.Join(d.root, "new")
@@ -138,12 +139,13 @@ func (d *daemon) write(t *testing.T, name string, data []byte) {
 	}
 }
 
-// rootless takes the daemon's root folder out of a text, which makes texts of different daemons equal.
+// rootless removes the daemon's root folder from a text, so that texts of different daemons
+// are equal.
 func (d *daemon) rootless(text string) string {
 	return strings.ReplaceAll(text, d.root, "ROOT")
 }
 
-// freePort finds a UDP port that nobody uses at the moment.
+// freePort finds an unused UDP port.
 func freePort(t *testing.T) int {
 	t.Helper()
 	addr, err := udp.FreePort()

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// silence is the outcome of a question that gets no reply.
+// silence is the outcome of a question without a reply.
 const silence = "silence"
 
-// TestDeviations shows every difference from the real daemon that is there on
-// purpose: first that the real one still does what makes it a difference, then what ours does.
+// TestDeviations shows every intended difference from the real daemon: first that the real
+// one still behaves differently, then what ours does.
 func TestDeviations(t *testing.T) { besideEach(t, testDeviations) }
 
 func testDeviations(t *testing.T, genuine program) {
@@ -27,7 +27,7 @@ func testDeviations(t *testing.T, genuine program) {
 	for _, tt := range []struct {
 		reason        string
 		msg           string
-		envelope      func(key []byte, msg string) []byte // seals msg; nil for the usual way
+		envelope      func(key []byte, msg string) []byte // seals msg; nil for the normal way
 		genuine, ours string                              // status, answer and serial
 	}{
 		{reason: "integers with a fraction", msg: `{"protocol": 1, "type": 3.4, "rsalt": "0"}`, genuine: `0 "node0.example.com" 9`, ours: silence},
@@ -79,14 +79,14 @@ func testDeviations(t *testing.T, genuine program) {
 
 func now() string { return strconv.FormatInt(time.Now().Unix(), 10) }
 
-// unescaped seals a message as UTF-8, where seal writes ASCII only.
+// unescaped seals a message as UTF-8, whereas seal writes only ASCII.
 func unescaped(key []byte, msg string) []byte {
 	datagram := string(seal(key, msg, now()))
 	return []byte(strings.ReplaceAll(datagram, `\u00e9`, "é"))
 }
 
-// outcome sends a datagram whose rsalt is "0" and returns the reply's status, answer
-// and serial, or silence. For expected silence it does not wait longer than needed.
+// outcome sends a datagram whose rsalt is "0" and returns the reply's status, answer and
+// serial, or silence. If it expects silence, it does not wait longer than needed.
 func (d *daemon) outcome(t *testing.T, datagram []byte, expectSilence bool) string {
 	t.Helper()
 	conn := d.dial(t)
@@ -94,7 +94,7 @@ func (d *daemon) outcome(t *testing.T, datagram []byte, expectSilence bool) stri
 	if _, err := conn.Write(datagram); err != nil {
 		t.Fatal(err)
 	}
-	d.send(t, conn, ping, 1) // once this is answered, the datagram has been seen
+	d.send(t, conn, ping, 1) // once this is answered, the daemon has seen the datagram
 	conn.SetReadDeadline(time.Now().Add(patience))
 	for {
 		n, r, err := d.receive(t, conn)
@@ -117,8 +117,9 @@ func (d *daemon) outcome(t *testing.T, datagram []byte, expectSilence bool) stri
 	}
 }
 
-// TestTooLargeReply asks for more than a datagram holds. The real daemon sends what UDP can carry, 65507 bytes, and
-// is silent beyond; clients read no more than 61440. Ours says from there on why it has no answer.
+// TestTooLargeReply asks for more than a datagram can carry. The real daemon sends up to
+// what UDP allows, 65507 bytes, and nothing beyond; clients read at most 61440. Ours
+// replies from there on why it has no answer.
 func TestTooLargeReply(t *testing.T) { besideEach(t, testTooLargeReply) }
 
 func testTooLargeReply(t *testing.T, genuine program) {
@@ -141,7 +142,7 @@ func testTooLargeReply(t *testing.T, genuine program) {
 		q := ask1(8, quote(tt.name))
 		wait := time.Second
 		if tt.genuine {
-			wait = patience // it takes its time for the first question about instances
+			wait = patience // the first question about instances takes it a while
 		}
 		want, got := theirs.askAlone(t, q, wait), our.askAlone(t, q, patience)
 		if want.silent == tt.genuine {

@@ -35,8 +35,8 @@ func testScenarios(t *testing.T, genuine program) {
 	}
 }
 
-// TestConfigurations compares the daemons on the sample cluster and on those
-// configurations of the conformance vectors that the real daemon loads.
+// TestConfigurations compares the daemons on the sample cluster and on those configurations
+// of the conformance vectors that the real daemon loads.
 func TestConfigurations(t *testing.T) { besideEach(t, testConfigurations) }
 
 func testConfigurations(t *testing.T, genuine program) {
@@ -62,7 +62,7 @@ func testRandomClusters(t *testing.T, genuine program) {
 	}
 }
 
-// TestQuestions asks for everything in every form, the bad ones included.
+// TestQuestions asks for everything in every form, including invalid ones.
 func TestQuestions(t *testing.T) { besideEach(t, testQuestions) }
 
 func testQuestions(t *testing.T, genuine program) {

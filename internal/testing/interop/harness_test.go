@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestHarness sees to it that the comparison finds nothing between equal daemons, and what there is between others.
+// TestHarness checks that the comparison finds no differences between equal daemons, and
+// the actual ones between different daemons.
 func TestHarness(t *testing.T) { besideEach(t, testHarness) }
 
 func testHarness(t *testing.T, genuine program) {

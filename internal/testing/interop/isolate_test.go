@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isolate gives the test a network and a host name of its own, where it may use the
-// protocol's port: some of Ganeti's tools take neither from anywhere else. Whatever
-// the test starts and dials from now on is in there. The test's thread is not used
-// for anything else afterwards.
+// isolate gives the test its own network and host name, where it may use the protocol's
+// port: some of Ganeti's tools cannot be configured otherwise. Everything that the test
+// starts and dials from now on is in there. The test's thread is not reused afterwards.
 func isolate(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread() // never unlocked: the runtime ends the thread with the test's goroutine

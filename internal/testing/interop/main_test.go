@@ -20,17 +20,18 @@ var (
 type program struct {
 	name string
 	path string
-	// latin1 says that the program sends only the low byte of each character, as the real daemon does.
+	// latin1 means that the program sends only the low byte of each character, like the
+	// real daemon.
 	latin1 bool
 }
 
 var (
-	// genuine is the daemon of the release that is installed with its clients.
+	// genuine is the daemon of the release whose clients are installed.
 	genuine = program{name: "genuine", path: judges.All()[0].Program, latin1: true}
 	ours    = program{name: "ours"} // path is set by TestMain
 )
 
-// besideEach runs a test beside the real daemon of each release.
+// besideEach runs a test for the real daemon of each release.
 func besideEach(t *testing.T, test func(t *testing.T, genuine program)) {
 	t.Helper()
 	for _, judge := range judges.All() {
@@ -59,7 +60,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	// The name of the program is part of the contract: it is what process lists and init scripts look for.
+	// The program's name is part of the contract: process lists and init scripts look for
+	// it.
 	ours.path = filepath.Join(dir, "ganeti-confd")
 	if out, err := exec.Command("go", "build", "-o", ours.path, "gntconfd/cmd/ganeti-confd").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the daemon: %v\n%s", err, out)
@@ -68,8 +70,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// need skips the test when one of the files, parts of Ganeti, is not installed, or
-// fails it when CONFD_INTEROP=require.
+// need skips the test if one of the files, parts of Ganeti, is not installed, or fails it
+// with CONFD_INTEROP=require.
 func need(t *testing.T, files ...string) {
 	t.Helper()
 	for _, file := range files {
@@ -79,7 +81,7 @@ func need(t *testing.T, files ...string) {
 	}
 }
 
-// missing ends a test that lacks something of its surroundings: a failure when
+// missing ends a test because something is not installed: a failure with
 // CONFD_INTEROP=require, a skip otherwise.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()

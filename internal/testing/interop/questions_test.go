@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// oddStrings are asked for in every position that takes a string.
+// oddStrings are used in every position that takes a string.
 var oddStrings = []string{
 	"", " ", ".", "/", "\x00", "\x00" + "1", "\x01\x02\x1b\x1f", "\x0e", "\x0eH", "\a\b\t\n\v\f\r",
 	`"`, `\`, `\\"`, `\"`, "\x7f", "\x80", "\u00a0", "é", "é5", "\u20ac", "\u20ac7", "\u2028", "'", "&<>",
@@ -16,7 +16,7 @@ var oddStrings = []string{
 	strings.Repeat(`"`, 300),
 }
 
-// shapes are queries of every kind, good and bad, as JSON text.
+// shapes are queries of every kind, valid and invalid, as JSON text.
 func shapes(text, ip, link string) []string {
 	out := []string{
 		"null", quote(text), quote(ip), quote(link),
@@ -34,7 +34,7 @@ func shapes(text, ip, link string) []string {
 			}
 		}
 		out = append(out, "{"+strings.Join(with, ", ")+"}", "{"+strings.Join(null, ", ")+"}")
-		// Null for one and a value for the others.
+		// Null for one parameter and a value for the others.
 		if len(with) > 1 {
 			out = append(out, "{"+strings.Join(append([]string{null[0]}, with[1:]...), ", ")+"}")
 		}
@@ -44,13 +44,13 @@ func shapes(text, ip, link string) []string {
 			out = append(out, fmt.Sprintf("{%q: %s}", key, value))
 		}
 	}
-	// The real daemon takes lists of characters for text, ours on purpose does not.
+	// The real daemon accepts lists of characters as text, ours on purpose does not.
 	return slices.DeleteFunc(out, func(query string) bool {
 		return query == `{"0": []}` || query == `{"1": []}` || query == `{"2": [["a"]]}`
 	})
 }
 
-// general returns questions that make sense, or none, whatever the configuration.
+// general returns questions, sensible or not, that fit any configuration.
 func general(text, ip, link string) []question {
 	var out []question
 	for _, requestType := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "-1", "100", "255", "256"} {
@@ -136,7 +136,7 @@ func text(parent any, name string) string {
 	return s
 }
 
-// variants returns names that mean the given one, or nearly.
+// variants returns names that mean the given one, or almost.
 func variants(name string) []string {
 	out := []string{name, name + ".", "." + name, name + " ", " " + name, strings.ToUpper(name), strings.ToLower(name), name + "x"}
 	for i, r := range name {
@@ -150,7 +150,7 @@ func variants(name string) []string {
 	return out
 }
 
-// about returns questions about everything that the configuration holds, but for its JSON pointers.
+// about returns questions about everything in the configuration, except for JSON pointers.
 func about(config map[string]any) []question {
 	names, ips := map[string]bool{"": true}, map[string]bool{"": true, "192.0.2.255": true}
 	links := map[string]bool{"": true, "nolink": true}
@@ -216,14 +216,15 @@ func quoted(names []string) []string {
 	return out
 }
 
-// mostPointers bounds how many JSON pointers are asked for: of more than that, it is every second, third and so on.
+// mostPointers limits the number of JSON pointers: if there are more, only every second,
+// third and so on is used.
 const mostPointers = 8000
 
-// pointers returns questions for every JSON pointer into the configuration as the
-// daemon tells it, which is the genuine one, and for the nearest ones that lead nowhere.
+// pointers returns questions for every JSON pointer into the configuration as the daemon,
+// the genuine one, answers it, and for similar pointers that lead nowhere.
 func pointers(t *testing.T, d *daemon, config map[string]any) []question {
 	t.Helper()
-	// A whole section may not fit a datagram: its members are fetched one by one.
+	// A whole section may not fit into a datagram: its members are fetched one by one.
 	tops := []string{"/version", "/serial_no", "/ctime", "/mtime", "/nosuch", "/cluster"}
 	for _, section := range []string{"nodes", "nodegroups", "instances", "networks", "disks", "filters"} {
 		tops = append(tops, "/"+section)
@@ -285,7 +286,7 @@ func escape(token string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
 }
 
-// decode reads a configuration into plain Go values.
+// decode decodes a configuration into plain Go values.
 func decode(t *testing.T, config []byte) map[string]any {
 	t.Helper()
 	var out map[string]any

@@ -15,14 +15,14 @@ import (
 	confd "gntconfd/client"
 )
 
-// typed is what a daemon says to a question of the client library.
+// typed is a daemon's answer to a question of the client library.
 type typed struct {
 	Answer any
 	Serial int64
 	Error  string
 }
 
-// noAnswer begins an Error that no daemon has sent.
+// noAnswer is the prefix of an Error that no daemon has sent.
 const noAnswer = "no answer: "
 
 // asked is a question of any type.
@@ -125,7 +125,7 @@ func testTypedQuestions(t *testing.T, genuine program) {
 	}
 }
 
-// value takes a JSON text apart; numbers stay json.Number.
+// value decodes a JSON text; numbers stay json.Number.
 func value(t *testing.T, text json.RawMessage) (v any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))

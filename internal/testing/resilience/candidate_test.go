@@ -22,12 +22,11 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// A setup is what a daemon's process is told.
+// A setup configures a daemon's process.
 type setup struct {
-	Dir  string // has config.data and hmac.key
+	Dir  string // contains config.data and hmac.key
 	Addr netip.AddrPort
-	// Skew is how far the daemon's clock is ahead, or behind if negative; 0 for
-	// a clock that is right.
+	// Skew is how far the daemon's clock is ahead, or behind if negative; 0 means right.
 	Skew time.Duration
 }
 
@@ -59,9 +58,9 @@ func serve(encoded string) {
 		run()
 		return
 	}
-	// A bubble of package synctest has a clock of its own, which can be put ahead and
-	// then stands, as the daemon always waits for the network. It takes a test to have
-	// one, and nothing outside can make anything in it end in an orderly way.
+	// A bubble of package synctest has its own clock, which can be set ahead and then
+	// stops, because the daemon always waits for the network. A bubble needs a test, and
+	// nothing outside can end it cleanly.
 	context.AfterFunc(ctx, func() { os.Exit(0) })
 	showing := time.Now().Add(s.Skew)
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{
@@ -81,12 +80,12 @@ type candidate struct {
 	*host
 	setup
 	key     []byte
-	process *exec.Cmd // nil while the daemon does not run
+	process *exec.Cmd // nil while the daemon is not running
 	errors  *bytes.Buffer
 }
 
-// newCandidate makes a host ready for its daemon to start, which is then to listen
-// on the protocol's port of all its addresses, with a configuration, nil for none.
+// newCandidate prepares a host for its daemon, which will listen on the protocol's port of
+// all its addresses, with a configuration, or nil for none.
 func newCandidate(t *testing.T, h *host, config []byte) *candidate {
 	t.Helper()
 	c := &candidate{
@@ -101,7 +100,7 @@ func newCandidate(t *testing.T, h *host, config []byte) *candidate {
 	return c
 }
 
-// write replaces a file of the daemon in one step, as Ganeti does.
+// write replaces a file of the daemon atomically, as Ganeti does.
 func (c *candidate) write(t *testing.T, name string, data []byte) {
 	t.Helper()
 	path := filepath.Join(c.Dir, name)
@@ -113,8 +112,8 @@ func (c *candidate) write(t *testing.T, name string, data []byte) {
 	}
 }
 
-// start starts the daemon and returns when it serves. It ends with the test, if not
-// sooner.
+// start starts the daemon and returns when it serves. It stops at the end of the test at
+// the latest.
 func (c *candidate) start(t *testing.T) {
 	t.Helper()
 	c.launch(t)
@@ -133,7 +132,7 @@ func (c *candidate) launch(t *testing.T) {
 		return
 	}
 	cmd := exec.Command("/proc/self/exe")
-	// The race detector would have every process wait for a second at its end.
+	// The race detector would delay each process by a second at exit.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", candidateVar+"="+string(encoded))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c.errors = new(bytes.Buffer)
@@ -153,7 +152,7 @@ func (c *candidate) launch(t *testing.T) {
 	}
 }
 
-// end ends the daemon, SIGTERM in an orderly way and SIGKILL as a crash does.
+// end ends the daemon, cleanly with SIGTERM or like a crash with SIGKILL.
 func (c *candidate) end(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	err := c.process.Process.Signal(sig)
@@ -162,7 +161,7 @@ func (c *candidate) end(t *testing.T, sig syscall.Signal) {
 		err = c.process.Wait()
 	}
 	if sig == syscall.SIGKILL {
-		err = nil // or rather, what was to be expected
+		err = nil // as expected
 	}
 	if err != nil || c.errors.Len() > 0 {
 		t.Errorf("the daemon of host %d ended with: %v\n%s", c.number, err, c.errors)
@@ -170,7 +169,7 @@ func (c *candidate) end(t *testing.T, sig syscall.Signal) {
 	c.process = nil
 }
 
-// restart ends the daemon and starts it again, over and over until the test ends.
+// restart stops and starts the daemon repeatedly until the test ends.
 func (c *candidate) restart(t *testing.T) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -195,13 +194,12 @@ func (c *candidate) restart(t *testing.T) {
 	t.Cleanup(func() { close(stop); <-stopped })
 }
 
-// port is where the daemons listen, unless a proxy does in their place.
+// port is where the daemons listen, unless a proxy listens there for them.
 const port = 1814
 
-// configuration is that of a cluster with the serial number, whose nodes are the
-// hosts of a network with the numbers given, master candidates all of them. The name
-// of the master has the serial number in it, which makes it another answer in every
-// configuration.
+// configuration returns the configuration of a cluster with the serial number, whose nodes
+// are the hosts of a network with the given numbers, all of them master candidates. The
+// master's name contains the serial number, so every configuration gives another answer.
 func configuration(t *testing.T, serial int, network netip.Prefix, numbers ...int) []byte {
 	t.Helper()
 	var config map[string]any
@@ -229,7 +227,7 @@ func configuration(t *testing.T, serial int, network netip.Prefix, numbers ...in
 	}
 	cluster["serial_no"] = serial
 	config["nodes"] = nodes
-	for _, name := range []string{"instances", "disks"} { // they name nodes
+	for _, name := range []string{"instances", "disks"} { // they contain node names
 		config[name] = map[string]any{}
 	}
 	encoded, err := json.Marshal(config)
@@ -239,5 +237,5 @@ func configuration(t *testing.T, serial int, network netip.Prefix, numbers ...in
 	return encoded
 }
 
-// master is the name of the master in a configuration with the serial number.
+// master is the master's name in the configuration with the serial number.
 func master(serial int) string { return fmt.Sprintf("master-of-%d.example.org", serial) }

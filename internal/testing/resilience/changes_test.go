@@ -14,8 +14,8 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// TestPeersChange replaces the peers of a client by others while it is asked by fifty
-// goroutines: those that are no more are not missed.
+// TestPeersChange replaces the peers of a client while fifty goroutines use it: the old
+// peers are not needed any more.
 func TestPeersChange(t *testing.T) {
 	connect(t, ipv4Only)
 	candidates := populate(t, 1, slices.Repeat([]condition{good}, 6), weather{})
@@ -46,7 +46,7 @@ func TestPeersChange(t *testing.T) {
 	if err := c.SetPeers(names(next)...); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(200 * time.Millisecond) // the questions that are under way keep the former ones
+	time.Sleep(200 * time.Millisecond) // questions in progress keep the old peers
 	for _, one := range candidates[:3] {
 		one.unplug(t, 0)
 	}
@@ -58,12 +58,12 @@ func TestPeersChange(t *testing.T) {
 	}
 }
 
-// TestFollow has a client find the candidates of today that knows two of yesterday's,
-// while one that was left behind tells of others, and follow them when all of them
-// are replaced, one by one.
+// TestFollow starts a client with two old candidates, while one out-of-date candidate gives
+// a wrong list. It must find the current candidates, and follow them while all are replaced
+// one by one.
 func TestFollow(t *testing.T) {
 	connect(t, ipv4Only)
-	// The one that was left behind claims that there is no other.
+	// The out-of-date one claims to be the only candidate.
 	newCandidate(t, newHost(t, 9, ipv4Only), configuration(t, newest-1, v4, 9)).start(t)
 	var candidates []*candidate
 	for number := 1; number <= 6; number++ {
@@ -98,9 +98,9 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestStreams watches the serial number go up while candidates keep up with it, or lag
-// behind, on a network that reorders what they say: nothing older ever comes after
-// something newer, and the newest arrives.
+// TestStreams watches the serial number go up while candidates are up to date or lag
+// behind, on a network that reorders datagrams: nothing older ever follows something newer,
+// and the newest arrives.
 func TestStreams(t *testing.T) {
 	connect(t, ipv4Only)
 	const last = newest + 20
@@ -160,9 +160,9 @@ func TestStreams(t *testing.T) {
 	all.Wait()
 }
 
-// TestWatchChange watches a change that reaches one candidate long before the six
-// others: it is told of once, and nothing older after it. When they get back to an
-// older configuration, as from a backup, that is told of once all of them have it.
+// TestWatchChange watches a change that reaches one candidate long before the six others:
+// it is reported once, and nothing older after it. When they return to an older
+// configuration, as from a backup, that is reported once all have it.
 func TestWatchChange(t *testing.T) {
 	connect(t, ipv4Only)
 	candidates := populate(t, 1, slices.Repeat([]condition{good}, 7), weather{})

@@ -18,29 +18,29 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// newest is the serial number of the configuration that is in force.
+// newest is the serial number of the current configuration.
 const newest = 1000
 
-// A condition is what a candidate is in: which configuration it has, and what is
-// wrong with it.
+// A condition is the state of a candidate: which configuration it has, and what is wrong
+// with it.
 type condition struct {
 	name string
-	// serial is that of the configuration, 0 for none.
+	// serial is the configuration's serial number, 0 for none.
 	serial int
-	// weather is that of the way to it, if it differs from that to the others.
+	// weather is the state of the network to it, if it differs from that to the others.
 	weather weather
-	// before and after, unless nil, bring the condition about before and after
-	// the daemon starts.
+	// before and after, unless nil, create the condition before and after the daemon
+	// starts.
 	before, after func(*testing.T, *candidate)
-	// says is the serial number that the candidate's answer has, 0 if none comes
-	// that the client may believe.
+	// says is the serial number in the candidate's answer, 0 if there is no answer that the
+	// client may accept.
 	says int
 }
 
 var good = condition{name: "good", serial: newest, says: newest}
 
-// bad are the conditions of candidates of different ages. The ones with newer
-// configurations than what is in force must not be heard.
+// bad are the conditions of candidates with configurations of different ages. The answers
+// of those with newer configurations than the current one must not be accepted.
 var bad = []condition{
 	{name: "dead", serial: newest - 1, after: func(t *testing.T, c *candidate) { c.unplug(t, 0) }},
 	{name: "slow", serial: newest - 2, says: newest - 2, weather: weather{delay: 400 * time.Millisecond}},
@@ -54,11 +54,11 @@ var bad = []condition{
 	{name: "restarting", serial: newest - 4, says: newest - 4, after: func(t *testing.T, c *candidate) { c.restart(t) }},
 }
 
-// worse are further ones.
+// worse are further bad conditions.
 var worse = []condition{
 	{name: "without daemon", serial: newest - 1, after: func(t *testing.T, c *candidate) { c.end(t, syscall.SIGTERM) }},
 	{name: "hanging", serial: newest - 2, after: func(t *testing.T, c *candidate) { c.process.Process.Signal(syscall.SIGSTOP) }},
-	{name: "demoted"}, // no master candidate any more, it has no configuration and says so
+	{name: "demoted"}, // not a master candidate any more: it has no configuration and says so
 	{name: "fast clock", serial: newest + 1, before: func(t *testing.T, c *candidate) { c.Skew = 10 * time.Minute }},
 	{name: "out of the client's reach", serial: newest + 2, after: func(t *testing.T, c *candidate) {
 		ip(t, fmt.Sprintf("route add unreachable %s", addr(v4, c.number)))
@@ -68,8 +68,8 @@ var worse = []condition{
 	{name: "stalest", serial: newest - 900, says: newest - 900},
 }
 
-// populate makes a candidate in each of the conditions, with the numbers from first
-// and the weather on the way to them, and returns them.
+// populate makes a candidate in each of the conditions, with numbers from first and the
+// given weather, and returns them.
 func populate(t *testing.T, first int, conditions []condition, w weather) []*candidate {
 	t.Helper()
 	var candidates []*candidate
@@ -94,7 +94,7 @@ func populate(t *testing.T, first int, conditions []condition, w weather) []*can
 	return candidates
 }
 
-// addresses returns where the candidates are asked.
+// addresses returns the candidates' addresses.
 func addresses(candidates []*candidate) []netip.Addr {
 	var all []netip.Addr
 	for _, c := range candidates {
@@ -103,7 +103,7 @@ func addresses(candidates []*candidate) []netip.Addr {
 	return all
 }
 
-// TestConditions makes sure that the conditions are what they are called.
+// TestConditions checks that the conditions are as described.
 func TestConditions(t *testing.T) {
 	connect(t, ipv4Only)
 	conditions := slices.Concat([]condition{good}, bad, worse)
@@ -121,9 +121,9 @@ func TestConditions(t *testing.T) {
 			if condition.says == 0 && !own {
 				return
 			}
-			// To whom has the same key and time, all of them answer.
+			// All of them answer a client with the same key and clock.
 			want, got := fmt.Sprintf("%q", master(condition.serial)), ""
-			// The one that is restarting may need several attempts.
+			// The one that restarts may need several attempts.
 			for start := time.Now(); got != want && time.Since(start) < patience; {
 				got = ask(t, ip, c.key, time.Now().Add(c.Skew), 2*condition.weather.delay+100*time.Millisecond)
 			}
@@ -135,8 +135,8 @@ func TestConditions(t *testing.T) {
 	all.Wait()
 }
 
-// ask asks an address for the master's name, in a request that is signed with the key
-// and of the time given, and returns the answer in JSON, or "" when none comes in time.
+// ask asks an address for the master's name, in a request signed with the given key and
+// time, and returns the answer as JSON, or "" if none comes in time.
 func ask(t *testing.T, ip netip.Addr, key []byte, now time.Time, wait time.Duration) string {
 	codec := protocol.NewCodec(protocol.NewKeyring(key))
 	request := wire.Request{Protocol: wire.ProtocolVersion, Type: wire.RequestClusterMaster, Rsalt: "rs"}
@@ -146,7 +146,7 @@ func ask(t *testing.T, ip netip.Addr, key []byte, now time.Time, wait time.Durat
 	}
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, port)))
 	if err != nil {
-		return "" // out of reach
+		return "" // unreachable
 	}
 	defer conn.Close()
 	conn.Write(datagram)

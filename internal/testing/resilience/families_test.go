@@ -11,12 +11,12 @@ import (
 	"gntconfd/client"
 )
 
-// TestFamilies has all candidates answer on networks with one address family or both,
-// where one or the other is out of order, and to clients that use either or both.
+// TestFamilies: all candidates answer on networks with one address family or both, where
+// one or the other may not work, and answer clients that use either or both.
 func TestFamilies(t *testing.T) {
 	for name, test := range map[string]struct {
 		subnet  subnet
-		peers   []netip.Prefix // the networks of the addresses of host 1, 2 and so on
+		peers   []netip.Prefix // the networks of the addresses of hosts 1, 2 and so on
 		replies int
 		arrange func(*testing.T, []*candidate)
 	}{
@@ -61,7 +61,7 @@ func TestFamilies(t *testing.T) {
 				t.Errorf("%v\n%s", err, tell(r))
 			}
 			expectReplies(t, c, test.replies)
-			// Such an answer goes over the network in several fragments.
+			// Such an answer is sent in several fragments.
 			if r, err := client.Query(t.Context(), c, client.Config("/cluster")); err != nil || len(r.JSON) < 5000 {
 				t.Errorf("a large answer: %d bytes, %v", len(r.JSON), err)
 			}
@@ -69,15 +69,15 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
-// disableIPv6 writes the switch of that name on the client's host.
+// disableIPv6 sets the switch of that name on the client's host.
 func disableIPv6(t *testing.T, value string) {
 	if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte(value), 0); err != nil {
 		t.Error(err)
 	}
 }
 
-// expectReplies expects as many right replies from as many peers, each from the very
-// address that was asked.
+// expectReplies expects as many right replies from as many peers, each from the address
+// that was asked.
 func expectReplies(t *testing.T, c *client.Client, want int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -95,10 +95,10 @@ func expectReplies(t *testing.T, c *client.Client, want int) {
 	t.Errorf("%d replies instead of %d", got, want)
 }
 
-// TestMultiHomed asks candidates at each of their addresses: on the network that they
-// share with the client, on another one that they share, and at one that is not of
-// any network and that other hosts only know the way to, as a service has. Replies
-// from another address than the one that was asked would not count.
+// TestMultiHomed asks candidates at each of their addresses: on the network shared with the
+// client, on another shared network, and at a service address outside all networks that
+// other hosts only have a route to. Replies from another address than the one asked would
+// not count.
 func TestMultiHomed(t *testing.T) {
 	connect(t, dualStack, otherNetwork)
 	var hosts []*host

@@ -12,18 +12,19 @@ import (
 	"go.uber.org/goleak"
 )
 
-// The test binary runs in three roles, and these variables in its environment say
-// in which: go test starts it without any, and it starts itself again as the client's
-// host, in a network namespace where the tests run, and from there as the daemons.
+// The test binary runs in three roles, selected by these environment variables: go test
+// starts it without any; it starts itself again as the client's host, in a network
+// namespace where the tests run; and from there as the daemons.
 const (
 	clientVar    = "RESILIENCE_CLIENT"
-	candidateVar = "RESILIENCE_CANDIDATE" // has a setup, in JSON
+	candidateVar = "RESILIENCE_CANDIDATE" // contains a setup as JSON
 )
 
-// patience is how long the tests wait for what must happen; it is only ever used up by a failure.
+// patience is how long the tests wait for something that must happen. Only failing tests
+// use it up.
 const patience = 30 * time.Second
 
-// noHosts says why there are no namespaces here.
+// noHosts says why namespaces are not available.
 var noHosts error
 
 func TestMain(m *testing.M) {
@@ -37,8 +38,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// enter runs the tests in a namespace of their own, or here, where they skip, if
-// there is none to be had, and returns their exit code.
+// enter runs the tests in their own namespace or, if there is none, here, where they skip.
+// It returns their exit code.
 func enter(m *testing.M) int {
 	if _, noHosts = exec.LookPath("ip"); noHosts != nil {
 		return m.Run()
@@ -65,8 +66,8 @@ func enter(m *testing.M) int {
 	return self.ProcessState.ExitCode()
 }
 
-// missing ends a test that lacks something of its surroundings: a failure when
-// CONFD_INTEROP=require, a skip otherwise.
+// missing ends a test because something is missing: a failure with CONFD_INTEROP=require, a
+// skip otherwise.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CONFD_INTEROP") == "require" {

@@ -15,7 +15,7 @@ import (
 // A subnet is a network with room for the client and its candidates.
 type subnet struct {
 	bridge string
-	prefix []netip.Prefix // one per address family that it has
+	prefix []netip.Prefix // one per address family
 }
 
 var (
@@ -39,7 +39,7 @@ func addr(network netip.Prefix, number int) netip.Addr {
 	return ip
 }
 
-// assign is the command of ip that gives a device the number's address in a network.
+// assign returns the command of ip that gives a device the number's address in a network.
 func assign(device string, network netip.Prefix, number int) string {
 	line := fmt.Sprintf("address add %s/%d dev %s", addr(network, number), network.Bits(), device)
 	if network.Addr().Is6() {
@@ -48,8 +48,7 @@ func assign(device string, network netip.Prefix, number int) string {
 	return line
 }
 
-// connect makes the subnets, with the client's host in each of them, for as long as
-// the test runs.
+// connect creates the subnets, with the client's host in each, until the end of the test.
 func connect(t *testing.T, subnets ...subnet) {
 	t.Helper()
 	if noHosts != nil {
@@ -72,8 +71,8 @@ func connect(t *testing.T, subnets ...subnet) {
 	})
 }
 
-// ip runs commands of ip(8) on the client's host, or on the one that the calling
-// thread is in.
+// ip runs commands of ip(8) on the client's host, or on the host that the calling thread is
+// in.
 func ip(t *testing.T, commands ...string) {
 	t.Helper()
 	if err := runIP(commands); err != nil {
@@ -90,19 +89,19 @@ func runIP(commands []string) error {
 	return nil
 }
 
-// A host is a network namespace that is connected to the client's.
+// A host is a network namespace connected to the client's.
 type host struct {
 	number    int
 	namespace *os.File
 	cables    []string // the client's ends of its connections
 }
 
-// cables counts the connections that there have been. The kernel takes its time to
-// end those of former hosts, which keep their names until then.
+// cables counts all connections so far. The kernel removes those of old hosts with a delay,
+// and until then their names are taken.
 var cables int
 
-// newHost makes a host with a connection to each of the subnets, for as long as the
-// test runs.
+// newHost creates a host with a connection to each of the subnets, until the end of the
+// test.
 func newHost(t *testing.T, number int, subnets ...subnet) *host {
 	t.Helper()
 	h := &host{number: number, namespace: newNamespace(t)}
@@ -126,15 +125,15 @@ func newHost(t *testing.T, number int, subnets ...subnet) *host {
 	return h
 }
 
-// newNamespace returns a network namespace, which lives until its file is closed and
-// the last process in it has ended.
+// newNamespace returns a network namespace, which lives until its file is closed and the
+// last process in it has exited.
 func newNamespace(t *testing.T) (namespace *os.File) {
 	t.Helper()
 	elsewhere(t, func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() { namespace = ownNamespace(t) })
 	return namespace
 }
 
-// ownNamespace returns that of the calling thread.
+// ownNamespace returns the calling thread's namespace.
 func ownNamespace(t *testing.T) *os.File {
 	t.Helper()
 	namespace, err := os.Open("/proc/thread-self/ns/net")
@@ -144,16 +143,15 @@ func ownNamespace(t *testing.T) *os.File {
 	return namespace
 }
 
-// inside calls do on the host: sockets that it makes and processes that it starts
-// stay there. It must not start goroutines for that.
+// inside calls do on the host: sockets and processes that do creates stay there. do must
+// not start goroutines for that.
 func (h *host) inside(t *testing.T, do func()) {
 	t.Helper()
 	elsewhere(t, func() error { return unix.Setns(int(h.namespace.Fd()), unix.CLONE_NEWNET) }, do)
 }
 
-// elsewhere calls do after leave has taken the thread into another namespace, and
-// takes it back. The thread has to live on: with it the processes would end that were
-// started from it.
+// elsewhere calls do after leave has moved the thread to another namespace, and moves it
+// back. The thread must stay alive: the processes started from it would end with it.
 func elsewhere(t *testing.T, leave func() error, do func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -166,7 +164,7 @@ func elsewhere(t *testing.T, leave func() error, do func()) {
 	}
 	do()
 	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
-		panic(err) // whatever runs on the thread would be on the wrong host
+		panic(err) // other code on the thread would be on the wrong host
 	}
 }
 
@@ -176,10 +174,10 @@ func (h *host) ip(t *testing.T, commands ...string) {
 	h.inside(t, func() { ip(t, commands...) })
 }
 
-// unplug takes the host off one of its subnets, counting from 0.
+// unplug disconnects the host from one of its subnets, counting from 0.
 func (h *host) unplug(t *testing.T, subnet int) { ip(t, "link set "+h.cables[subnet]+" down") }
 
-// isolate has the host lose all that it sends to the client, while it still hears it.
+// isolate drops everything that the host sends to the client; it still receives.
 func (h *host) isolate(t *testing.T, s subnet) {
 	var commands []string
 	for _, network := range s.prefix {

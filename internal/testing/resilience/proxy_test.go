@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// weather is what becomes of datagrams between the client and a candidate, in either
-// direction. The shares are of 1.
+// weather is what happens to datagrams between the client and a candidate, in both
+// directions. The shares are fractions of 1.
 type weather struct {
 	delay       time.Duration
-	loss        float64 // the share that does not arrive
+	loss        float64 // the share that is lost
 	duplication float64 // the share that arrives twice
 	reordering  float64 // the share that is delayed by up to straggling more
 }
 
-// straggling is long enough for a datagram to be overtaken by its next repetitions.
+// straggling is long enough for a datagram to be overtaken by its next retries.
 const straggling = 300 * time.Millisecond
 
-// A proxy stands before a candidate's daemon: it has the protocol's port of an
-// address of the candidate, and passes datagrams on as the weather allows.
+// A proxy stands before a candidate's daemon: it has the protocol's port of one of the
+// candidate's addresses, and forwards datagrams as the weather allows.
 type proxy struct {
 	t       *testing.T
 	host    *host
@@ -37,8 +37,8 @@ type proxy struct {
 	readers sync.WaitGroup
 }
 
-// behind puts the candidate's daemon, which must not have started yet, behind a
-// proxy on one of the candidate's addresses.
+// behind puts the candidate's daemon, which must not have started yet, behind a proxy on
+// one of the candidate's addresses.
 func (c *candidate) behind(t *testing.T, ip netip.Addr, w weather) *proxy {
 	t.Helper()
 	c.Addr = netip.MustParseAddrPort("127.0.0.1:1815")
@@ -69,7 +69,7 @@ func (p *proxy) close() {
 	p.readers.Wait()
 }
 
-// requests passes on what clients send.
+// requests forwards requests from clients.
 func (p *proxy) requests() {
 	buffer := make([]byte, 1<<16)
 	for {
@@ -83,7 +83,7 @@ func (p *proxy) requests() {
 	}
 }
 
-// back returns the socket that stands for a client before the daemon.
+// back returns the socket for a client's requests to the daemon.
 func (p *proxy) back(client netip.AddrPort) *net.UDPConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *proxy) back(client netip.AddrPort) *net.UDPConn {
 	return back
 }
 
-// replies passes on what the daemon sends to a client.
+// replies forwards the daemon's replies to a client.
 func (p *proxy) replies(back *net.UDPConn, client netip.AddrPort) {
 	buffer := make([]byte, 1<<16)
 	for {
@@ -114,7 +114,7 @@ func (p *proxy) replies(back *net.UDPConn, client netip.AddrPort) {
 		p.mu.Lock()
 		closed := p.closed
 		p.mu.Unlock()
-		if closed { // otherwise the daemon does not run at the moment
+		if closed { // otherwise the daemon is not running now
 			return
 		}
 	}

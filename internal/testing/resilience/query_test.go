@@ -20,8 +20,8 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// newClient makes a client of the cluster whose peers are addresses. It ends with the
-// test.
+// newClient makes a client of the cluster whose peers are addresses. It is closed at the
+// end of the test.
 func newClient(t *testing.T, o client.Options, peers ...netip.Addr) *client.Client {
 	t.Helper()
 	o.Peers, o.Port, o.Key = names(peers), port, sample.Key
@@ -45,11 +45,12 @@ func names(ips []netip.Addr) []string {
 	return names
 }
 
-// errWrong is wrapped by errors about what no client may believe, however slow the machine is.
+// errWrong is wrapped by errors about answers that no client may accept, however slow the
+// machine is.
 var errWrong = errors.New("wrong")
 
-// query asks for the master and reports everything about the result that is not
-// right in the newest configuration.
+// query asks for the master and reports everything in the result that does not match the
+// newest configuration.
 func query(ctx context.Context, c *client.Client) (client.Result[string], error) {
 	r, err := client.Query(ctx, c, client.Master())
 	if err == nil && (r.Answer != master(newest) || r.Serial != newest) {
@@ -66,8 +67,8 @@ func query(ctx context.Context, c *client.Client) (client.Result[string], error)
 	return r, err
 }
 
-// queryWithin is query with little time, which doubles, up to patience, while it does not
-// suffice: a busy machine may take long to do what takes a client moments.
+// queryWithin is query with a short timeout, which doubles, up to patience, until it is
+// enough: a busy machine may need long for what takes a client moments.
 func queryWithin(t *testing.T, c *client.Client, time time.Duration) (client.Result[string], error) {
 	for ; ; time *= 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), time)
@@ -79,7 +80,7 @@ func queryWithin(t *testing.T, c *client.Client, time time.Duration) (client.Res
 	}
 }
 
-// tell says in short what a result is made of.
+// tell describes a result briefly.
 func tell(r client.Result[string]) string {
 	text := fmt.Sprintf("%s after %v, agreed: %v, silent: %v", r.Answer, r.RoundTrip, r.Agreed, r.Silent)
 	for _, reply := range r.Replies {
@@ -88,22 +89,22 @@ func tell(r client.Result[string]) string {
 	return text
 }
 
-// A cast is seven candidates, some of which are good and the others bad.
+// A cast is seven candidates, some of them good and the others bad.
 type cast struct {
 	peers []netip.Addr
-	good  int // how many of them
+	good  int // how many are good
 }
 
 func (c cast) String() string { return fmt.Sprintf("%d good of %v", c.good, c.peers) }
 
-// goods returns those that are good, whose hosts have the first seven numbers.
+// goods returns the good ones, whose hosts have the first seven numbers.
 func (c cast) goods() []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(c.peers), func(ip netip.Addr) bool { return ip.Compare(addr(v4, 7)) > 0 })
 }
 
-// casts makes seven good candidates, the bad and the worse ones, and returns the sets
-// of seven with from to to good ones, in every possible way, where each of the bad and
-// of the worse ones has its fixed place.
+// casts makes seven good candidates, the bad and the worse ones, and returns all sets of
+// seven with from to to good ones, in which each of the bad and of the worse ones has its
+// fixed place.
 func casts(t *testing.T, from, to int, w weather) []cast {
 	t.Helper()
 	first := addresses(populate(t, 1, slices.Repeat([]condition{good}, 7), w))
@@ -128,9 +129,9 @@ func casts(t *testing.T, from, to int, w weather) []cast {
 // coverages are how many peers the clients ask at first: all, and 6 of the 7.
 var coverages = map[string]int{"all": client.All, "default": 0}
 
-// TestMinority has the right answer arrive from one, two or three good candidates of
-// seven, whichever they are, while the others are dead, slow, stale, have another
-// key or time, are cut off or restart all the time.
+// TestMinority: the right answer arrives from one, two or three good candidates of seven,
+// whichever they are, while the others are dead, slow, stale, have another key or clock,
+// are cut off or restart all the time.
 func TestMinority(t *testing.T) {
 	connect(t, ipv4Only)
 	var all sync.WaitGroup
@@ -138,7 +139,7 @@ func TestMinority(t *testing.T) {
 		for covered, coverage := range coverages {
 			c := newClient(t, client.Options{Coverage: coverage}, cast.peers...)
 			all.Go(func() {
-				for attempt := range 2 { // the second knows who was silent
+				for attempt := range 2 { // the second one knows who was silent
 					if r, err := queryWithin(t, c, 1200*time.Millisecond); err != nil {
 						t.Errorf("%v, coverage %s, attempt %d: %v\n%s", cast, covered, attempt+1, err, tell(r))
 					}
@@ -149,8 +150,8 @@ func TestMinority(t *testing.T) {
 	all.Wait()
 }
 
-// TestAges has the newest answer arrive from candidates that have been left behind
-// at different times, and all reply.
+// TestAges: the newest answer arrives from candidates with configurations of different ages
+// that all reply.
 func TestAges(t *testing.T) {
 	connect(t, ipv4Only)
 	var ages []condition
@@ -169,8 +170,8 @@ func TestAges(t *testing.T) {
 	}
 }
 
-// TestAlone has the right answer arrive from the only good candidate of seven, while
-// the six others are all in the same condition.
+// TestAlone: the right answer arrives from the only good candidate of seven, while the six
+// others are all in the same condition.
 func TestAlone(t *testing.T) {
 	for _, other := range slices.Concat(bad, worse) {
 		if other.serial > newest || strings.HasPrefix(other.name, "stale") {
@@ -200,13 +201,14 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// TestHealthyQuorum has the answer to a client's first question arrive without waiting for
-// anybody bad when four or more of seven candidates are good, whichever they are and however
-// bad the others. That is told by what the client sends, which it does less and less often
-// while it waits: at most one repetition before all are asked, and one after enough agree.
+// TestHealthyQuorum: if four or more of seven candidates are good, the answer to a client's
+// first question arrives without waiting for bad ones, whichever the good ones are and
+// however bad the others. The test counts what the client sends, because it sends less and
+// less often while it waits: at most one retry before all are asked, and one after a
+// majority agrees.
 func TestHealthyQuorum(t *testing.T) {
 	connect(t, ipv4Only)
-	// The way is so long that the client is at work on its second sending meanwhile.
+	// The round trip is so long that the client sends its first retry meanwhile.
 	sets := casts(t, 4, 7, weather{delay: 150 * time.Millisecond})
 	var some errgroup.Group
 	some.SetLimit(32)
@@ -242,8 +244,8 @@ func (r *record) add(e client.Event) {
 	r.events = append(r.events, e)
 }
 
-// repetitions returns how often a request was sent again to one and the same peer: until
-// the last peer was asked, and once four good ones had replied.
+// repetitions returns how often a request was resent to the same peer: until the last peer
+// was asked, and after four good ones had replied.
 func (r *record) repetitions(good []netip.Addr) (before, after int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -271,14 +273,13 @@ func (r *record) repetitions(good []netip.Addr) (before, after int) {
 	return before, after
 }
 
-// TestRefused asks many candidates that do not run, whose hosts say so for every
-// single request: what is told of them must not keep a request to another from being
-// sent.
+// TestRefused asks many candidates that are not running, whose hosts refuse every single
+// request: those reports must not prevent sending to another candidate.
 func TestRefused(t *testing.T) {
 	connect(t, ipv4Only)
 	refused := condition{serial: newest, after: func(t *testing.T, c *candidate) {
 		c.inside(t, func() {
-			// Hosts normally say so once a second.
+			// By default hosts report that at most once a second.
 			if err := os.WriteFile("/proc/sys/net/ipv4/icmp_ratelimit", []byte("0"), 0); err != nil {
 				t.Log(err)
 			}
@@ -301,8 +302,8 @@ func TestRefused(t *testing.T) {
 }
 
 // TestWeather asks hundreds of questions, fifty at a time, over networks that lose a
-// quarter of the datagrams each way, and repeat and reorder others. Not one of them
-// is left without an answer, or gets a wrong one.
+// quarter of the datagrams each way, and repeat and reorder others. Every question gets the
+// right answer.
 func TestWeather(t *testing.T) {
 	connect(t, ipv4Only)
 	stale := condition{serial: newest - 1}

@@ -11,9 +11,9 @@ import (
 	"gntconfd/client"
 )
 
-// TestReturn has the only good candidate go away and come back: it is waited for
-// again, although it is farther away than the stale ones by more than those are given
-// that do not answer.
+// TestReturn: the only good candidate goes away and comes back. The client waits for it
+// again, although it is farther away than the stale ones by more than silent peers are
+// given.
 func TestReturn(t *testing.T) {
 	connect(t, ipv4Only)
 	far := condition{serial: newest, weather: weather{delay: 200 * time.Millisecond}}
@@ -27,16 +27,16 @@ func TestReturn(t *testing.T) {
 	expectMaster(t, c, newest)
 }
 
-// TestReturnToFollowers has the only good candidate away while a client brings its
-// peers in step with the candidates. The list that it gets in the meantime was left
-// behind and does not have that one, which is not forgotten for it.
+// TestReturnToFollowers: the only good candidate is away while a client follows the
+// candidates. The outdated list that the client gets meanwhile does not contain that
+// candidate, but the client does not forget it.
 func TestReturnToFollowers(t *testing.T) {
 	connect(t, ipv4Only)
 	newCandidate(t, newHost(t, 1, ipv4Only), configuration(t, newest-1, v4, 1)).start(t)
 	only := newCandidate(t, newHost(t, 2, ipv4Only), configuration(t, newest, v4, 2))
 	c := newClient(t, client.Options{Follow: 20 * time.Millisecond}, addr(v4, 1), addr(v4, 2))
 	expectMaster(t, c, newest-1)
-	time.Sleep(time.Second) // several times as long as it takes to follow
+	time.Sleep(time.Second) // several times as long as following takes
 	only.start(t)
 	expectMaster(t, c, newest)
 	for start := time.Now(); !slices.Equal(c.Peers(), []string{"192.0.2.2:1814"}); time.Sleep(5 * time.Millisecond) {
@@ -46,8 +46,8 @@ func TestReturnToFollowers(t *testing.T) {
 	}
 }
 
-// TestReturnOfNetwork has the client lose its network and come back to it with another
-// address: what it asks in the meantime fails in time, and it goes on as before.
+// TestReturnOfNetwork: the client loses its network and comes back with another address.
+// Questions asked in between fail in time, and it continues as before.
 func TestReturnOfNetwork(t *testing.T) {
 	connect(t, ipv4Only)
 	candidates := populate(t, 1, []condition{good, good, good}, weather{})

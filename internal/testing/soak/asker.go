@@ -22,7 +22,7 @@ import (
 // lostAfter is how long a reply may take before it counts as lost.
 const lostAfter = 3 * time.Second
 
-// questions are asked in turn: all request types, those that get errors too.
+// questions are asked in turn: all request types, including some that get errors.
 var questions = []string{
 	`"type":0`, `"type":1,"query":"node1.example.org"`, `"type":1,"query":"node4"`, `"type":1,"query":"none"`,
 	`"type":2,"query":{"1":"203.0.113.10"}`, `"type":2,"query":{"2":["203.0.113.10","x"]}`, `"type":3`, `"type":3,"query":{"3":[0,1,2]}`,
@@ -34,19 +34,19 @@ var questions = []string{
 type asker struct {
 	world *world
 	conn  *net.UDPConn
-	phase atomic.Pointer[string] // the fault that was made last
+	phase atomic.Pointer[string] // the last fault
 
 	mu       sync.Mutex
-	asked    map[string]*question // those without a reply, by salt
+	asked    map[string]*question // questions without a reply, by salt
 	number   int
 	answered int
 	trips    []time.Duration
 	lost     map[string]int // by phase
-	wrong    []string       // the first of the wrong replies
+	wrong    []string       // the first wrong replies
 	wrongs   int
 }
 
-// question is one that was asked.
+// question is a question that was asked.
 type question struct {
 	request *wire.Request
 	at      time.Time
@@ -91,11 +91,11 @@ func (a *asker) ask(ctx context.Context, rate float64) {
 			}
 		}
 		a.mu.Unlock()
-		_, _ = a.conn.Write(datagram) // what is lost is counted
+		_, _ = a.conn.Write(datagram) // it is counted as lost
 	}
 }
 
-// receive judges replies until the socket is closed.
+// receive checks replies until the socket is closed.
 func (a *asker) receive() {
 	codec := protocol.NewCodec(a.world.ring)
 	buffer := make([]byte, wire.MaxDatagramSize)
@@ -133,8 +133,8 @@ func (a *asker) note(problem string) {
 	}
 }
 
-// judge compares a reply with what the configurations say that were in place since the
-// question was asked. It returns what is wrong.
+// judge compares a reply with the answers of all configurations in place since the question
+// was asked. It returns what is wrong.
 func (a *asker) judge(q *question, reply *wire.ClassicReply, s *answer.Scratch) string {
 	var wants []string
 	for _, book := range a.world.books(q.at) {
@@ -157,14 +157,14 @@ func (a *asker) judge(q *question, reply *wire.ClassicReply, s *answer.Scratch) 
 	return fmt.Sprintf("type %d: got %d %.80s %d, want one of %q", q.request.Type, reply.Status, reply.Answer, reply.Serial.Value, wants)
 }
 
-// summary tells how it goes.
+// summary returns a line about the progress.
 func (a *asker) summary() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return fmt.Sprintf("%d questions, %d replies, %d wrong, lost %v", a.number, a.answered, a.wrongs, a.lost)
 }
 
-// results are what came of the questions.
+// results are the results of the questions.
 type results struct {
 	asked, answered, wrongs int
 	wrong                   []string

@@ -20,16 +20,15 @@ import (
 	"gntconfd/internal/bench"
 )
 
-// fault is something that goes wrong on a node. do makes it, waits until the daemon has
-// met it, and leaves the node sound. Questions go on meanwhile, and so does what is
-// checked of their replies. Its error is one of this machine, or says what the daemon
-// did not do.
+// fault is something that goes wrong on a node. do causes it, waits until the daemon has
+// met it, and repairs the node. Questions continue meanwhile, and so do the checks of their
+// replies. The error is about this machine, or says what the daemon did not do.
 type fault struct {
 	name, what string
 	do         func(*world) error
 }
 
-// met is how long a fault stays.
+// met is how long a fault lasts.
 const met = 1200 * time.Millisecond
 
 var allFaults = []fault{
@@ -53,7 +52,7 @@ var allFaults = []fault{
 	{"slow-reader", "somebody asks for metrics and does not read them", (*world).slowReader},
 }
 
-// choose returns the faults with some names, all when there are none.
+// choose returns the faults with the given names, or all if there are none.
 func choose(names []string) ([]fault, error) {
 	if len(names) == 0 {
 		return slices.Clone(allFaults), nil
@@ -69,7 +68,7 @@ func choose(names []string) ([]fault, error) {
 	return chosen, nil
 }
 
-// bad has a file in place for a while that is no good one.
+// bad puts a bad file in place for a while.
 func (w *world) bad(text []byte) error {
 	if err := replace(w.path("lib/config.data"), text); err != nil {
 		return err
@@ -177,7 +176,7 @@ func (w *world) copyKey(directory string) error {
 	return os.WriteFile(filepath.Join(directory, "hmac.key"), key, 0o600)
 }
 
-// keyChanged gives the cluster a new key. Clients learn of it a while later.
+// keyChanged gives the cluster a new key. Clients learn it a while later.
 func (w *world) keyChanged() error {
 	w.key++
 	key := fmt.Appendf(nil, "key %d\n", w.key)
@@ -211,8 +210,8 @@ func (w *world) hangup() error {
 	return nil
 }
 
-// logReplaced puts an empty directory into the place of that of the log. The daemon has
-// to find it when it is told.
+// logReplaced replaces the log directory with an empty one. After HUP the daemon must use
+// it.
 func (w *world) logReplaced() error {
 	old := w.path("log") + ".old"
 	if err := errors.Join(os.Rename(w.path("log"), old), os.Mkdir(w.path("log"), 0o755)); err != nil {
@@ -247,7 +246,7 @@ func (w *world) flood(number int, kinds func(*rand.Rand) [][]byte) error {
 	all := kinds(rand.New(rand.NewPCG(uint64(number), 0)))
 	begin := time.Now()
 	for i := range number {
-		_, _ = conn.Write(all[i%len(all)]) // that nobody takes it is no fault of the daemon
+		_, _ = conn.Write(all[i%len(all)]) // a full queue is not the daemon's fault
 		time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(number))))
 	}
 	return nil
@@ -266,7 +265,7 @@ func forged(random *rand.Rand) [][]byte {
 	return all
 }
 
-// idle opens connections to the status page that say nothing. The probe has to work
+// idle opens connections to the status page that send nothing. The health check must work
 // meanwhile.
 func (w *world) idle() error {
 	for range 70 {
@@ -286,14 +285,14 @@ func (w *world) idle() error {
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return fmt.Errorf("the probe is not answered beside idle connections: %w", err)
+		return fmt.Errorf("the health check gets no answer while there are idle connections: %w", err)
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the probe is answered with %s", resp.Status)
+		return fmt.Errorf("the health check gets %s", resp.Status)
 	}
 	return nil
 }

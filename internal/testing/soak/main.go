@@ -1,13 +1,13 @@
-// Command soak lets the daemon live through a hard life for as long as wanted: questions
-// of all types at a steady rate, a new configuration every second, and faults. Every
-// reply is compared with the answers of the configurations that were in place meanwhile.
+// Command soak runs the daemon through hard times for as long as you like: questions of all
+// types at a steady rate, a new configuration every second, and faults. Every reply is
+// compared with the answers of the configurations that were in place meanwhile.
 //
 //	go run ./internal/testing/soak --duration 1h
 //
-// It builds the daemon and runs it on a loopback address with files of its own. It ends by
-// itself, or when it is interrupted, with a report, and with exit code 1 if anything was
-// wrong: a reply, more than one per cent of the replies lost, or memory, descriptors or
-// goroutines that keep growing.
+// It builds the daemon and runs it on a loopback address with its own files. It stops after
+// --duration or when interrupted, and prints a report. The exit code is 1 if anything was
+// wrong: a wrong reply, more than one per cent of the replies lost, or memory, file
+// descriptors or goroutines that keep growing.
 package main
 
 import (
@@ -22,13 +22,13 @@ import (
 	"time"
 )
 
-// options are what the command line says.
+// options are the command line options.
 type options struct {
 	duration time.Duration
-	rate     float64 // questions a second
+	rate     float64 // questions per second
 	race     bool
-	every    time.Duration // from one fault to the next
-	faults   []string      // all when there are none
+	every    time.Duration // time between two faults
+	faults   []string      // empty for all
 	seed     uint64
 }
 
@@ -65,10 +65,10 @@ func main() {
 	}
 }
 
-// told is how often the progress is told.
+// told is the time between two lines about the progress.
 const told = time.Minute
 
-// run lets the daemon live, and returns what came of it.
+// run runs the daemon through everything, and returns the report.
 func run(ctx context.Context, o options, progress *os.File) (*report, error) {
 	chosen, err := choose(o.faults)
 	if err != nil {

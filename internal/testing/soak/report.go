@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// report is what came of a life.
+// report is the result of a run.
 type report struct {
 	world   *world
 	lasted  time.Duration
 	faults  map[string]int
 	results results
-	samples map[string][]float64 // of what may leak, one a second
-	loads   int                  // of a configuration that were seen, at most one a second
+	samples map[string][]float64 // samples of what may leak, one per second
+	loads   int                  // loads of a configuration that were seen, at most one per second
 	loaded  float64              // when the last was
-	peak    float64              // most resident memory, in MB
+	peak    float64              // peak resident memory, in MB
 }
 
-// leaks are the figures that must not grow, with how much of a change is none.
+// leaks are the figures that must not grow, with the change that is still normal.
 var leaks = map[string]float64{"memory in MB": 8, "descriptors": 10, "goroutines": 10}
 
-// sample notes the figures of the daemon as they are now.
+// sample records the daemon's current figures.
 func (r *report) sample(w *world) {
 	if r.samples == nil {
 		r.samples = make(map[string][]float64)
@@ -53,7 +53,7 @@ func (r *report) sample(w *world) {
 	}
 }
 
-// status returns a size of a process, in MB.
+// status returns a memory size of a process, in MB.
 func status(proc, name string) (float64, error) {
 	text, err := os.ReadFile(filepath.Join(proc, "status"))
 	if err != nil {
@@ -69,7 +69,7 @@ func status(proc, name string) (float64, error) {
 }
 
 // quarters returns the medians of the second and the last quarter of a figure: the first
-// is for warming up.
+// quarter is for warming up.
 func quarters(samples []float64) (second, last float64) {
 	median := func(part []float64) float64 {
 		if len(part) == 0 {
@@ -98,7 +98,7 @@ func (r *report) wrongs() []string {
 	}
 	for name, much := range leaks {
 		second, last := quarters(r.samples[name])
-		// A short life is all warming up.
+		// A short run is all warming up.
 		if len(r.samples[name]) >= 120 && last > second*1.25+much {
 			all = append(all, fmt.Sprintf("%s grew from %.1f to %.1f", name, second, last))
 		}

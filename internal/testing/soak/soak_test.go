@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A short life with all faults, once each.
+// A short run with all faults, once each.
 func TestShortLife(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -24,7 +24,7 @@ func TestShortLife(t *testing.T) {
 	}
 }
 
-// What is wrong is found.
+// Errors are noticed.
 func TestWrongs(t *testing.T) {
 	growing := make([]float64, 200)
 	for i := range growing {

@@ -23,8 +23,8 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// window is for how long after its file was replaced a configuration may still be
-// answered from. It is generous: a machine may be busy.
+// window is how long after its file was replaced a configuration may still be used for
+// answers. It is generous, because a machine may be busy.
 const window = 5 * time.Second
 
 // world is a node with a daemon.
@@ -37,15 +37,15 @@ type world struct {
 	ring   *protocol.Keyring
 
 	mu     sync.Mutex
-	states []state // that may be answered from, the newest last
+	states []state // that may be used for answers, newest last
 	serial int
 	key    int
 }
 
-// state is what the daemon may answer from, until a while after the next one came.
+// state is what the daemon may answer from, until a while after the next one.
 type state struct {
-	book  *answer.Book // nil when there is no file, so that all answers are errors
-	until time.Time    // zero while it is the newest
+	book  *answer.Book // nil if there is no file, so that all answers are errors
+	until time.Time    // zero for the newest
 }
 
 func newWorld(race bool) (*world, error) {
@@ -78,13 +78,13 @@ func (w *world) path(name string) string {
 	return filepath.Join(w.dir, "var", kind, "ganeti", file)
 }
 
-// start starts the daemon and waits until it shows its metrics.
+// start starts the daemon and waits until it serves its metrics.
 func (w *world) start() error {
 	var err error
 	if w.addr, err = udp.FreePort(); err != nil {
 		return err
 	}
-	w.web = w.addr.String() // TCP has ports of its own
+	w.web = w.addr.String() // TCP ports are separate
 	w.daemon = exec.Command(filepath.Join(w.dir, "ganeti-confd"), "-f", "--no-user-checks", "-b", "127.0.0.1",
 		"-p", strconv.Itoa(int(w.addr.Port())), "--web.listen-address", w.web)
 	w.daemon.Env = append(os.Environ(), "GANETI_ROOTDIR="+w.dir)
@@ -103,17 +103,17 @@ func (w *world) start() error {
 	}
 }
 
-// alive returns an error when the daemon has ended.
+// alive returns an error if the daemon has exited.
 func (w *world) alive() error {
 	select {
 	case err := <-w.ended:
-		return fmt.Errorf("the daemon has ended: %w\n%s", errors.Join(err), w.log())
+		return fmt.Errorf("the daemon has exited: %w\n%s", errors.Join(err), w.log())
 	default:
 		return nil
 	}
 }
 
-// end ends the daemon, which has to obey.
+// end stops the daemon, which must obey.
 func (w *world) end() error {
 	if err := w.daemon.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -121,11 +121,11 @@ func (w *world) end() error {
 	select {
 	case err := <-w.ended:
 		if err != nil {
-			return fmt.Errorf("the daemon's end: %w\n%s", err, w.log())
+			return fmt.Errorf("stopping the daemon: %w\n%s", err, w.log())
 		}
 		return nil
 	case <-time.After(10 * time.Second):
-		return errors.New("the daemon does not end")
+		return errors.New("the daemon does not stop")
 	}
 }
 
@@ -142,8 +142,8 @@ func (w *world) log() string {
 	return string(data[max(0, len(data)-4000):])
 }
 
-// config returns the configuration with a serial number. Every second one has other
-// addresses of nodes and another candidate.
+// config returns the configuration with a serial number. Every second one has other node
+// addresses and another candidate.
 func config(serial int) []byte {
 	text := bytes.ReplaceAll(sample.Config, []byte(`"serial_no": 73`), fmt.Appendf(nil, `"serial_no": %d`, serial))
 	if serial%2 == 1 {
@@ -157,7 +157,7 @@ func (w *world) rewrite() error {
 	return w.put(w.path("lib"), config(w.next()))
 }
 
-// put puts a configuration, which is a good one, into the file in a directory.
+// put writes a valid configuration to the file in a directory.
 func (w *world) put(directory string, text []byte) error {
 	if err := w.note(text); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (w *world) put(directory string, text []byte) error {
 	return replace(filepath.Join(directory, "config.data"), text)
 }
 
-// note notes that a configuration is about to be in place.
+// note records a configuration just before it is put into place.
 func (w *world) note(text []byte) error {
 	snapshot, err := cluster.Parse(bytes.Clone(text))
 	if err != nil {
@@ -175,7 +175,7 @@ func (w *world) note(text []byte) error {
 	return nil
 }
 
-// now notes what may be answered from, from now on.
+// now records what may be used for answers from now on.
 func (w *world) now(book *answer.Book) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -189,7 +189,7 @@ func (w *world) now(book *answer.Book) {
 	}
 }
 
-// books returns what could be answered from since a time; nil stands for an error.
+// books returns what may have been used for answers since a time; nil stands for an error.
 func (w *world) books(since time.Time) []*answer.Book {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -210,7 +210,7 @@ func replace(path string, data []byte) error {
 	return os.Rename(path+".new", path)
 }
 
-// metric returns a number of the daemon's metrics.
+// metric returns the value of one of the daemon's metrics.
 func (w *world) metric(name string) (float64, error) {
 	client := http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()

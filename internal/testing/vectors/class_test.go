@@ -20,9 +20,8 @@ var refusals = map[protocol.Refusal]Outcome{
 	protocol.RefusedRequest: DroppedRequest,
 }
 
-// TestClasses holds the parts of the daemon that need no socket against all
-// vectors. It sees in which class a datagram is dropped, and the clock stands
-// still for it.
+// TestClasses runs all vectors through the parts of the daemon that need no socket. It
+// checks in which class a datagram is dropped, with a stopped clock.
 func TestClasses(t *testing.T) {
 	key := readKey(t)
 	now := time.Unix(1700000000, 999999999)
@@ -56,11 +55,10 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// snapshots are those of the configurations that were asked for.
+// snapshots are the snapshots of the configurations used so far.
 var snapshots = make(map[string]*cluster.Snapshot)
 
-// snapshot returns what a configuration is loaded as, and nil for one that cannot
-// be loaded.
+// snapshot returns the snapshot of a configuration, or nil if it cannot be loaded.
 func snapshot(t *testing.T, config string) *cluster.Snapshot {
 	t.Helper()
 	s, ok := snapshots[config]
@@ -83,9 +81,9 @@ var prepare = map[string]func(*cluster.Snapshot) responder{
 	ClassicDialect: func(s *cluster.Snapshot) responder { return classic.Prepare(s) },
 }
 
-// respond does what the daemon does with a datagram, in a dialect. The reply is nil where
-// there is none, or where it would be a text that is made elsewhere: why there is no
-// snapshot.
+// respond does what the daemon does with a datagram, in a dialect. The reply is nil if
+// there is none, or if it would be the text why there is no snapshot, which is made
+// elsewhere.
 func respond(dialect string, codec *protocol.Codec, snapshot *cluster.Snapshot, datagram []byte, now time.Time) (Outcome, []byte) {
 	if snapshot == nil && dialect == ClassicDialect {
 		return DroppedDisabled, nil

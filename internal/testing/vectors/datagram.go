@@ -14,20 +14,20 @@ import (
 	"unicode/utf8"
 )
 
-// Recipe describes a datagram step by step; spec/vectors/README.md has the
-// steps. Members that are left out have the values that a good client uses.
+// Recipe describes how to build a datagram; spec/vectors/README.md has the steps. Omitted
+// members have the values that a good client uses.
 type Recipe struct {
-	Inner  string `json:"inner"`             // the text that becomes msg; one {fill} in it grows to reach FillTo
-	FillTo int    `json:"fill_to,omitempty"` // size of the whole datagram, in bytes, that {fill} reaches with letters q
+	Inner  string `json:"inner"`             // the text that becomes msg; {fill} in it grows until the datagram has FillTo bytes
+	FillTo int    `json:"fill_to,omitempty"` // size of the whole datagram in bytes, filled with letters q
 	Salt   string `json:"salt,omitempty"`    // with {now}, {hex} or {oct}; default {now}
 	Skew   int64  `json:"skew,omitempty"`    // seconds added to the clock
-	Align  bool   `json:"align,omitempty"`   // must arrive in the second that it was made in
-	MAC    string `json:"mac,omitempty"`     // how the signature is made or spoilt; default good
+	Align  bool   `json:"align,omitempty"`   // must arrive in the second in which it was built
+	MAC    string `json:"mac,omitempty"`     // how to build the signature or make it invalid; default valid
 	Outer  string `json:"outer,omitempty"`   // the envelope, with @MSG@, @SALT@ and @HMAC@
-	Text   string `json:"text,omitempty"`    // how characters beyond ASCII are sent; default escaped
-	Prefix string `json:"prefix,omitempty"`  // in place of the magic; one byte for each character
-	PadTo  int    `json:"pad_to,omitempty"`  // size in bytes up to which spaces follow
-	Suffix []byte `json:"suffix,omitempty"`  // bytes at the very end; base64 in the file
+	Text   string `json:"text,omitempty"`    // how to send non-ASCII characters; default escaped
+	Prefix string `json:"prefix,omitempty"`  // replaces the magic; one byte per character
+	PadTo  int    `json:"pad_to,omitempty"`  // size in bytes to pad to with spaces
+	Suffix []byte `json:"suffix,omitempty"`  // bytes to append at the end; base64 in the file
 }
 
 const (
@@ -35,8 +35,7 @@ const (
 	defaultOuter = `{"msg": @MSG@, "salt": @SALT@, "hmac": @HMAC@}`
 )
 
-// Build makes the datagram: signed with key, and with now as the clock of the
-// client.
+// Build builds the datagram, signed with key, with now as the client's clock.
 func (m *Message) Build(key []byte, now time.Time) ([]byte, error) {
 	switch {
 	case m.Request != nil:
@@ -62,12 +61,12 @@ func (r *Recipe) build(key []byte, now time.Time) ([]byte, error) {
 		return nil, err
 	}
 	if r.FillTo < len(empty) {
-		return nil, fmt.Errorf("fill_to of %d is less than the %d bytes without any", r.FillTo, len(empty))
+		return nil, fmt.Errorf("fill_to of %d is less than the %d bytes without fill", r.FillTo, len(empty))
 	}
 	return r.fill(key, now, r.FillTo-len(empty))
 }
 
-// fill builds the datagram with count letters in place of {fill}.
+// fill builds the datagram with count letters for {fill}.
 func (r *Recipe) fill(key []byte, now time.Time, count int) ([]byte, error) {
 	inner := strings.Replace(r.Inner, "{fill}", strings.Repeat("q", count), 1)
 	clock := now.Unix() + r.Skew
@@ -108,14 +107,14 @@ func orDefault(text, otherwise string) string {
 	return text
 }
 
-// sign is the signature of a message: 40 hexadecimal digits.
+// sign returns the signature of a message: 40 hexadecimal digits.
 func sign(key []byte, salt, inner string) string {
 	mac := hmac.New(sha1.New, key)
 	mac.Write([]byte(salt + inner))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// spoil makes the signature in the way that a recipe's mac asks for.
+// spoil changes the signature as a recipe's mac says.
 func spoil(how string, key []byte, salt, inner string) (string, error) {
 	good := sign(key, salt, inner)
 	switch how {
@@ -161,7 +160,7 @@ func spoil(how string, key []byte, salt, inner string) (string, error) {
 	return "", fmt.Errorf("unknown mac %q", how)
 }
 
-// changed is a hexadecimal digit that is another one.
+// changed returns a different hexadecimal digit.
 func changed(digit byte) string {
 	if digit == '0' {
 		return "1"
@@ -169,8 +168,7 @@ func changed(digit byte) string {
 	return "0"
 }
 
-// textForm returns how a text becomes a JSON string and how the envelope becomes
-// bytes.
+// textForm returns how a text becomes a JSON string and how the envelope becomes bytes.
 func textForm(name string) (quote func(string) string, encode func(string) ([]byte, error), err error) {
 	plain := func(s string) string { return string(compact(s)) }
 	switch name {
@@ -184,7 +182,7 @@ func textForm(name string) (quote func(string) string, encode func(string) ([]by
 	return nil, nil, fmt.Errorf("unknown text %q", name)
 }
 
-// escape writes the characters of a JSON text beyond printable ASCII as escapes of JSON.
+// escape escapes all characters of a JSON text that are not printable ASCII.
 func escape(text string) string {
 	var out strings.Builder
 	for _, c := range text {
@@ -201,7 +199,7 @@ func escape(text string) string {
 	return out.String()
 }
 
-// latin1 is text with one byte for each character.
+// latin1 returns text with one byte per character.
 func latin1(text string) ([]byte, error) {
 	out := make([]byte, 0, len(text))
 	for _, c := range text {

@@ -12,7 +12,7 @@ var (
 	testNow = time.Unix(1700000000, 0)
 )
 
-// The signatures here were computed with another program.
+// Another program computed these signatures.
 func TestBuild(t *testing.T) {
 	text := `{"a":"é"}`
 	for name, test := range map[string]struct {
@@ -67,7 +67,7 @@ func TestSignature(t *testing.T) {
 		"long":      good + "0",
 		"zero":      strings.Repeat("0", 40),
 		"not-hex":   strings.Repeat("g", 40),
-		"latin-1":   good, // the same as long as there is nothing but ASCII
+		"latin-1":   good, // the same if there is only ASCII
 		"other-key": sign([]byte("not the key"), salt, inner),
 	} {
 		if got, err := spoil(how, testKey, salt, inner); err != nil || got != want {

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// Target is a daemon that listens.
+// Target is a running daemon.
 type Target struct {
 	Addr   netip.AddrPort
 	Key    []byte // all bytes of its hmac.key
-	Config string // the path of its config.data, which error texts mention
-	Clock  int64  // its clock, in seconds since 1970, when that stands still; 0 for the system's
+	Config string // the path of its config.data, which error texts contain
+	Clock  int64  // its clock in seconds since 1970, if that is stopped; 0 for the system clock
 }
 
 // Probe is a datagram for a daemon.
@@ -27,41 +27,39 @@ type Probe struct {
 	Wanted bool // whether an answer must come, and is worth waiting for
 }
 
-// Result is what came of a datagram.
+// Result is the result of sending a datagram.
 type Result struct {
-	Sent     []byte  // the datagram
+	Sent     []byte  // the datagram sent
 	Outcome  Outcome // Answered, AnsweredError, Silent or Garbled
-	Reply    *Reply  // nil when Silent or Garbled
-	Datagram []byte  // the answer as it came; nil when Silent
-	// Err is what was wrong with a Garbled answer, or with the way in which
-	// any came: it wraps ErrGarbled or ErrTwice.
+	Reply    *Reply  // nil if Silent or Garbled
+	Datagram []byte  // the answer as received; nil if Silent
+	// Err is what is wrong with a Garbled answer, or with how an answer came: it wraps
+	// ErrGarbled or ErrTwice.
 	Err error
 }
 
-// ErrTwice means that a datagram was answered more than once.
+// ErrTwice means that a datagram got more than one answer.
 var ErrTwice = errors.New("more than one answer")
 
-// ErrDeaf means that a daemon does not answer pings any more.
+// ErrDeaf means that a daemon no longer answers pings.
 var ErrDeaf = errors.New("no answer to a ping")
 
 const (
-	// patience is how long a daemon may take to answer a ping; each second that
-	// it takes it is sent another. It is only ever used up by a failure.
+	// patience is how long a daemon may take to answer a ping; it gets another one every
+	// second. Only a failure uses it up.
 	patience = 20
-	// linger is how long an answer that must not come is waited for, after the
-	// answer to a ping.
+	// linger is how long to wait for an unwanted answer, after the answer to a ping.
 	linger = 150 * time.Millisecond
-	// alignment is how often a datagram that must arrive within the second that
-	// it was made in is tried.
+	// alignment is how often to retry a datagram that must arrive in the second in which it
+	// was built.
 	alignment = 5
 )
 
-// fence is a ping that is sent after every datagram: its answer shows that the
-// datagram before it got none, without waiting for long, and on a slow machine
-// too.
+// fence is a ping sent after every datagram: its answer shows that the datagram before it
+// got none, without a long wait, even on a slow machine.
 var fence = Message{Request: json.RawMessage(`{"protocol":1,"type":0,"rsalt":"fence"}`)}
 
-// Ready waits until the daemon answers a ping, with whatever it may be.
+// Ready waits until the daemon answers a ping, in any way.
 func (t Target) Ready(ctx context.Context) error {
 	for deadline := time.Now().Add(patience * time.Second); time.Now().Before(deadline); {
 		x, err := listen(ctx)
@@ -85,13 +83,12 @@ func (t Target) Ready(ctx context.Context) error {
 	return fmt.Errorf("%w within %d seconds", ErrDeaf, patience)
 }
 
-// Exchange sends datagrams to the daemon, one after another, and tells what came
-// of each, in their order. Every one has a socket of its own that is open until
-// the end, so that answers which come late or twice are seen; those that are
-// wanted may come up to timeout after the last of the others. The error, which
-// wraps ErrDeaf where it is the daemon's doing, means that there are no results
-// for the probe that the results end before, and for those behind it. A mute
-// daemon answers nothing at all, pings neither.
+// Exchange sends datagrams to the daemon, one after another, and returns the results in the
+// same order. Each has its own socket, which stays open until the end, so that late and
+// duplicate answers are seen; wanted answers may come up to timeout after the last of the
+// others. After an error there are results only for the probes before the one that failed;
+// it wraps ErrDeaf if the daemon is the cause. A mute daemon answers nothing, not even
+// pings.
 func (t Target) Exchange(ctx context.Context, probes []Probe, timeout time.Duration, mute bool) ([]Result, error) {
 	var (
 		open  []*exchange
@@ -123,7 +120,7 @@ func (t Target) Exchange(ctx context.Context, probes []Probe, timeout time.Durat
 	return results, first
 }
 
-// probe sends a message, and a ping after it until one is answered.
+// probe sends a message, and then pings until one is answered.
 func (t Target) probe(ctx context.Context, m *Message, mute bool) (*exchange, error) {
 	align := m.Datagram != nil && m.Datagram.Align && t.Clock == 0
 	for range alignment {
@@ -153,20 +150,19 @@ func (t Target) probe(ctx context.Context, m *Message, mute bool) (*exchange, er
 	return nil, fmt.Errorf("no exchange within one second in %d attempts", alignment)
 }
 
-// exchange is a datagram under way.
+// exchange is a datagram in progress.
 type exchange struct {
 	conn    *net.UDPConn
 	sent    []byte
-	fenced  bool     // whether the ping behind the datagram was answered
-	answers []Result // to the datagram, and those that nobody can tell
-	// elsewhere is the last thing that came from another address than the
-	// daemon's. It may be a stranger's, as ports are used again and again, and
-	// counts only where there is no answer.
+	fenced  bool     // whether the ping after the datagram was answered
+	answers []Result // to the datagram, and those that cannot be attributed
+	// elsewhere is the last datagram from an address other than the daemon's. It may be
+	// unrelated, because ports are reused, so it counts only if there is no answer.
 	elsewhere *Result
 }
 
-// listen opens the socket of a datagram. It is not connected, so that answers from
-// elsewhere are seen too.
+// listen opens the socket for a datagram. It is not connected, so that answers from other
+// addresses are seen too.
 func listen(ctx context.Context) (*exchange, error) {
 	conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", ":0")
 	if err != nil {
@@ -191,8 +187,8 @@ func (x *exchange) send(t Target, m *Message) error {
 	return err
 }
 
-// reach pings the daemon until it answers, or until so much has come that the
-// answer must be among it, though it cannot be told.
+// reach pings the daemon until it answers, or until so many datagrams have arrived that the
+// answer must be among them, even if it cannot be identified.
 func (x *exchange) reach(ctx context.Context, t Target) error {
 	for range patience {
 		if err := x.send(t, &fence); err != nil {
@@ -206,11 +202,11 @@ func (x *exchange) reach(ctx context.Context, t Target) error {
 	if len(x.answers) > 0 {
 		return nil
 	}
-	return fmt.Errorf("%w behind the datagram within %d seconds", ErrDeaf, patience)
+	return fmt.Errorf("%w after the datagram within %d seconds", ErrDeaf, patience)
 }
 
-// read takes in what comes until enough, or with an error when that takes longer
-// than wait.
+// read reads datagrams until it has enough. It returns an error if that takes longer than
+// wait.
 func (x *exchange) read(ctx context.Context, t Target, wait time.Duration, enough func() bool) error {
 	x.conn.SetReadDeadline(time.Now().Add(wait))
 	defer context.AfterFunc(ctx, func() { x.conn.SetReadDeadline(time.Now()) })()
@@ -225,7 +221,7 @@ func (x *exchange) read(ctx context.Context, t Target, wait time.Duration, enoug
 	return nil
 }
 
-// take sorts a datagram that came.
+// take classifies a received datagram.
 func (x *exchange) take(t Target, datagram []byte, from netip.AddrPort) {
 	reply, err := ParseReply(datagram, t.Key, t.Config)
 	there := from == t.Addr
@@ -233,14 +229,14 @@ func (x *exchange) take(t Target, datagram []byte, from netip.AddrPort) {
 	case reply != nil && reply.Salt == "fence", reply == nil && there && bytes.Contains(datagram, []byte(`"fence"`)):
 		x.fenced = true
 	case !there:
-		err = fmt.Errorf("%w: it comes from %s, and %s was asked", ErrGarbled, from, t.Addr)
+		err = fmt.Errorf("%w: it comes from %s, but %s was asked", ErrGarbled, from, t.Addr)
 		x.elsewhere = &Result{Outcome: Garbled, Datagram: datagram, Err: err}
 	default:
 		x.answers = append(x.answers, Result{Outcome: outcome(reply), Reply: reply, Datagram: datagram, Err: err})
 	}
 }
 
-// result sums up what came.
+// result summarizes what was received.
 func (x *exchange) result(wanted bool) Result {
 	result := Result{Outcome: Silent}
 	switch {
@@ -266,8 +262,8 @@ func outcome(reply *Reply) Outcome {
 	return AnsweredError
 }
 
-// Judge tells how what came of the vector differs from what must: from what
-// Ganeti's own daemon of a release does or, for the release "", from what the project's must do.
+// Judge returns how a result differs from what the vector expects: from what Ganeti's own
+// daemon of a release does or, for the release "", from what this project's must do.
 func (v *Vector) Judge(got Result, release string) error {
 	want, reply := v.Expected(release)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// serve runs a daemon that answers the fence, and every other datagram with
-// answers. It returns its target.
+// serve runs a daemon that answers the fence, and any other datagram with answers. It
+// returns its target.
 func serve(t *testing.T, answers ...[]byte) Target {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func serve(t *testing.T, answers ...[]byte) Target {
 	return Target{Addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), Key: testKey, Config: "config.data"}
 }
 
-// reply is the datagram of a reply whose answer is true.
+// reply returns the datagram of a reply whose answer is true.
 func reply(salt string, status int64) []byte {
 	msg := string(compact(map[string]any{"protocol": 1, "status": status, "answer": true, "serial": 0}))
 	return append([]byte(magic), compact(map[string]string{"msg": msg, "salt": salt, "hmac": sign(testKey, salt, msg)})...)
@@ -91,7 +91,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A daemon that falls silent is told from one that means its silence.
+// A daemon that stops answering is distinguished from one that drops the datagram.
 func TestExchangeWithTheDeaf(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -115,7 +115,7 @@ func TestExchangeWithTheDeaf(t *testing.T) {
 	}
 }
 
-// The clock of a daemon that stands still is the one that datagrams are made with.
+// Datagrams are built with the time of a stopped daemon's clock.
 func TestExchangeWithAClock(t *testing.T) {
 	target := serve(t)
 	target.Clock = 1700000000
@@ -129,7 +129,7 @@ func TestExchangeWithAClock(t *testing.T) {
 	}
 }
 
-// What a stranger sends is nobody's answer, but may explain why there is none.
+// A datagram from another address is no answer, but may explain why there is none.
 func TestExchangeWithStrangers(t *testing.T) {
 	from := netip.MustParseAddrPort("127.0.0.1:2")
 	target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:1"), Key: testKey}

@@ -11,17 +11,17 @@ import (
 	"unicode/utf8"
 )
 
-// What stands for texts that differ from one daemon to the next.
+// Placeholders for texts that differ between daemons.
 const (
 	configPath = "{CONFIG}" // the path of config.data
-	anyReason  = "{REASON}" // at the end: any text, worded by each implementation
+	anyReason  = "{REASON}" // at the end: any text the implementation chooses
 )
 
-// ErrGarbled means that a datagram is no verifiable reply.
+// ErrGarbled means that a datagram is not a reply with a valid signature.
 var ErrGarbled = errors.New("garbled reply")
 
-// ParseReply takes the datagram of a reply apart, verifies it, and puts {CONFIG}
-// in place of the path config in a string answer. The error wraps ErrGarbled.
+// ParseReply decodes and verifies the datagram of a reply, and replaces the path config in
+// a string answer with {CONFIG}. The error wraps ErrGarbled.
 func ParseReply(datagram, key []byte, config string) (*Reply, error) {
 	body, ok := bytes.CutPrefix(datagram, []byte(magic))
 	if !ok {
@@ -50,7 +50,7 @@ func ParseReply(datagram, key []byte, config string) (*Reply, error) {
 	return r, nil
 }
 
-// members decodes an object that has the required members, perhaps the optional
+// members decodes an object that must have the required members, may have the optional
 // ones, and no others.
 func members(text []byte, required, optional map[string]any) error {
 	var found map[string]json.RawMessage
@@ -77,10 +77,9 @@ func members(text []byte, required, optional map[string]any) error {
 	return nil
 }
 
-// Compare tells how got differs from want, or nil. Answers are equal when they
-// have the same JSON types throughout, the same order in lists (save the one that
-// want calls unordered), and numbers of exactly the same value however they are
-// written.
+// Compare returns how got differs from want, or nil. Answers are equal if they have the
+// same JSON types throughout, lists in the same order (except one that want calls
+// unordered), and numbers of exactly the same value, however they are written.
 func Compare(want, got *Reply) error {
 	switch {
 	case got.Salt != want.Salt:
@@ -116,8 +115,7 @@ func Compare(want, got *Reply) error {
 	return nil
 }
 
-// sortList puts the elements of a list into some order that depends on nothing
-// but them.
+// sortList sorts a list into an order that depends only on its elements.
 func sortList(v any) {
 	if list, ok := v.([]any); ok {
 		slices.SortFunc(list, func(a, b any) int { return bytes.Compare(compact(a), compact(b)) })
@@ -132,8 +130,8 @@ func decode(text []byte) (any, error) {
 	return v, err
 }
 
-// compare compares two decoded values; the error begins with the path to the
-// first difference.
+// compare compares two decoded values; the error begins with the path of the first
+// difference.
 func compare(want, got any) error {
 	different := fmt.Errorf(": %.200s, want %.200s", compact(got), compact(want))
 	switch want := want.(type) {
@@ -144,13 +142,13 @@ func compare(want, got any) error {
 		}
 		for name := range got {
 			if _, ok := want[name]; !ok {
-				return fmt.Errorf(": member %q too many", name)
+				return fmt.Errorf(": unexpected member %q", name)
 			}
 		}
 		for name := range want {
 			value, ok := got[name]
 			if !ok {
-				return fmt.Errorf(": member %q missing", name)
+				return fmt.Errorf(": missing member %q", name)
 			}
 			if err := compare(want[name], value); err != nil {
 				return fmt.Errorf("/%s%w", name, err)

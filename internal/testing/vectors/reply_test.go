@@ -107,7 +107,7 @@ func TestCompareSeesEveryMember(t *testing.T) {
 	}
 }
 
-// The classic dialect leaves out what is null, and has lists in no order.
+// The classic dialect omits null members, and its lists have no order.
 func TestCompareClassic(t *testing.T) {
 	if err := Compare(&Reply{}, &Reply{}); err != nil {
 		t.Errorf("both without serial and answer: %v", err)

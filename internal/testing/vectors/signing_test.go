@@ -32,7 +32,7 @@ func loadSigning(t *testing.T) []signing {
 	return file.Vectors
 }
 
-// The signatures were computed with another program.
+// Another program computed the signatures.
 func TestSigning(t *testing.T) {
 	ids, notes := make(map[string]bool), make(map[string]bool)
 	for _, v := range loadSigning(t) {

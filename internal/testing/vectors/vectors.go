@@ -1,6 +1,6 @@
-// Package vectors reads the conformance vectors of spec/vectors and holds them
-// against a daemon. It signs and verifies by itself, on nothing but the standard
-// library, so that a mistake in the daemon's codec cannot cancel itself out.
+// Package vectors reads the conformance vectors of spec/vectors and runs them against a
+// daemon. It signs and verifies with its own code, using only the standard library, so that
+// a mistake in the daemon's codec cannot cancel itself out.
 package vectors
 
 import (
@@ -13,25 +13,24 @@ import (
 	"strings"
 )
 
-// The dialects: releases of Ganeti, and the folders of the vectors that their
-// daemons were recorded with.
+// The dialects: Ganeti releases that name the folders of vectors recorded from their
+// daemons.
 const (
 	Dialect        = "3.0"
 	ClassicDialect = "2.6"
 )
 
-// Releases lists, for each dialect, the releases of Ganeti whose daemons the vectors were
-// recorded from, the oldest first.
+// Releases lists, for each dialect, the Ganeti releases whose daemons the vectors were
+// recorded from, oldest first.
 var Releases = map[string][]string{
 	Dialect:        {"3.0.2", "3.1"},
 	ClassicDialect: {"2.6.2"},
 }
 
-// Outcome says how a datagram ends. spec/vectors/README.md explains the classes.
+// Outcome is the outcome of a datagram. spec/vectors/README.md explains the classes.
 type Outcome string
 
-// The classes of outcome. A daemon's peer cannot tell the dropped ones apart:
-// all it sees is silence.
+// The outcomes. Peers of a daemon cannot distinguish the dropped ones: they see no reply.
 const (
 	Answered       Outcome = "answered"
 	AnsweredError  Outcome = "answered_error"
@@ -41,18 +40,18 @@ const (
 	DroppedHMAC    Outcome = "dropped:hmac"
 	DroppedClock   Outcome = "dropped:clock"
 	DroppedRequest Outcome = "dropped:request"
-	// DroppedDisabled is how everything ends in the classic dialect while there
-	// is no configuration, the ping that Ask sends included.
+	// DroppedDisabled is the outcome of everything in the classic dialect while there is no
+	// configuration, including the ping that Ask sends.
 	DroppedDisabled Outcome = "dropped:disabled"
 
-	// Silent is what is seen of every dropped class.
+	// Silent is what peers see of every dropped outcome.
 	Silent Outcome = "silent"
-	// Garbled is an answer that nobody can verify: its signature is wrong, or
-	// it is not JSON. Only Ganeti's own daemon may give one.
+	// Garbled is an answer that cannot be verified: its signature is wrong, or it is not
+	// JSON. Only Ganeti's own daemon may give one.
 	Garbled Outcome = "garbled"
 )
 
-// Visible is the outcome as the daemon's peer sees it.
+// Visible returns the outcome as the daemon's peers see it.
 func (o Outcome) Visible() Outcome {
 	if strings.HasPrefix(string(o), "dropped:") {
 		return Silent
@@ -60,12 +59,11 @@ func (o Outcome) Visible() Outcome {
 	return o
 }
 
-// MissingConfig is the name of the configuration that does not exist: the daemon
-// runs without a config.data.
+// MissingConfig names the missing configuration: the daemon runs without a config.data.
 const MissingConfig = "missing"
 
-// ReadConfig returns the text of a configuration from the folder of vectors: nil
-// for MissingConfig, and not nil for one that is empty.
+// ReadConfig returns the text of a configuration from the folder of vectors: nil for
+// MissingConfig, and not nil for an empty one.
 func ReadConfig(vectors fs.FS, name string) ([]byte, error) {
 	if name == MissingConfig {
 		return nil, nil
@@ -77,27 +75,27 @@ func ReadConfig(vectors fs.FS, name string) ([]byte, error) {
 	return text, err
 }
 
-// File is one file of vectors: an area of the protocol.
+// File is one file of vectors, about one area of the protocol.
 type File struct {
-	Dialect     string   `json:"-"` // the folder that the file is in
+	Dialect     string   `json:"-"` // the folder of the file
 	Area        string   `json:"-"` // the file's name without extension, and the first part of its vectors' ids
 	Schema      string   `json:"$schema"`
 	Description string   `json:"description"`
 	Vectors     []Vector `json:"vectors"`
 }
 
-// Vector is one datagram and what must come of it.
+// Vector is a datagram and its expected reply.
 type Vector struct {
 	ID     string   `json:"id"`
 	Note   string   `json:"note"`
 	Tags   []string `json:"tags,omitempty"`
 	Config string   `json:"config"`       // name of a file in configs, without extension, or MissingConfig
-	Key    []byte   `json:"key,omitzero"` // all bytes of hmac.key, when it is another one; base64 in the file
+	Key    []byte   `json:"key,omitzero"` // all bytes of hmac.key, if it is not the common one; base64 in the file
 	Message
 	Outcome   Outcome `json:"outcome"`
-	Reply     *Reply  `json:"reply,omitempty"` // nil when there is none
+	Reply     *Reply  `json:"reply,omitempty"` // nil if there is none
 	Deviation string  `json:"deviation,omitempty"`
-	Real      []Real  `json:"real,omitempty"` // set where Deviation is
+	Real      []Real  `json:"real,omitempty"` // set if Deviation is set
 	Twin      *Twin   `json:"twin,omitempty"`
 }
 
@@ -105,12 +103,11 @@ type Vector struct {
 type Message struct {
 	Request     json.RawMessage `json:"request,omitempty"`      // the request as JSON; signed and sent as ASCII
 	RequestText *string         `json:"request_text,omitempty"` // the exact text of the request
-	Datagram    *Recipe         `json:"datagram,omitempty"`     // step by step
+	Datagram    *Recipe         `json:"datagram,omitempty"`     // built step by step
 	Raw         []byte          `json:"raw,omitzero"`           // all bytes of the datagram; base64 in the file
 }
 
-// Reply is the reply to a datagram. The classic dialect leaves out a serial or an
-// answer that is null.
+// Reply is the reply to a datagram. The classic dialect omits a null serial or answer.
 type Reply struct {
 	Salt      string          `json:"salt"` // of the envelope
 	Protocol  int64           `json:"protocol"`
@@ -120,23 +117,23 @@ type Reply struct {
 	Unordered bool            `json:"unordered,omitempty"` // the answer is a list whose order does not matter
 }
 
-// Real is what Ganeti's own daemon does in the releases where the project means to differ
-// from it.
+// Real is what Ganeti's own daemon does in releases where this project differs on purpose.
 type Real struct {
-	Releases []string `json:"releases"`        // the oldest first
+	Releases []string `json:"releases"`        // oldest first
 	Outcome  Outcome  `json:"outcome"`         // Answered, AnsweredError, Silent or Garbled
-	Reply    *Reply   `json:"reply,omitempty"` // nil also where the reply is too long to be kept
+	Reply    *Reply   `json:"reply,omitempty"` // also nil if the reply is too long to be kept
 }
 
-// Twin is the datagram whose reply was recorded from Ganeti's own daemon in place
-// of one that it does not give as it should.
+// Twin is a datagram to which Ganeti's own daemon gives the expected reply; the reply was
+// recorded from it.
 type Twin struct {
-	Config string `json:"config,omitempty"` // when it is another one
+	Config string `json:"config,omitempty"` // if it is another one
 	Message
 }
 
-// Expected is what Ganeti's own daemon of a release does with the vector or, for the
-// release "", what the project's must do. A nil reply to an outcome that has one means any.
+// Expected returns what Ganeti's own daemon of a release does with the vector or, for the
+// release "", what this project's must do. A nil reply with an answered outcome means any
+// reply.
 func (v *Vector) Expected(release string) (Outcome, *Reply) {
 	for _, real := range v.Real {
 		if slices.Contains(real.Releases, release) {
@@ -146,8 +143,8 @@ func (v *Vector) Expected(release string) (Outcome, *Reply) {
 	return v.Outcome.Visible(), v.Reply
 }
 
-// Load reads the vectors of a dialect, ordered by area, from the folder of
-// vectors. Members that a vector does not have are an error.
+// Load reads the vectors of a dialect from the folder of vectors, ordered by area. Unknown
+// members are an error.
 func Load(vectors fs.FS, dialect string) ([]File, error) {
 	names, err := fs.Glob(vectors, dialect+"/*.json")
 	if err != nil {
@@ -173,8 +170,8 @@ func Load(vectors fs.FS, dialect string) ([]File, error) {
 	return files, nil
 }
 
-// Format is the text of the file as it is stored: one line for each member of a
-// vector, however long, so that a change of one answer is a change of one line.
+// Format returns the text of the file as it is stored: one line per member of a vector,
+// however long, so that a changed answer is one changed line.
 func (f *File) Format() ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString("{\n")
@@ -194,7 +191,7 @@ func (f *File) Format() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// membersOf returns the members of v, in order, each as `"name": value`.
+// membersOf returns the members of v in order, each as `"name": value`.
 func membersOf(v *Vector) ([][]byte, error) {
 	var members [][]byte
 	d := json.NewDecoder(bytes.NewReader(compact(v)))
@@ -215,8 +212,8 @@ func membersOf(v *Vector) ([][]byte, error) {
 	return members, nil
 }
 
-// compact is the JSON text of v without white space. The types of this package
-// always have one.
+// compact returns the JSON text of v without white space. The types of this package can
+// always be encoded.
 func compact(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

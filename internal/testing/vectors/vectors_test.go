@@ -17,7 +17,7 @@ import (
 	"gntconfd/spec/vectors"
 )
 
-// counts has the number of vectors in each area, so that none gets lost.
+// counts has the number of vectors in each area, so that none is lost unnoticed.
 var counts = map[string]int{
 	"classic-addresses": 58,
 	"classic-clock":     23,
@@ -88,7 +88,7 @@ func readKey(t *testing.T) []byte {
 	return key
 }
 
-// readConfig returns the text of a configuration, nil for MissingConfig.
+// readConfig returns the text of a configuration, or nil for MissingConfig.
 func readConfig(t *testing.T, name string) []byte {
 	t.Helper()
 	config, err := ReadConfig(vectors.Files, name)
@@ -288,9 +288,9 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 	}
 }
 
-// A watcher that asks a node for its own role ignores the status of the reply and
-// stops every instance when the answer is the number 2. In the dialect of 2.6 an
-// error is the number 1.
+// A watcher that asks a node for its own role ignores the status of the reply and stops
+// every instance if the answer is the number 2. In the dialect of 2.6 an error is the
+// number 1.
 func TestNodeRoleErrorsAreNotOffline(t *testing.T) {
 	seen := 0
 	for _, file := range load(t) {
@@ -324,7 +324,7 @@ func TestNodeRoleErrorsAreNotOffline(t *testing.T) {
 	}
 }
 
-// replies lists what the project's daemon and Ganeti's say.
+// replies lists the replies of this project's daemon and of Ganeti's.
 func replies(v *Vector) []*Reply {
 	all := []*Reply{v.Reply}
 	for _, real := range v.Real {

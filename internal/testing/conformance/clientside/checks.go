@@ -17,11 +17,11 @@ import (
 const (
 	magic       = "plj0"
 	maxDatagram = 61440 // bytes
-	maxSendings = 10    // of one question to one server
-	haste       = 2     // seconds that clocks are read apart
+	maxSendings = 10    // datagrams of one question to one server
+	haste       = 2     // seconds by which the clocks may differ
 )
 
-// each checks every datagram.
+// each applies a check to every datagram.
 func each(check func(e *exchange, r *received) error) func(*exchange) error {
 	return func(e *exchange) error {
 		seen := false
@@ -40,8 +40,8 @@ func each(check func(e *exchange, r *received) error) func(*exchange) error {
 	}
 }
 
-// checks are what a scenario can ask of the client's datagrams, by name. The README
-// of the scenarios explains them.
+// checks are the checks on a client's datagrams that a scenario can request, by name. The
+// README of the scenarios explains them.
 var checks = map[string]func(*exchange) error{
 	"magic": each(func(_ *exchange, r *received) error {
 		if !bytes.HasPrefix(r.datagram, []byte(magic)) {
@@ -51,26 +51,26 @@ var checks = map[string]func(*exchange) error{
 	}),
 	"ascii": each(func(_ *exchange, r *received) error {
 		if i := bytes.IndexFunc(r.datagram, func(c rune) bool { return c > '~' }); i >= 0 {
-			return fmt.Errorf("byte %d is beyond ASCII: Ganeti's daemon does not read UTF-8, write \\u and four digits", i)
+			return fmt.Errorf("byte %d is not ASCII: Ganeti's daemon does not read UTF-8, use \\u and four digits", i)
 		}
 		return nil
 	}),
 	"size": each(func(_ *exchange, r *received) error {
 		if len(r.datagram) > maxDatagram {
-			return fmt.Errorf("it has %d bytes, and may have %d", len(r.datagram), maxDatagram)
+			return fmt.Errorf("it has %d bytes, the limit is %d", len(r.datagram), maxDatagram)
 		}
 		return nil
 	}),
 	"compact": each(func(_ *exchange, r *received) error {
 		if outer := bytes.TrimPrefix(r.datagram, []byte(magic)); !bytes.HasPrefix(outer, []byte("{")) {
-			return fmt.Errorf("%.10q comes before the envelope: Ganeti's daemon does not take white space there", outer)
+			return fmt.Errorf("%.10q comes before the envelope: Ganeti's daemon does not accept white space there", outer)
 		}
 		var outer struct{ Msg string }
 		if err := json.Unmarshal(envelopeText(r), &outer); err != nil {
 			return err
 		}
 		if !strings.HasPrefix(outer.Msg, "{") {
-			return fmt.Errorf("%.10q comes before the request: Ganeti's daemon does not take white space there", outer.Msg)
+			return fmt.Errorf("%.10q comes before the request: Ganeti's daemon does not accept white space there", outer.Msg)
 		}
 		return nil
 	}),
@@ -168,7 +168,7 @@ func count(requests [][]*received) (asked int) {
 	return asked
 }
 
-// coverage returns how many of the servers are to be asked.
+// coverage returns how many of the servers must be asked.
 func coverage(q *Question, servers int) int {
 	if q.Coverage == 0 {
 		return servers
@@ -211,7 +211,7 @@ func openRequest(r *received) (map[string]json.RawMessage, error) {
 	return request, nil
 }
 
-// member compares a member of the request; one that is missing counts as null.
+// member compares a member of the request; a missing one counts as null.
 func member(r *received, name, want string) error {
 	request, err := openRequest(r)
 	if err != nil {

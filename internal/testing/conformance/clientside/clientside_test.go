@@ -17,7 +17,7 @@ import (
 	"gntconfd/spec/vectors"
 )
 
-// run runs a client through the scenarios that match.
+// run runs a client through the scenarios that match a pattern.
 func run(t *testing.T, command []string, matching string, known *conformance.KnownFailing) *conformance.Report {
 	t.Helper()
 	o := Options{Command: command, Files: vectors.Files}
@@ -29,8 +29,8 @@ func run(t *testing.T, command []string, matching string, known *conformance.Kno
 	return report
 }
 
-// pass fails the test unless all is as it must be and nothing was skipped, but for what
-// needs an address that not every machine has.
+// pass fails the test unless everything passed and nothing was skipped, except for
+// addresses that not every machine has.
 func pass(t *testing.T, report *conformance.Report) {
 	t.Helper()
 	for _, result := range report.Results {
@@ -47,8 +47,8 @@ func pass(t *testing.T, report *conformance.Report) {
 	}
 }
 
-// TestHonest shows that the scenarios can be passed, by a client that does not share
-// any code with the project's own.
+// TestHonest shows that the scenarios can be passed by a client that shares no code with
+// this project's own.
 func TestHonest(t *testing.T) {
 	t.Parallel()
 	report := run(t, honest(""), "", nil)
@@ -58,8 +58,7 @@ func TestHonest(t *testing.T) {
 	}
 }
 
-// TestMutants runs clients with one defect each: the scenario that is about it has
-// to fail.
+// TestMutants runs clients with one defect each: the scenario about that defect must fail.
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	for defect, scenario := range map[string]string{
@@ -106,7 +105,7 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// TestReplay: a client that takes any salt takes the reply to an earlier question.
+// TestReplay: a client that accepts any salt accepts the reply to an earlier question.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	report := run(t, honest("takes any salt"), "^timing/former", nil)
@@ -115,7 +114,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestLost: a client that dies is started anew for the next scenario.
+// TestLost: a client that dies is started again for the next scenario.
 func TestLost(t *testing.T) {
 	t.Parallel()
 	report := run(t, honest("dies of garbage"), "^forged/(garbage|other-key)$", nil)
@@ -157,8 +156,8 @@ func TestSkip(t *testing.T) {
 	}
 }
 
-// TestGaneti runs Ganeti's own Python library through the scenarios: it fails exactly
-// those on its list of known failures.
+// TestGaneti runs Ganeti's own Python library through the scenarios: it fails exactly those
+// on its list of known failures.
 func TestGaneti(t *testing.T) {
 	t.Parallel()
 	const (
@@ -231,7 +230,7 @@ func TestFilesMatchSchema(t *testing.T) {
 	}
 }
 
-// TestScenarios checks what the schema cannot say.
+// TestScenarios checks what the schema cannot express.
 func TestScenarios(t *testing.T) {
 	ids, notes := make(map[string]bool), make(map[string]string)
 	used, types := make(map[string]bool), make(map[int64]bool)

@@ -20,7 +20,7 @@ import (
 	"unicode/utf16"
 )
 
-// clientVariable, in the environment of the test's own program, makes it a client
+// clientVariable, in the environment of the test's own program, turns it into a client
 // under test: honest, or with the defect that the variable names.
 const clientVariable = "CONFD_TEST_CLIENT"
 
@@ -36,12 +36,12 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// honest is the command of a client with a defect, or none.
+// honest returns the command of a client, with or without a defect.
 func honest(defect string) []string {
 	return []string{"env", clientVariable + "=" + defect, os.Args[0]}
 }
 
-// serve asks what it is told until the input ends.
+// serve carries out orders until the input ends.
 func serve(defect string, stdin io.Reader, stdout io.Writer) error {
 	features := `{"features": ["coverage", "ipv6"]}`
 	if defect == "no features" {
@@ -71,16 +71,16 @@ func serve(defect string, stdin io.Reader, stdout io.Writer) error {
 	}
 }
 
-// asking is a small client of the protocol that does not know the project's own.
+// asking is a small client of the protocol that shares no code with this project's own.
 type asking struct {
 	*order
 	defect string
 	rsalt  string
 	best   *Report
-	from   map[string]bool // who has replied
+	from   map[string]bool // the servers that have replied
 }
 
-// has says whether the client has a defect.
+// has reports whether the client has a defect.
 func (a *asking) has(defect string) bool { return a.defect == defect }
 
 func (a *asking) ask() (Report, error) {
@@ -123,7 +123,7 @@ func (a *asking) ask() (Report, error) {
 	for len(a.from) < a.Coverage {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			break // the time is over
+			break // timeout
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		if err := a.take(buf[:n], from.String()); err != nil {
@@ -136,7 +136,7 @@ func (a *asking) ask() (Report, error) {
 	return *a.best, nil
 }
 
-// request makes the datagram.
+// request builds the datagram.
 func (a *asking) request() ([]byte, error) {
 	switch a.defect {
 	case "same rsalt":
@@ -195,7 +195,7 @@ func (a *asking) request() ([]byte, error) {
 	return append([]byte(magic), escape(outer)...), nil
 }
 
-// take looks at a datagram, and keeps the best reply.
+// take handles a datagram, and keeps the best reply.
 func (a *asking) take(datagram []byte, from string) error {
 	known := false
 	for _, server := range a.Servers[:a.Coverage] {
@@ -249,14 +249,14 @@ func (a *asking) take(datagram []byte, from string) error {
 	return nil
 }
 
-// sum is the HMAC-SHA1 of a text, as hexadecimal digits.
+// sum returns the HMAC-SHA1 of a text, as hexadecimal digits.
 func sum(key, text string) string {
 	mac := hmac.New(sha1.New, []byte(key))
 	mac.Write([]byte(text))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// escape writes the characters beyond ASCII of a JSON text as escapes.
+// escape escapes the non-ASCII characters of a JSON text.
 func escape(text []byte) (out []byte) {
 	for _, c := range string(text) {
 		if c < 0x7f {

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// patience is how much longer than told a client may take. It is only ever
-	// used up by a failure.
+	// patience is how much longer than its timeout a client may take. Only a failure uses
+	// it up.
 	patience = 10 * time.Second
-	// zone is the time zone that clients run in: seconds since 1970 do not depend
-	// on it, and a client that thinks they do is found on every machine.
+	// zone is the time zone that clients run in: seconds since 1970 do not depend on it, so
+	// a client that thinks they do is found on every machine.
 	zone = "XST-5:45"
-	// maxLine is the size of a client's longest line, in bytes.
+	// maxLine is the size of a client's longest line in bytes.
 	maxLine = 1 << 20
 )
 
-// order is what a client is told to ask: one line on its standard input.
+// order tells a client what to ask: one line on its standard input.
 type order struct {
 	ID        string          `json:"id"`
 	Servers   []string        `json:"servers"` // host:port
@@ -35,8 +35,8 @@ type order struct {
 	TimeoutMS int64           `json:"timeout_ms"`
 }
 
-// line is what a client says on its standard output: first its features, then a
-// report for every order.
+// line is a line of a client's standard output: first its features, then a report for every
+// order.
 type line struct {
 	Features *[]string `json:"features"`
 	ID       string    `json:"id"`
@@ -48,7 +48,7 @@ type process struct {
 	command  *exec.Cmd
 	stdin    io.WriteCloser
 	lines    chan line     // closed at the end of its output
-	trouble  error         // why lines was closed, when not by the end
+	trouble  error         // why lines was closed, unless at the end of the output
 	released chan struct{} // closed when nobody reads lines any more
 	features []string
 	stderr   tail
@@ -117,21 +117,21 @@ func (p *process) next(ctx context.Context, wait time.Duration) (line, error) {
 		}
 		return l, nil
 	case <-time.After(wait):
-		return line{}, fmt.Errorf("it said nothing for %v", wait)
+		return line{}, fmt.Errorf("it wrote nothing for %v", wait)
 	case <-ctx.Done():
 		return line{}, ctx.Err()
 	}
 }
 
-// ended tells why no more lines come.
+// ended returns why no more lines come.
 func (p *process) ended() error {
 	if p.trouble != nil {
 		return p.trouble
 	}
-	return errors.New("it ended its output")
+	return errors.New("it closed its output")
 }
 
-// tell gives the client an order.
+// tell sends the client an order.
 func (p *process) tell(o order) error {
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -141,7 +141,7 @@ func (p *process) tell(o order) error {
 	return err
 }
 
-// kill ends a client that cannot be trusted any more.
+// kill kills a client that broke the contract.
 func (p *process) kill() {
 	close(p.released)
 	p.stdin.Close()
@@ -149,7 +149,7 @@ func (p *process) kill() {
 	p.command.Wait()
 }
 
-// stop ends the client as the contract says, by the end of its input.
+// stop stops the client as the contract says, by ending its input.
 func (p *process) stop() error {
 	close(p.released)
 	p.stdin.Close()
@@ -161,8 +161,8 @@ func (p *process) stop() error {
 	return nil
 }
 
-// blame adds to an error what the client wrote to its standard error. It must have
-// ended.
+// blame adds what the client wrote to its standard error to an error. The client must have
+// exited.
 func (p *process) blame(err error) error {
 	if len(p.stderr.text) == 0 {
 		return fmt.Errorf("client: %w", err)

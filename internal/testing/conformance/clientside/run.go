@@ -15,14 +15,14 @@ import (
 	"gntconfd/internal/testing/vectors"
 )
 
-// Options say which client to run through the scenarios, and how.
+// Options say which client to test, and how.
 type Options struct {
 	Command []string // starts the client
 	Files   fs.FS    // the folder of the vectors
 	conformance.Choice
 }
 
-// Cases lists all scenarios, in the order of the report.
+// Cases lists all scenarios, in report order.
 func (o *Options) Cases() ([]conformance.Case, error) {
 	scenarios, err := Load(o.Files)
 	cases := make([]conformance.Case, len(scenarios))
@@ -32,10 +32,10 @@ func (o *Options) Cases() ([]conformance.Case, error) {
 	return cases, err
 }
 
-// Run runs the scenarios, one after the other. The client runs as long as it keeps
-// to the contract, and is started anew for the next scenario when it does not. The
-// error is about the suite's own means, or a client that cannot be started: what is
-// wrong with one that runs is in the report.
+// Run runs the scenarios, one after the other. The client keeps running while it follows
+// the contract; otherwise it is started again for the next scenario. The error is about the
+// suite itself, or about a client that cannot be started; failures of a running client are
+// in the report.
 func Run(ctx context.Context, o Options) (*conformance.Report, error) {
 	scenarios, err := Load(o.Files)
 	if err != nil {
@@ -84,11 +84,11 @@ func Run(ctx context.Context, o Options) (*conformance.Report, error) {
 	return report, nil
 }
 
-// lostError means that the client broke the contract and is of no more use.
+// lostError means that the client broke the contract and can no longer be used.
 type lostError struct{ error }
 
-// play plays one scenario, and adds to the result what happened. The verdict is nil
-// for a client that does what it must; err is a *lostError, or about the means.
+// play runs one scenario and adds the details to the result. The verdict is nil if the
+// client does what it must; err is a *lostError, or about the suite itself.
 func play(ctx context.Context, p *process, s *Scenario, result *conformance.Result) (verdict, err error) {
 	for _, feature := range s.Features {
 		if !slices.Contains(p.features, feature) {
@@ -136,7 +136,7 @@ func play(ctx context.Context, p *process, s *Scenario, result *conformance.Resu
 	return errors.Join(verdicts...), nil
 }
 
-// exchange is one question on its way, and what was seen of it.
+// exchange is a question in progress, and what was seen of it.
 type exchange struct {
 	question *Question
 	order    order
@@ -144,20 +144,20 @@ type exchange struct {
 	former   []*received     // by server, the last request of earlier questions
 	rsalts   map[string]bool // of earlier questions
 
-	asked    time.Time     // when the client was given the order
+	asked    time.Time     // when the client got the order
 	requests [][]*received // by server
 	replies  []sent
-	report   *Report // nil when there is none
+	report   *Report // nil if there is none
 }
 
-// sent is what a step sent.
+// sent is a datagram sent by a step.
 type sent struct {
 	*Step
 	datagram []byte
 }
 
-// run gives the client the order and plays the servers until the client has
-// reported, and all that it sent before has arrived.
+// run sends the client the order and plays the servers until the client has reported, and
+// everything that it sent before has arrived.
 func (e *exchange) run(ctx context.Context, p *process, st *stage) error {
 	e.asked = time.Now()
 	if err := p.tell(e.order); err != nil {
@@ -165,9 +165,9 @@ func (e *exchange) run(ctx context.Context, p *process, st *stage) error {
 	}
 	var (
 		steps   = e.question.Replies
-		due     <-chan time.Time // of the first step; nil before enough servers are asked
+		due     <-chan time.Time // of the first step; nil until enough servers are asked
 		lines   = p.lines
-		fences  = -1 // how many are on their way; none are sent yet
+		fences  = -1 // how many steps are in progress; none at first
 		tooLate = time.After(e.question.timeout() + patience)
 	)
 	await := func() {
@@ -200,7 +200,7 @@ func (e *exchange) run(ctx context.Context, p *process, st *stage) error {
 			case !ok:
 				return &lostError{p.ended()}
 			case l.ID != e.order.ID:
-				return &lostError{fmt.Errorf("it reports on %q, and was asked for %q", l.ID, e.order.ID)}
+				return &lostError{fmt.Errorf("it reports on %q, but was asked for %q", l.ID, e.order.ID)}
 			}
 			e.report, lines, due = &l.Report, nil, nil
 			var err error
@@ -216,7 +216,7 @@ func (e *exchange) run(ctx context.Context, p *process, st *stage) error {
 	return nil
 }
 
-// reply performs a step, unless its server was not asked or cannot tell what.
+// reply performs a step, unless its server was not asked or the request cannot be read.
 func (e *exchange) reply(st *stage, step *Step) error {
 	requests := e.requests[step.Server]
 	if len(requests) == 0 || requests[0].trouble != nil {
@@ -230,7 +230,7 @@ func (e *exchange) reply(st *stage, step *Step) error {
 	return st.send(step, datagram, requests[0].from)
 }
 
-// judge tells what is wrong with what the client sent and reported.
+// judge returns what is wrong with what the client sent and reported.
 func (e *exchange) judge() (wrong []error) {
 	q := e.question
 	for _, name := range q.Checks {
@@ -240,7 +240,7 @@ func (e *exchange) judge() (wrong []error) {
 	}
 	asked := count(e.requests)
 	if q.Want.Error == Refused && asked > 0 {
-		wrong = append(wrong, errors.New("it sent what cannot be sent"))
+		wrong = append(wrong, errors.New("it sent a query that cannot be sent"))
 	}
 	err := compare(&q.Want, e.report)
 	if err == nil {
@@ -258,7 +258,7 @@ func (e *exchange) judge() (wrong []error) {
 	return wrong
 }
 
-// compare tells how a report differs from the one that is wanted.
+// compare returns how a report differs from the expected one.
 func compare(want, got *Report) error {
 	switch {
 	case want.Error != got.Error && got.Error == "":
@@ -277,7 +277,7 @@ func compare(want, got *Report) error {
 	return nil
 }
 
-// String is the report in words.
+// String returns the report in words.
 func (r *Report) String() string {
 	if r.Error != "" {
 		return r.Error
@@ -285,7 +285,7 @@ func (r *Report) String() string {
 	return fmt.Sprintf("status %d, serial %d, answer %s", r.Status, r.Serial, readable(r.Answer))
 }
 
-// details tells what happened.
+// details lists what happened.
 func (e *exchange) details() []conformance.Detail {
 	order, err := json.Marshal(e.order)
 	if err != nil { // its parts come from JSON
@@ -312,9 +312,9 @@ func (e *exchange) details() []conformance.Detail {
 	return details
 }
 
-// readable is the beginning of a text of which nobody knows what it holds.
+// readable returns the beginning of an arbitrary text, escaped.
 func readable(text []byte) string {
-	const shown = 1000 // bytes
+	const shown = 1000 // in bytes
 	rest := ""
 	if len(text) > shown {
 		text, rest = text[:shown], fmt.Sprintf("... (%d bytes)", len(text))

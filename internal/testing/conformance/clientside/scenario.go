@@ -1,8 +1,8 @@
-// Package clientside tests clients of ganeti-confd: it plays the servers that a
-// client asks, holds what the client sends against the protocol, and compares what
-// the client makes of good, late, forged, doubled and stale replies with what it
-// must. The scenarios are data, in spec/vectors/clients, whose README.md has the
-// contract between the suite and a client under test.
+// Package clientside tests clients of ganeti-confd: it plays the servers that a client
+// asks, checks what the client sends against the protocol, and checks how it handles good,
+// late, forged, duplicate and stale replies. The scenarios are data, in
+// spec/vectors/clients; README.md there has the contract between the suite and a client
+// under test.
 package clientside
 
 import (
@@ -17,42 +17,41 @@ import (
 	"gntconfd/internal/testing/vectors"
 )
 
-// Scenario is a few questions that a client is told to ask, one after the other,
-// and what comes of them.
+// Scenario is a series of questions that a client is told to ask, and the expected results.
 type Scenario struct {
 	ID        string     `json:"id"` // area, slash, name
 	Note      string     `json:"note"`
-	Features  []string   `json:"features,omitempty"` // what a client must have declared for the scenario to concern it
+	Features  []string   `json:"features,omitempty"` // the features that a client must declare; otherwise the scenario is skipped
 	Key       string     `json:"key,omitempty"`      // default is defaultKey
 	Servers   []string   `json:"servers,omitempty"`  // listening or closed; default is one that listens
 	IPv6      bool       `json:"ipv6,omitempty"`     // the one server is at ::1
 	Questions []Question `json:"questions"`
 }
 
-// Question is one question, what the servers do when they have received it, what
-// is checked of it, and what the client must report.
+// Question is a question, what the servers do when they have received it, the checks on the
+// request, and the expected report.
 type Question struct {
 	Type      int64           `json:"type"`
 	Query     json.RawMessage `json:"query,omitempty"`
-	Pad       int             `json:"pad,omitempty"`        // number of letters q in place of {pad} in the query
+	Pad       int             `json:"pad,omitempty"`        // number of letters q that replace {pad} in the query
 	TimeoutMS int64           `json:"timeout_ms,omitempty"` // default is defaultTimeout
 	Coverage  int             `json:"coverage,omitempty"`   // how many servers to ask; default is all
-	Replies   []Step          `json:"replies,omitempty"`    // sent in this order, once as many servers as Coverage have been asked
+	Replies   []Step          `json:"replies,omitempty"`    // sent in this order, once Coverage servers have been asked
 	Checks    []string        `json:"checks,omitempty"`     // keys of checks
 	Want      Report          `json:"want"`
 }
 
-// Step is one datagram, or the same one several times, that a server sends. The
-// members of Recipe are those of a vector's datagram; Inner and Salt are by default
-// those of a reply to the question.
+// Step is a datagram that a server sends once or several times. The members of Recipe are
+// those of a vector's datagram; by default Inner and Salt are those of a reply to the
+// question.
 type Step struct {
 	Server  int    `json:"server,omitempty"`   // index of the server
-	Via     string `json:"via,omitempty"`      // otherPort or otherAddress in place of the server's own
+	Via     string `json:"via,omitempty"`      // otherPort or otherAddress, instead of the server's own
 	AfterMS int64  `json:"after_ms,omitempty"` // pause before it
 	Times   int    `json:"times,omitempty"`    // how often it is sent, default once
-	Echo    bool   `json:"echo,omitempty"`     // the request itself, as it came
+	Echo    bool   `json:"echo,omitempty"`     // the request itself, unchanged
 	Raw     []byte `json:"raw,omitzero"`       // all bytes of it; base64 in the file
-	Cut     int    `json:"cut,omitempty"`      // how many bytes are left out at its end
+	Cut     int    `json:"cut,omitempty"`      // how many bytes to cut off at its end
 
 	Status int64           `json:"status,omitempty"`
 	Answer json.RawMessage `json:"answer,omitempty"`
@@ -60,7 +59,7 @@ type Step struct {
 	vectors.Recipe
 }
 
-// Report is what a client makes of a question: a reply, or why there is none.
+// Report is a client's result of a question: a reply, or why there is none.
 type Report struct {
 	Error  string          `json:"error,omitempty"` // NoReply, Refused, or the client's own words
 	Status int64           `json:"status"`
@@ -68,10 +67,10 @@ type Report struct {
 	Serial int64           `json:"serial"`
 }
 
-// Errors that a Report may be wanted to have.
+// Errors that a Report may be expected to have.
 const (
-	NoReply = "no-reply" // none came in time
-	Refused = "refused"  // the question cannot be asked, and was not
+	NoReply = "no-reply" // timeout
+	Refused = "refused"  // the question cannot be sent, and was not
 )
 
 const (
@@ -83,15 +82,15 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// file is one file of scenarios: an area.
+// file is one file of scenarios, about one area.
 type file struct {
 	Schema      string     `json:"$schema"`
 	Description string     `json:"description"`
 	Scenarios   []Scenario `json:"scenarios"`
 }
 
-// Load reads all scenarios from the folder clients of vectors. Members that a
-// scenario does not have are an error.
+// Load reads all scenarios from the folder clients of vectors. Unknown members are an
+// error.
 func Load(vectors fs.FS) ([]Scenario, error) {
 	names, err := fs.Glob(vectors, "clients/*.json")
 	if err != nil {
@@ -127,7 +126,7 @@ func (s *Scenario) key() []byte {
 	return []byte(s.Key)
 }
 
-// servers says of each server whether it listens.
+// servers returns for each server whether it listens.
 func (s *Scenario) servers() []bool {
 	if s.Servers == nil {
 		return []bool{true}
@@ -146,7 +145,7 @@ func (q *Question) timeout() time.Duration {
 	return time.Duration(q.TimeoutMS) * time.Millisecond
 }
 
-// query is the query as the client is told it, null when there is none.
+// query returns the query as the client gets it, or null if there is none.
 func (q *Question) query() json.RawMessage {
 	if q.Query == nil {
 		return json.RawMessage("null")
@@ -154,7 +153,7 @@ func (q *Question) query() json.RawMessage {
 	return bytes.ReplaceAll(q.Query, []byte("{pad}"), bytes.Repeat([]byte("q"), q.Pad))
 }
 
-// datagram is what the step sends in reply to the request.
+// datagram returns what the step sends in reply to the request.
 func (s *Step) datagram(key []byte, request, former *received, now time.Time) ([]byte, error) {
 	switch {
 	case s.Echo:

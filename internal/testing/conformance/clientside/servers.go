@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// received is a datagram of the client under test.
+// received is a datagram from the client under test.
 type received struct {
 	datagram []byte
 	from     netip.AddrPort
 	at       time.Time
 
-	rsalt   string // what a reply needs of it
+	rsalt   string // the part that a reply needs
 	salt    string
-	trouble error // why these two are not known
+	trouble error // why these two are unknown
 }
 
-// read takes from a datagram what a reply needs, and is lenient: whether the
-// request is right is the business of the checks.
+// read extracts from a datagram what a reply needs. It is lenient: the checks decide
+// whether the request is right.
 func read(datagram []byte, from netip.AddrPort) *received {
 	r := &received{datagram: bytes.Clone(datagram), from: from, at: time.Now()}
 	var outer struct{ Msg, Salt string }
@@ -44,14 +44,14 @@ type arrival struct {
 	*received
 }
 
-// stage is all servers of one scenario. They have one port on different addresses,
-// as many clients take one port for all.
+// stage is all servers of one scenario. They have the same port on different addresses,
+// because many clients use one port for all.
 type stage struct {
 	addresses []netip.AddrPort
 	conns     []*net.UDPConn // nil for a server that does not listen
 	others    map[string]*net.UDPConn
 	arrivals  chan arrival
-	struck    chan struct{} // closed when nobody takes arrivals any more
+	struck    chan struct{} // closed when nobody reads arrivals any more
 }
 
 // errNoAddress means that this machine lacks an address that a scenario needs.
@@ -59,7 +59,7 @@ var errNoAddress = errors.New("this machine lacks an address")
 
 // build opens the servers of a scenario.
 func build(s *Scenario) (*stage, error) {
-	const attempts = 50 // to find a port that is free on all addresses
+	const attempts = 50 // tries to find a port that is free on all addresses
 	for attempt := 1; ; attempt++ {
 		st := &stage{others: make(map[string]*net.UDPConn), arrivals: make(chan arrival), struck: make(chan struct{})}
 		err := st.open(s)
@@ -89,7 +89,7 @@ func (st *stage) open(s *Scenario) error {
 		}
 		return conn, conn.LocalAddr().(*net.UDPAddr).AddrPort(), nil
 	}
-	// A socket of the stage's own finds the port, and sends the fences.
+	// A separate socket finds the port, and sends the fences.
 	fence, self, err := listen(address, 0)
 	if err != nil {
 		return err
@@ -142,9 +142,8 @@ func (st *stage) strike() {
 	}
 }
 
-// serve passes on what reaches a server until its socket is closed. A datagram of
-// the stage's own becomes an arrival of nil: what had been sent to the server before
-// it has arrived too.
+// serve passes on datagrams to a server until its socket is closed. A fence becomes a nil
+// arrival: everything sent to the server before it has arrived too.
 func (st *stage) serve(index int, conn *net.UDPConn, self netip.AddrPort) {
 	buf := make([]byte, 1<<16)
 	for {
@@ -167,8 +166,8 @@ func (st *stage) serve(index int, conn *net.UDPConn, self netip.AddrPort) {
 	}
 }
 
-// expected is how many servers get a request from a client that asks as many as
-// coverage says: those that do not listen get none.
+// expected returns how many servers get a request from a client with this coverage: those
+// that do not listen get none.
 func (st *stage) expected(coverage int) int {
 	listening := len(st.conns)
 	for _, conn := range st.conns {
@@ -179,8 +178,7 @@ func (st *stage) expected(coverage int) int {
 	return min(coverage, listening)
 }
 
-// fence sends a datagram of the stage's own to every server that listens, and
-// returns their number.
+// fence sends a datagram to every server that listens, and returns their number.
 func (st *stage) fence() (sent int, err error) {
 	for i, conn := range st.conns {
 		if conn == nil {
@@ -208,7 +206,7 @@ func (st *stage) send(step *Step, datagram []byte, to netip.AddrPort) error {
 	return nil
 }
 
-// fillSalt is the salt of a reply: by default the rsalt of the request.
+// fillSalt returns the salt of a reply: by default the rsalt of the request.
 func fillSalt(salt string, request, former *received) string {
 	if salt == "" {
 		return request.rsalt

@@ -1,4 +1,4 @@
-// Package judges finds Ganeti's own daemons, of each release that the project is held against.
+// Package judges finds Ganeti's own daemons that serve as reference, one per release.
 package judges
 
 import (
@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// A Judge is Ganeti's own ganeti-confd of one release.
+// A Judge is Ganeti's own ganeti-confd of one release, used as a reference.
 type Judge struct {
-	Release string // as the vectors name it
+	Release string // as in the vectors
 	Program string // its path
-	install string // how to get it
+	install string // how to install it
 }
 
-// All lists the judges, the oldest first. Where they differ the last one is right.
+// All lists the judges, oldest first. If they differ, the last one is right.
 func All() []Judge {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		cache = "/nonexistent" // without a home there is no cache either
+		cache = "/nonexistent" // without a home directory there is no cache either
 	}
 	return []Judge{
 		{"3.0.2", "/usr/sbin/ganeti-confd", "apt-get install ganeti-3.0 ganeti-haskell-3.0, on Debian 12"},
@@ -28,8 +28,7 @@ func All() []Judge {
 	}
 }
 
-// Check starts the program to ask for its version. The error says how to install the one that is
-// wanted.
+// Check runs the program to get its version. The error says how to install the right one.
 func (j Judge) Check() error {
 	version, err := exec.Command(j.Program, "--version").Output()
 	if err != nil {
@@ -42,7 +41,7 @@ func (j Judge) Check() error {
 	return nil
 }
 
-// Args returns what the program is started with, to listen in the foreground.
+// Args returns the arguments to run the program in the foreground.
 func (j Judge) Args(host, port string) []string {
 	return []string{j.Program, "-f", "--no-user-checks", "-b", host, "-p", port}
 }

@@ -1,14 +1,14 @@
-// Command record asks Ganeti's own ganeti-confd of each release every vector of
-// spec/vectors/3.0 and writes what they answer into the files: run it at the root of the
-// repository after a vector was added or changed.
+// Command record sends every vector of spec/vectors/3.0 to Ganeti's own ganeti-confd of
+// each release and writes the replies into the files. Run it in the root of the repository
+// after adding or changing a vector.
 //
 //	go run ./internal/testing/vectors/record
 //
-// A vector without a deviation gets the reply as recorded, which must be that of all
-// releases. One with a deviation keeps in "real" what was seen of the releases that differ
-// from it; its own expectation is recorded from its twin, or is the newest daemon's reply in
-// UTF-8 where that one only sent the wrong bytes. Replies that hold {REASON} are kept while
-// they match.
+// A vector without a deviation gets the recorded reply, which must be the same for all
+// releases. A vector with a deviation keeps in "real" the replies of the releases that
+// differ from it; its own reply is recorded from its twin, or is the newest daemon's reply
+// in UTF-8 if that daemon only sent the wrong bytes. Replies that contain {REASON} are kept
+// while they match.
 package main
 
 import (
@@ -51,14 +51,14 @@ func run(args []string, stderr io.Writer) int {
 	return 0
 }
 
-// The errors of a vector whose deviation is not marked, or is none.
+// The errors for a vector with a missing or an unnecessary deviation.
 var (
 	errUnmarked    = errors.New("mark a deviation or change the outcome")
-	errNoDeviation = errors.New("the real daemons all do the same: no deviation")
+	errNoDeviation = errors.New("the real daemons all do the same: remove the deviation")
 )
 
-// parallel is how many daemons run at a time, and batch how many vectors are under
-// way against each.
+// parallel is how many daemons run at a time, and batch how many vectors are in progress
+// for each.
 const (
 	parallel = 8
 	batch    = 100
@@ -67,23 +67,23 @@ const (
 // wait is how long after the answer to a later ping an answer may come.
 const wait = 300 * time.Millisecond
 
-// keptAnswer is the length, in bytes, up to which an answer that the project does
-// not give is worth keeping.
+// keptAnswer is the maximum length, in bytes, of an answer of Ganeti's that is worth
+// keeping in "real".
 const keptAnswer = 16 << 10
 
-// setup is what a daemon is started with.
+// setup is the configuration and key to start a daemon with.
 type setup struct {
 	config string
 	key    string // all bytes of it
 }
 
-// seen is what came of a message, and from which daemon.
+// seen is the result of a message, and the daemon that gave it.
 type seen struct {
 	vectors.Result
 	from vectors.Target
 }
 
-// results holds what came of each message.
+// results has the result of each message.
 type results map[*vectors.Message]seen
 
 // testimony is what one release's daemon did.
@@ -92,7 +92,7 @@ type testimony struct {
 	results
 }
 
-// recordAll asks all vectors and writes the files, or none of them when any vector
+// recordAll sends all vectors and writes the files. It writes none of them if a vector
 // cannot be recorded.
 func recordAll(ctx context.Context, dir string) error {
 	folder := os.DirFS(dir)
@@ -153,7 +153,7 @@ func recordAll(ctx context.Context, dir string) error {
 	return nil
 }
 
-// hear asks a judge all that is to be asked.
+// hear sends all messages to the daemons of a release.
 func hear(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
 	if err := judge.Check(); err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func hear(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setu
 	return all, group.Wait()
 }
 
-// ask sends all that one daemon is asked.
+// ask sends all messages for one daemon.
 func ask(ctx context.Context, start conformance.Start, s conformance.Setup, probes []vectors.Probe) (all []seen, err error) {
 	server, err := start(ctx, s)
 	if err != nil {
@@ -206,8 +206,8 @@ func ask(ctx context.Context, start conformance.Start, s conformance.Setup, prob
 	return all, nil
 }
 
-// record brings a vector up to date with what each release did with it and its twin. The
-// newest comes last, and is right where they differ.
+// record updates a vector with what each release did with it and its twin. The newest
+// release comes last, and is right if they differ.
 func record(v *vectors.Vector, releases []testimony) error {
 	for _, said := range releases {
 		if got := said.results[&v.Message]; got.Err != nil && got.Outcome != vectors.Garbled {
@@ -246,8 +246,8 @@ func record(v *vectors.Vector, releases []testimony) error {
 	return nil
 }
 
-// keepReal returns what of a reply that the project does not give is kept: nothing of one
-// that is too long, and the former text when it means the same.
+// keepReal returns the part of a real reply to keep: nothing if it is too long, and the old
+// text if it means the same.
 func keepReal(former []vectors.Real, got *vectors.Reply) *vectors.Reply {
 	if got == nil || len(got.Answer) > keptAnswer {
 		return nil
@@ -260,7 +260,7 @@ func keepReal(former []vectors.Real, got *vectors.Reply) *vectors.Reply {
 	return got
 }
 
-// recordOurs finds the reply that the project's daemon must give where a real one gives
+// recordOurs finds the reply that this project's daemon must give if a real one gives
 // another or none.
 func recordOurs(v *vectors.Vector, newest results) error {
 	got := newest[&v.Message]
@@ -279,7 +279,7 @@ func recordOurs(v *vectors.Vector, newest results) error {
 	case got.Outcome == vectors.Garbled:
 		var err error
 		if reply, err = vectors.ParseReply(fromLatin1(got.Datagram), got.from.Key, got.from.Config); err != nil {
-			return fmt.Errorf("not to be read as Latin-1 either, give it a twin: %w", err)
+			return fmt.Errorf("not valid as Latin-1 either, add a twin: %w", err)
 		}
 	default:
 		if v.Reply == nil {
@@ -291,7 +291,7 @@ func recordOurs(v *vectors.Vector, newest results) error {
 	return nil
 }
 
-// keep returns former when seen is what it asks for.
+// keep returns former if seen matches it.
 func keep(former, seen *vectors.Reply) *vectors.Reply {
 	if former != nil && seen != nil && vectors.Compare(former, seen) == nil {
 		return former
@@ -299,7 +299,7 @@ func keep(former, seen *vectors.Reply) *vectors.Reply {
 	return seen
 }
 
-// alike reports whether two replies, or the lack of them, mean the same.
+// alike reports whether two replies, or two missing replies, mean the same.
 func alike(want, got *vectors.Reply) bool {
 	if want == nil || got == nil {
 		return want == got
@@ -307,7 +307,7 @@ func alike(want, got *vectors.Reply) bool {
 	return vectors.Compare(want, got) == nil
 }
 
-// rsalt is the one that the message asks its reply to be tied with.
+// rsalt returns the rsalt of a message.
 func rsalt(m *vectors.Message) (string, error) {
 	text := m.Request
 	switch {
@@ -321,7 +321,7 @@ func rsalt(m *vectors.Message) (string, error) {
 	return request.Rsalt, err
 }
 
-// fromLatin1 is the UTF-8 of a text that has one byte for each character.
+// fromLatin1 returns the UTF-8 of a text with one byte per character.
 func fromLatin1(text []byte) []byte {
 	var out []byte
 	for _, b := range text {

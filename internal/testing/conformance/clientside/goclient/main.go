@@ -1,6 +1,6 @@
-// Command goclient lets the conformance suite test the project's own client library:
-// it asks what it is told on its standard input, and reports on its standard output,
-// as spec/vectors/clients/README.md says.
+// Command goclient lets the conformance suite test this project's client library: it reads
+// orders on its standard input and reports on its standard output, as described in
+// spec/vectors/clients/README.md.
 package main
 
 import (
@@ -61,7 +61,7 @@ func run(stdin io.Reader, stdout io.Writer) error {
 	}
 }
 
-// ask asks as many of the servers as it is told.
+// ask asks the number of servers in the order.
 func ask(o *order) report {
 	c, err := client.New(client.Options{Peers: o.Servers, Key: []byte(o.Key), Coverage: o.Coverage})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"gntconfd/spec/vectors"
 )
 
-// clientVariable, in the environment of the test's own program, makes it goclient.
+// clientVariable, in the environment of the test's own program, turns it into goclient.
 const clientVariable = "CONFD_TEST_GOCLIENT"
 
 func TestMain(m *testing.M) {
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestLibrary runs the project's client library through all scenarios.
+// TestLibrary runs this project's client library through all scenarios.
 func TestLibrary(t *testing.T) {
 	report, err := clientside.Run(t.Context(), clientside.Options{
 		Command: []string{"env", clientVariable + "=", os.Args[0]},
@@ -38,7 +38,7 @@ func TestLibrary(t *testing.T) {
 		t.Error(text.String())
 	}
 	for _, result := range report.Results {
-		// Of what the library can do, the host may lack IPv6.
+		// The host may lack IPv6, although the library supports it.
 		if result.Verdict == conformance.Skipped && result.ID != "request/ipv6" {
 			t.Errorf("%s: %s", result.ID, result.Verdict)
 		}
