@@ -17,9 +17,9 @@ import (
 // container maps keys to objects of one kind. A nil container has none.
 type container struct {
 	form    *canonical.Form
-	redact  bool     // whether canonical texts are without secrets
-	objects []object // in ascending order of their keys
-	byKey   places   // positions in objects
+	redact  bool          // whether canonical texts are without secrets
+	objects []object      // in ascending order of their keys
+	byKey   positionTable // positions in objects
 	// texts has the canonical text of each object that was asked for. Ganeti
 	// writes nearly all objects in canonical form, so that this is as a rule the
 	// text of the file and takes no memory.
@@ -62,7 +62,7 @@ type containerLoader struct {
 	// its memory.
 	differs bool
 	changes changes
-	page    page
+	arena   arena
 }
 
 // load reads the objects of a container, behind its opening bracket. If there are the same
@@ -87,7 +87,7 @@ func (l *containerLoader) load() (*container, changes, error) {
 			next = at + 1
 		}
 	}
-	l.finishPage()
+	l.finishArena()
 	c := l.now
 	l.changes.sameKeys = l.changes.sameKeys && len(c.objects) > 0 && len(c.objects) == len(l.former.objects)
 	if l.changes.sameKeys && !l.differs {
@@ -152,10 +152,10 @@ func (l *containerLoader) object(next int) (int, error) {
 	if !same || at != position {
 		l.differ()
 	}
-	if l.page.endsBefore(o.key) {
-		l.finishPage()
+	if l.arena.endsBefore(o.key) {
+		l.finishArena()
 	}
-	l.page.add(&o, text)
+	l.arena.add(&o, text)
 	if !l.differs {
 		l.now.objects = l.former.objects[:position+1]
 	} else {
@@ -164,12 +164,12 @@ func (l *containerLoader) object(next int) (int, error) {
 	return at, nil
 }
 
-// finishPage ends the page that the last objects are on.
-func (l *containerLoader) finishPage() {
-	if l.page.differs(l.now.objects) {
+// finishArena ends the arena that the last objects are in.
+func (l *containerLoader) finishArena() {
+	if l.arena.differs(l.now.objects) {
 		l.differ()
 	}
-	l.page.finish(l.now.objects)
+	l.arena.finish(l.now.objects)
 }
 
 // differ makes memory for the objects, as they are not the former ones.
@@ -183,9 +183,9 @@ func (l *containerLoader) differ() {
 // sort brings the objects into the order of their keys. Of doubled keys the last counts.
 func (c *container) sort() {
 	slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
-	last := lastOf(c.objects, func(o object) string { return o.key })
+	last := keepLast(c.objects, func(o object) string { return o.key })
 	c.objects = slices.Clone(last) // without the room that appending leaves
-	c.byKey = newPlaces(len(c.objects))
+	c.byKey = newPositionTable(len(c.objects))
 	for i := range c.objects {
 		c.byKey.add(int32(i), c.key)
 	}
@@ -227,9 +227,9 @@ func (c *container) prepareLarge(former *container) error {
 	return nil
 }
 
-// lastOf returns a list, in which what has the same text stands together, with only
+// keepLast returns a list, in which what has the same text stands together, with only
 // the last of each text in it. It reuses the list's memory.
-func lastOf[T any](list []T, text func(T) string) []T {
+func keepLast[T any](list []T, text func(T) string) []T {
 	last := list[:0]
 	for i, item := range list {
 		if i+1 == len(list) || text(list[i+1]) != text(item) {

@@ -12,9 +12,9 @@ type Link struct {
 	// IPs are the addresses, each once, in ascending order of their text.
 	IPs []string
 
-	holders []int32 // of each of them, the index of the instance that it leads to; -1 for none
-	byIP    places  // positions in IPs
-	nodes   []int32 // of each instance, the index of its primary node; -1 where that is not known
+	holders []int32       // of each of them, the index of the instance that it leads to; -1 for none
+	byIP    positionTable // positions in IPs
+	nodes   []int32       // of each instance, the index of its primary node; -1 where that is not known
 }
 
 // linkAddress is an address on a link, with the index of the instance that it leads to,
@@ -30,11 +30,11 @@ func newLink(addresses []linkAddress, nodes []int32) *Link {
 	slices.SortFunc(addresses, func(a, b linkAddress) int {
 		return cmp.Or(strings.Compare(a.ip, b.ip), cmp.Compare(a.order, b.order))
 	})
-	addresses = lastOf(addresses, func(a linkAddress) string { return a.ip })
+	addresses = keepLast(addresses, func(a linkAddress) string { return a.ip })
 	l := &Link{
 		IPs:     make([]string, len(addresses)),
 		holders: make([]int32, len(addresses)),
-		byIP:    newPlaces(len(addresses)),
+		byIP:    newPositionTable(len(addresses)),
 		nodes:   nodes,
 	}
 	for i, a := range addresses {
@@ -80,7 +80,7 @@ func (x *indexer) makeLinks() error {
 	if !x.HasDefaultLink {
 		return nil
 	}
-	first := newPlaces(len(x.Instances))
+	first := newPositionTable(len(x.Instances))
 	for i := len(x.Instances) - 1; i >= 0; i-- {
 		if x.Instances[i].Named {
 			first.add(int32(i), x.instanceName)

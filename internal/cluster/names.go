@@ -21,14 +21,14 @@ const (
 // leading labels of a name, in this order, as Ganeti finds nodes and instances.
 type names struct {
 	keys   *container
-	byName places
+	byName positionTable
 	sorted []int32 // one object of every name, by name, ascending
 }
 
 // newNames returns the names of a container's objects. nameless objects are found by
 // their keys alone. Of several objects with one name the last is found.
 func newNames(keys *container, name func(i int32) string, nameless func(i int32) bool) names {
-	n := names{keys: keys, byName: newPlaces(len(keys.all()))}
+	n := names{keys: keys, byName: newPositionTable(len(keys.all()))}
 	for i := range int32(len(keys.all())) {
 		if !nameless(i) {
 			n.byName.add(i, name)

@@ -80,12 +80,11 @@ type Instance struct {
 	UUID string
 	// Name is the instance's full name. Named is false while a forthcoming
 	// instance has none.
-	Name  string
-	Named bool
+	Name string
 	// PrimaryNode refers to the node that the instance runs on. Placed is false
 	// while a forthcoming instance has none.
-	PrimaryNode string
-	Placed      bool
+	PrimaryNode   string
+	Named, Placed bool
 	// Serial is the instance's serial number.
 	Serial int64
 	// Disks are the keys of the instance's disks.

@@ -9,12 +9,12 @@ import (
 )
 
 // Places are a map from texts to the last position with each.
-func TestPlaces(t *testing.T) {
+func TestPositionTable(t *testing.T) {
 	few := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"})
 	rapid.Check(t, func(t *rapid.T) {
 		texts := rapid.SliceOf(few).Draw(t, "texts")
 		text := func(i int32) string { return texts[i] }
-		p := newPlaces(len(texts))
+		p := newPositionTable(len(texts))
 		want := make(map[string]int32)
 		for i := range texts {
 			p.add(int32(i), text)
@@ -32,7 +32,7 @@ func TestPlaces(t *testing.T) {
 			t.Fatalf("all are %v, want %v", all, want)
 		}
 	})
-	if _, ok := places(nil).find("", nil); ok {
+	if _, ok := positionTable(nil).find("", nil); ok {
 		t.Error("something is found in none")
 	}
 }

@@ -6,26 +6,26 @@ import (
 	"slices"
 )
 
-// places finds positions in a list by the text that what is there goes by. It has 6
+// A positionTable finds positions in a list by the text that what is there goes by. It has 6
 // to 12 bytes for each of them and no texts of its own, where a map has some 40 and
 // two pointers for the garbage collector to follow. It is a hash table, probed
 // linearly, of positions plus 1, and 0 where there is none. A nil one has none.
 //
 // Its methods take a function that returns the text of what is at a position.
-type places []int32
+type positionTable []int32
 
 var seed = maphash.MakeSeed()
 
-// newPlaces returns places for at most n positions.
-func newPlaces(n int) places { return make(places, 1<<bits.Len(uint(n+n/2))) }
+// newPositionTable returns a table for at most n positions.
+func newPositionTable(n int) positionTable { return make(positionTable, 1<<bits.Len(uint(n+n/2))) }
 
 // add enters a position, in the place of the one with the same text, if any.
-func (p places) add(position int32, text func(int32) string) {
+func (p positionTable) add(position int32, text func(int32) string) {
 	*p.slot(text(position), text) = position + 1
 }
 
 // find returns the position with a text.
-func (p places) find(wanted string, text func(int32) string) (int32, bool) {
+func (p positionTable) find(wanted string, text func(int32) string) (int32, bool) {
 	if p == nil {
 		return 0, false
 	}
@@ -35,7 +35,7 @@ func (p places) find(wanted string, text func(int32) string) (int32, bool) {
 
 // slot returns the slot with a text or, where there is none, the one that it belongs
 // into. One is always empty.
-func (p places) slot(wanted string, text func(int32) string) *int32 {
+func (p positionTable) slot(wanted string, text func(int32) string) *int32 {
 	for h := maphash.String(seed, wanted); ; h++ {
 		slot := &p[h&uint64(len(p)-1)]
 		if *slot == 0 || text(*slot-1) == wanted {
@@ -45,7 +45,7 @@ func (p places) slot(wanted string, text func(int32) string) *int32 {
 }
 
 // all returns the positions, in no particular order.
-func (p places) all() []int32 {
+func (p positionTable) all() []int32 {
 	var all []int32
 	for _, slot := range p {
 		if slot > 0 {

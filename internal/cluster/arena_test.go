@@ -10,8 +10,8 @@ import (
 
 // Objects keep their texts wherever the file is cut when it is read, and those of a
 // former snapshot that have not changed are in the same memory again, but for those
-// on a page with one that has.
-func TestPages(t *testing.T) {
+// in an arena with one that has.
+func TestArenas(t *testing.T) {
 	networks := make(map[string]json.RawMessage)
 	set := func(i int, text string) {
 		networks[fmt.Sprintf("key%04d", i)] = fmt.Appendf(nil, `{"name":"%s%d"}`, text, i)
