@@ -404,7 +404,7 @@ func TestDoubles(t *testing.T) {
 			for i, l := range test.lookups {
 				for _, p := range *c.peers.Load() {
 					if p.host == l.name {
-						p.learn(l.addrs, now.Add(time.Duration(i)*time.Second))
+						p.setAddrs(l.addrs, now.Add(time.Duration(i)*time.Second))
 					}
 				}
 			}
@@ -473,7 +473,7 @@ func TestExpiredDouble(t *testing.T) {
 	other := (*newClient(t, Options{Peers: []string{"localhost"}, Port: s.addr.Port()}).peers.Load())[0]
 	c := newClient(t, Options{Peers: []string{"127.0.0.2", "localhost"}, Port: s.addr.Port(), Coverage: All})
 	c.peers.Store(&[]*peer{(*c.peers.Load())[0], other})
-	other.learn([]netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), s.addr.Port())}, time.Now().Add(-2*resolveInterval))
+	other.setAddrs([]netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), s.addr.Port())}, time.Now().Add(-2*resolveInterval))
 	if got := c.Peers(); len(got) != 1 {
 		t.Errorf("peers %v", got)
 	}

@@ -194,7 +194,7 @@ func TestSocketAndOptionsAgree(t *testing.T) {
 
 // While the daemon restarts repeatedly, every query sent to the manager's socket gets its
 // reply, possibly later.
-func TestNoQueryIsLostOverARestart(t *testing.T) {
+func TestNoQueryIsLostDuringARestart(t *testing.T) {
 	m, addr := newManager(t)
 	m.start()
 	const clients, restarts = 4, 5

@@ -324,7 +324,7 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"-every", "0s"}, 2, "-every must be more than nothing"},
+		{[]string{"-every", "0s"}, 2, "-every must be positive"},
 		{[]string{"-port", "65536"}, 2, "-port at most 65535"},
 		{[]string{"-hook", "x"}, 2, "Usage: neighbour-map [flags] [host[:port] of a master candidate]..."},
 		{[]string{"-key", "absent.key", "127.0.0.1"}, 1, "absent.key: no such file or directory"},

@@ -7,7 +7,7 @@ import (
 )
 
 // A short run with all faults, once each.
-func TestShortLife(t *testing.T) {
+func TestShortRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
