@@ -85,7 +85,7 @@ func TestRooms(t *testing.T) {
 	for room, imports := range found {
 		allowed, known := rooms[room]
 		if !known {
-			t.Errorf("%s is not in the table of rooms", room)
+			t.Errorf("%s is not in the table of packages", room)
 		}
 		for path := range imports {
 			if !slices.Contains(allowed, path) {
@@ -94,13 +94,13 @@ func TestRooms(t *testing.T) {
 		}
 		for _, path := range allowed {
 			if !imports[path] {
-				t.Errorf("%s does not import %s, as the table of rooms has it", room, path)
+				t.Errorf("%s does not import %s, although the table of packages says so", room, path)
 			}
 		}
 	}
 	for room := range rooms {
 		if found[room] == nil {
-			t.Errorf("the table of rooms has %s, which is not there", room)
+			t.Errorf("the table of packages has %s, which does not exist", room)
 		}
 	}
 }
@@ -135,6 +135,6 @@ func TestClientStaysLight(t *testing.T) {
 	}
 	modules := slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(out)))))
 	if want := slices.Sorted(slices.Values(append(light, module(t)))); !slices.Equal(modules, want) {
-		t.Errorf("client is made of %q, not %q", modules, want)
+		t.Errorf("client depends on %q, not %q", modules, want)
 	}
 }

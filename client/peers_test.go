@@ -117,7 +117,7 @@ func TestSetPeers(t *testing.T) {
 	want = []string{"192.0.2.3:1814", "192.0.2.2:1814"}
 	check()
 	if peers := *c.peers.Load(); peers[1] != former || peers[0].silent.Load() {
-		t.Error("it is forgotten who is silent")
+		t.Error("the silent peers are forgotten")
 	}
 }
 
@@ -320,7 +320,7 @@ func TestKeyFile(t *testing.T) {
 	if sealed, err := protocol.NewCodec(c.keys.ring).SealRequest(nil, new(wire.Request), time.Now()); err != nil {
 		t.Error(err)
 	} else if _, refusal := protocol.NewCodec(protocol.NewKeyring(key)).Open(sealed, time.Now()); refusal != protocol.RefusedHMAC {
-		t.Errorf("refusal %v of the former key", refusal)
+		t.Errorf("refusal %v of the old key", refusal)
 	}
 	if strings.Contains(log.String(), "cluster's key") {
 		t.Errorf("the key is in the log:\n%s", &log)
@@ -334,7 +334,7 @@ func TestKeyInterval(t *testing.T) {
 	checked := c.keys.checked
 	c.keys.refresh()
 	if time.Since(checked) < keyInterval && c.keys.checked != checked {
-		t.Error("the key was looked at again at once")
+		t.Error("the key was checked again at once")
 	}
 }
 
@@ -574,7 +574,7 @@ func TestSlowName(t *testing.T) {
 	k.targets[0].resolving = true
 	for sendings := range 2 * tries {
 		if silent := k.targets[0].peer.silent.Load(); silent != (sendings > tries) {
-			t.Errorf("after %d sendings: silent is %v", sendings, silent)
+			t.Errorf("after %d attempts: silent is %v", sendings, silent)
 		}
 		k.send(t.Context(), k.targets[0])
 	}
@@ -635,7 +635,7 @@ func TestLog(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "inconsistent"); n != 1 {
-		t.Errorf("warned %d times of the same", n)
+		t.Errorf("warned %d times about the same", n)
 	}
 	for _, want := range []string{"level=WARN msg=\"inconsistent answers\" type=3 serial=7", "level=DEBUG msg=\"ignored a datagram\"", "because=garbled"} {
 		if !strings.Contains(log.String(), want) {

@@ -119,7 +119,7 @@ func (m *manager) stop() {
 	m.daemon.Process.Signal(syscall.SIGTERM)
 	m.await("STOPPING=1")
 	if err := m.daemon.Wait(); err != nil {
-		m.t.Fatalf("the daemon ended: %v\n%s", err, m.messages())
+		m.t.Fatalf("the daemon exited: %v\n%s", err, m.messages())
 	}
 }
 

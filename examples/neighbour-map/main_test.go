@@ -288,7 +288,7 @@ func TestTrouble(t *testing.T) {
 	}
 	stdout.await(t, placed+moved+removed)
 	if told := strings.Count(stderr.String(), "what was told last stands"); told > 3 {
-		t.Errorf("%d messages, of one disagreement and of the lack of both answers:\n%s", told, stderr)
+		t.Errorf("%d messages, want one about the disagreement and two about missing answers:\n%s", told, stderr)
 	}
 }
 
