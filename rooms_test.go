@@ -85,7 +85,7 @@ func TestRooms(t *testing.T) {
 	for room, imports := range found {
 		allowed, known := rooms[room]
 		if !known {
-			t.Errorf("%s is not in the table of rooms", room)
+			t.Errorf("%s is not in the table of packages", room)
 		}
 		for path := range imports {
 			if !slices.Contains(allowed, path) {
@@ -94,7 +94,7 @@ func TestRooms(t *testing.T) {
 		}
 		for _, path := range allowed {
 			if !imports[path] {
-				t.Errorf("%s does not import %s, as the table of rooms has it", room, path)
+				t.Errorf("%s does not import %s, although the table of packages says so", room, path)
 			}
 		}
 	}
@@ -163,6 +163,6 @@ func TestClientStaysLight(t *testing.T) {
 	}
 	modules := slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(out)))))
 	if want := slices.Sorted(slices.Values(append(light, module(t)))); !slices.Equal(modules, want) {
-		t.Errorf("client is made of %q, not %q", modules, want)
+		t.Errorf("client depends on %q, not %q", modules, want)
 	}
 }

@@ -98,10 +98,10 @@ func (c *Client) begin(q *question) (*call, error) {
 	request := wire.Request{Protocol: wire.ProtocolVersion, Type: q.typ, Query: q.query, Rsalt: k.salt}
 
 	peers := slices.Clone(*c.peers.Load())
-	doubles := doubles(peers)
+	duplicates := duplicates(peers)
 	peers = slices.DeleteFunc(peers, func(p *peer) bool {
 		_, fresh := p.known() // by then it may have been changed
-		return doubles[p] && fresh
+		return duplicates[p] && fresh
 	})
 	mathrand.Shuffle(len(peers), func(i, j int) { peers[i], peers[j] = peers[j], peers[i] })
 	// Silent peers come last.
@@ -278,7 +278,7 @@ func (k *call) resolve(ctx context.Context, t *target) {
 	case err != nil:
 		t.peer.silent.Store(true)
 		k.failed(t, err)
-	case k.double(t):
+	case k.isDuplicate(t):
 		k.drop(ctx, t)
 	default:
 		t.sends, t.err = 0, nil
@@ -293,17 +293,17 @@ func (k *call) failed(t *target, err error) {
 		t.nowhere = true
 		t.streak++
 	}
-	k.stir()
+	k.wakeUp()
 }
 
-// double reports whether a target is the same daemon as another one. The caller holds the
+// isDuplicate reports whether a target is the same daemon as another one. The caller holds the
 // lock.
-func (k *call) double(t *target) bool {
+func (k *call) isDuplicate(t *target) bool {
 	var peers []*peer
 	for _, other := range k.targets {
 		peers = append(peers, other.peer)
 	}
-	return doubles(peers)[t.peer]
+	return duplicates(peers)[t.peer]
 }
 
 // drop removes a target from the list and asks another in its place. The caller holds the
@@ -316,7 +316,7 @@ func (k *call) drop(ctx context.Context, t *target) {
 		k.asked++
 		k.send(ctx, k.targets[k.asked-1])
 	}
-	k.stir()
+	k.wakeUp()
 }
 
 // hopeless reports whether all peers are unreachable.
@@ -353,7 +353,7 @@ func (k *call) receive(reply *wire.ClassicReply, from netip.AddrPort) (EventKind
 	// Only Ganeti 2.6 and before omit members and send a serial number with errors.
 	o.classic = !reply.Serial.Set || reply.Answer == nil || o.status != wire.StatusOK && o.serial != 0
 	k.arrived = append(k.arrived, o)
-	k.stir()
+	k.wakeUp()
 	if o.status == wire.StatusOK {
 		stale := k.counted && o.serial < k.newest
 		k.newest, k.counted = max(k.newest, o.serial), true
@@ -394,8 +394,8 @@ func (k *call) ignored(from netip.AddrPort, err error) {
 	}
 }
 
-// stir wakes run. The caller holds the lock.
-func (k *call) stir() {
+// wakeUp wakes run. The caller holds the lock.
+func (k *call) wakeUp() {
 	select {
 	case k.wake <- struct{}{}:
 	default:

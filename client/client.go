@@ -199,10 +199,10 @@ func (c *Client) Close() error {
 // as far as their names have been looked up.
 func (c *Client) Peers() []string {
 	peers := *c.peers.Load()
-	doubles := doubles(peers)
+	duplicates := duplicates(peers)
 	var names []string
 	for _, p := range peers {
-		if !doubles[p] {
+		if !duplicates[p] {
 			names = append(names, p.name)
 		}
 	}
@@ -260,7 +260,7 @@ func (c *Client) follow() {
 			err = c.SetPeers(names...)
 		}
 		if err != nil && !failed && c.closed.Err() == nil {
-			c.options.Logger.Warn("cannot learn who the master candidates are, asking the former ones", "err", err)
+			c.options.Logger.Warn("cannot get the list of master candidates, keeping the old peers", "err", err)
 		}
 		failed = err != nil
 	}
@@ -367,12 +367,12 @@ func (p *peer) resolve(ctx context.Context) error {
 	for _, ip := range ips {
 		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), p.port))
 	}
-	p.learn(addrs, time.Now())
+	p.setAddrs(addrs, time.Now())
 	return nil
 }
 
-// learn stores the addresses of the peer's name.
-func (p *peer) learn(addrs []netip.AddrPort, now time.Time) {
+// setAddrs stores the addresses of the peer's name.
+func (p *peer) setAddrs(addrs []netip.AddrPort, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	set := func(addrs []netip.AddrPort) []netip.AddrPort {
@@ -384,10 +384,10 @@ func (p *peer) learn(addrs []netip.AddrPort, now time.Time) {
 	p.resolved, p.expires = addrs, now.Add(resolveInterval)
 }
 
-// doubles returns the peers that duplicate another peer: they share an address with one
+// duplicates returns the peers that duplicate another peer: they share an address with one
 // that was known before. Peers given by address come first and never duplicate each other,
 // because SetPeers removes duplicates.
-func doubles(peers []*peer) map[*peer]bool {
+func duplicates(peers []*peer) map[*peer]bool {
 	if !slices.ContainsFunc(peers, func(p *peer) bool { return !p.lookedUp().IsZero() }) {
 		return nil
 	}
@@ -402,15 +402,15 @@ func doubles(peers []*peer) map[*peer]bool {
 		all = append(all, known{p, addrs, p.lookedUp()})
 	}
 	slices.SortStableFunc(all, func(a, b known) int { return a.since.Compare(b.since) })
-	taken, doubles := make(map[netip.AddrPort]bool), make(map[*peer]bool)
+	taken, duplicates := make(map[netip.AddrPort]bool), make(map[*peer]bool)
 	for _, p := range all {
-		if doubles[p.peer] = slices.ContainsFunc(p.addrs, func(addr netip.AddrPort) bool { return taken[addr] }); !doubles[p.peer] {
+		if duplicates[p.peer] = slices.ContainsFunc(p.addrs, func(addr netip.AddrPort) bool { return taken[addr] }); !duplicates[p.peer] {
 			for _, addr := range p.addrs {
 				taken[addr] = true
 			}
 		}
 	}
-	return doubles
+	return duplicates
 }
 
 // keys holds the cluster's key and follows its file.

@@ -110,7 +110,7 @@ func FuzzReceive(f *testing.F) {
 			c.open(codec, second, from)
 		}
 		if k.next() != nil {
-			t.Fatal("taken from who was not asked")
+			t.Fatal("accepted from an address that was not asked")
 		}
 		for range 2 { // the second is a duplicate
 			c.open(codec, second, peers[1])
@@ -121,7 +121,7 @@ func FuzzReceive(f *testing.F) {
 				t.Fatalf("taken: %q: %v", reply, err)
 			}
 			if c.Stats().Of(Duplicate) == 0 {
-				t.Fatal("the second was none")
+				t.Fatal("the second was not counted as a duplicate")
 			}
 			for name, got := range map[string]any{"protocol": int64(wire.ProtocolVersion), "status": int64(o.status), "serial": o.serial} {
 				var want int64

@@ -118,7 +118,7 @@ func TestSetPeers(t *testing.T) {
 	want = []string{"192.0.2.3:1814", "192.0.2.2:1814"}
 	check()
 	if peers := *c.peers.Load(); peers[1] != former || peers[0].silent.Load() {
-		t.Error("it is forgotten who is silent")
+		t.Error("the silent peers are forgotten")
 	}
 }
 
@@ -329,7 +329,7 @@ func TestKeyFile(t *testing.T) {
 	if sealed, err := protocol.NewCodec(c.keys.ring).SealRequest(nil, new(wire.Request), time.Now()); err != nil {
 		t.Error(err)
 	} else if _, refusal := protocol.NewCodec(protocol.NewKeyring(key)).Open(sealed, time.Now()); refusal != protocol.RefusedHMAC {
-		t.Errorf("refusal %v of the former key", refusal)
+		t.Errorf("refusal %v of the old key", refusal)
 	}
 	if strings.Contains(log.String(), "cluster's key") {
 		t.Errorf("the key is in the log:\n%s", &log)
@@ -343,7 +343,7 @@ func TestKeyInterval(t *testing.T) {
 	checked := c.keys.checked
 	c.keys.refresh()
 	if time.Since(checked) < keyInterval && c.keys.checked != checked {
-		t.Error("the key was looked at again at once")
+		t.Error("the key was checked again at once")
 	}
 }
 
@@ -413,7 +413,7 @@ func TestDoubles(t *testing.T) {
 			for i, l := range test.lookups {
 				for _, p := range *c.peers.Load() {
 					if p.host == l.name {
-						p.learn(l.addrs, now.Add(time.Duration(i)*time.Second))
+						p.setAddrs(l.addrs, now.Add(time.Duration(i)*time.Second))
 					}
 				}
 			}
@@ -482,7 +482,7 @@ func TestExpiredDouble(t *testing.T) {
 	other := (*newClient(t, Options{Peers: []string{"localhost"}, Port: s.addr.Port()}).peers.Load())[0]
 	c := newClient(t, Options{Peers: []string{"127.0.0.2", "localhost"}, Port: s.addr.Port(), Coverage: All})
 	c.peers.Store(&[]*peer{(*c.peers.Load())[0], other})
-	other.learn([]netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), s.addr.Port())}, time.Now().Add(-2*resolveInterval))
+	other.setAddrs([]netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), s.addr.Port())}, time.Now().Add(-2*resolveInterval))
 	if got := c.Peers(); len(got) != 1 {
 		t.Errorf("peers %v", got)
 	}
@@ -583,7 +583,7 @@ func TestSlowName(t *testing.T) {
 	k.targets[0].resolving = true
 	for sendings := range 2 * tries {
 		if silent := k.targets[0].peer.silent.Load(); silent != (sendings > tries) {
-			t.Errorf("after %d sendings: silent is %v", sendings, silent)
+			t.Errorf("after %d attempts: silent is %v", sendings, silent)
 		}
 		k.send(t.Context(), k.targets[0])
 	}
@@ -644,7 +644,7 @@ func TestLog(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "inconsistent"); n != 1 {
-		t.Errorf("warned %d times of the same", n)
+		t.Errorf("warned %d times about the same", n)
 	}
 	for _, want := range []string{"level=WARN msg=\"inconsistent answers\" type=3 serial=7", "level=DEBUG msg=\"ignored a datagram\"", "because=garbled"} {
 		if !strings.Contains(log.String(), want) {

@@ -202,7 +202,7 @@ func TestWithDeadline(t *testing.T) {
 	ctx, cancel = withDeadline(own)
 	cancel()
 	if ctx.Err() != nil || ctx != own {
-		t.Error("a context with a deadline does not stay as it is")
+		t.Error("a context with a deadline is changed")
 	}
 }
 
@@ -346,7 +346,7 @@ func TestHopeless(t *testing.T) {
 	k.widen(t.Context())
 	for i, refused := range []int{1, 5, 0, 1, 2, 1} {
 		if k.hopeless() {
-			t.Fatalf("given up before sending %d", i+1)
+			t.Fatalf("given up before attempt %d", i+1)
 		}
 		for range refused {
 			k.unreachable(servers[0].addr, syscall.ECONNREFUSED)
@@ -377,7 +377,7 @@ func TestSilentBefore(t *testing.T) {
 		}
 	}
 	if came := servers[1].came.Load(); came < tries+2 {
-		t.Errorf("the silent peer was asked %d times only", came)
+		t.Errorf("the silent peer was asked only %d times", came)
 	}
 	deaf.Store(false)
 	wait(t, "the peer's reply", func() bool {
@@ -489,7 +489,7 @@ func TestLost(t *testing.T) {
 		}
 	}
 	if events := seen.of(Accepted); len(events) != 1 || events[0].RoundTrip < firstPause {
-		t.Errorf("accepted %v, want a round trip from the first sending on", events)
+		t.Errorf("accepted %v, want a round trip since the first attempt", events)
 	}
 }
 
@@ -670,9 +670,9 @@ func TestNotFromPeers(t *testing.T) {
 	if _, err := Query(t.Context(), c, Ping()); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "the strangers", func() bool { return c.Stats().Of(Stranger) == 3 })
+	wait(t, "the strangers", func() bool { return c.Stats().Of(Stranger) >= 3 }) // more if the request was sent again
 	if n := c.Stats().Of(Garbled); n > 0 {
-		t.Errorf("%d datagrams of strangers were looked at", n)
+		t.Errorf("%d datagrams from other addresses were processed", n)
 	}
 }
 

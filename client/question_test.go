@@ -245,7 +245,7 @@ func TestStatusError(t *testing.T) {
 				}
 			}
 			if errors.Is(err, ErrNoReply) || errors.Is(err, ErrAnswer) || errors.Is(err, ErrInconsistent) {
-				t.Errorf("%v is too much", err)
+				t.Errorf("unexpected error %v", err)
 			}
 			if result.Answer != 0 || len(result.Replies) != 1 || result.Replies[0].Err == nil || string(result.Replies[0].JSON) != string(got.JSON) {
 				t.Errorf("result %+v", result)

@@ -60,7 +60,7 @@ func (c *Client) open(codec *protocol.Codec, datagram []byte, from netip.AddrPor
 		if errors.Is(err, protocol.ErrHMAC) {
 			kind = Forged
 		}
-		for _, k := range c.underWay() {
+		for _, k := range c.inProgress() {
 			k.ignored(from, err)
 		}
 		c.observe(Event{Kind: kind, Peer: from, Err: err})
@@ -73,7 +73,7 @@ func (c *Client) open(codec *protocol.Codec, datagram []byte, from netip.AddrPor
 	if k != nil {
 		event.Kind, event.RoundTrip = k.receive(reply, from)
 	} else {
-		c.heard(from)
+		c.noteAlive(from)
 	}
 	c.observe(event)
 }
@@ -86,12 +86,12 @@ func (c *Client) expects(from netip.AddrPort) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(c.underWay(), func(k *call) bool { return k.asks(from) })
+	return slices.ContainsFunc(c.inProgress(), func(k *call) bool { return k.asks(from) })
 }
 
-// heard notes that a peer is alive, even if its reply was late: otherwise the client would
+// noteAlive notes that a peer is alive, even if its reply was late: otherwise the client would
 // never again wait for a peer that is farther away than the others.
-func (c *Client) heard(from netip.AddrPort) {
+func (c *Client) noteAlive(from netip.AddrPort) {
 	for _, p := range *c.peers.Load() {
 		if addrs, _ := p.known(); slices.Contains(addrs, from) {
 			p.silent.Store(false)
@@ -99,8 +99,8 @@ func (c *Client) heard(from netip.AddrPort) {
 	}
 }
 
-// underWay lists the questions in progress.
-func (c *Client) underWay() []*call {
+// inProgress lists the questions in progress.
+func (c *Client) inProgress() []*call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	calls := make([]*call, 0, len(c.calls))
@@ -113,7 +113,7 @@ func (c *Client) underWay() []*call {
 // drainUnreachable handles the network's reports about peers.
 func (c *Client) drainUnreachable() {
 	for addr, err := range unreachable(c.conn) {
-		for _, k := range c.underWay() {
+		for _, k := range c.inProgress() {
 			k.unreachable(addr, err)
 		}
 		c.observe(Event{Kind: Unreachable, Peer: addr, Err: err})

@@ -55,7 +55,7 @@ func TestRepliesSilence(t *testing.T) {
 			var last error
 			for _, err := range Replies(ctx, c, Master()) {
 				if last != nil {
-					t.Error("something follows the error")
+					t.Error("there is something after the error")
 				}
 				if last = err; err == nil {
 					answers++

@@ -268,6 +268,6 @@ func TestFreshBreak(t *testing.T) {
 		break
 	}
 	if !ended {
-		t.Error("the loop below goes on")
+		t.Error("the inner loop continues")
 	}
 }

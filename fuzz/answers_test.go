@@ -25,11 +25,11 @@ func ask(book *answer.Book, q question) (reply, error) {
 	}
 	answered, ok := book.Answer(request, new(answer.Scratch))
 	if !ok {
-		return reply{}, errors.New("met with silence")
+		return reply{}, errors.New("no reply")
 	}
 	r, err := parseReply(answered.Text)
 	if err == nil && r.Status != int(answered.Status) {
-		err = fmt.Errorf("status %d above a reply with %d", answered.Status, r.Status)
+		err = fmt.Errorf("status %d for a reply with %d", answered.Status, r.Status)
 	}
 	return r, err
 }

@@ -326,7 +326,7 @@ func tryDecode(text []byte) (any, error) {
 		return nil, err
 	}
 	if rest := bytes.TrimSpace(text[decoder.InputOffset():]); len(rest) > 0 {
-		return nil, fmt.Errorf("%q behind the value", rest)
+		return nil, fmt.Errorf("%q after the value", rest)
 	}
 	return value, nil
 }

@@ -99,13 +99,13 @@ func FuzzDatagram(f *testing.F) {
 			}
 		case !json.Valid(envelope) || !utf8.Valid(envelope):
 			if refusal != protocol.RefusedJSON {
-				t.Fatalf("refusal %v of what is not JSON", refusal)
+				t.Fatalf("refusal %v for invalid JSON", refusal)
 			}
 		case !isJSON && refusal == protocol.Accepted:
-			t.Fatal("mistyped, and accepted")
+			t.Fatal("accepted with a wrong type")
 		case refusal == protocol.Accepted || refusal == protocol.RefusedClock || refusal == protocol.RefusedRequest:
 			if !strings.Contains(string(envelope), "@HMAC@") {
-				t.Fatalf("refusal %v of what nobody signed", refusal)
+				t.Fatalf("refusal %v for an unsigned datagram", refusal)
 			}
 		}
 	})
@@ -139,7 +139,7 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		if refusal != protocol.Accepted && refusal != protocol.RefusedRequest {
-			t.Fatalf("refusal %v of what is signed", refusal)
+			t.Fatalf("refusal %v for a signed datagram", refusal)
 		}
 		value, err := tryDecode([]byte(request))
 		if valid := err == nil && schemas.validate("wire.json#/definitions/Request", value) == nil; refusal == protocol.Accepted && !valid {

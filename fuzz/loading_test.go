@@ -85,7 +85,7 @@ func checkReply(t rapid.TB, codec *protocol.Codec, book *answer.Book, request *w
 	if r.Status != int(wire.StatusOK) {
 		_, isText := r.Answer.(string)
 		if request.Type == wire.RequestNodeRoleByName && !isText {
-			t.Fatalf("an error of a node's role may be taken for the role: %s", msg)
+			t.Fatalf("an error about a node's role could be read as the role: %s", msg)
 		}
 		if r.Serial != "0" {
 			t.Fatalf("an error with a serial number: %s", msg)

@@ -82,7 +82,7 @@ func TestOneBit(t *testing.T) {
 		case refusal == protocol.Accepted:
 			// Hexadecimal digits may be upper or lower case.
 			if !equal(decode(encoded(opened)), value) {
-				t.Fatalf("bit %d of %s: taken for %s", bit, datagram, encoded(opened))
+				t.Fatalf("bit %d of %s: read as %s", bit, datagram, encoded(opened))
 			}
 		case refusal != protocol.RefusedJSON && refusal != protocol.RefusedHMAC:
 			t.Fatalf("bit %d of %s: %v", bit, datagram, refusal)

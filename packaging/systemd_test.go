@@ -12,7 +12,7 @@ func analyze(t *testing.T, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		if os.Getenv("CONFD_INTEROP") == "require" {
-			t.Fatal("systemd is not installed, which CONFD_INTEROP=require asks for: apt-get install systemd")
+			t.Fatal("systemd is not installed, but CONFD_INTEROP=require is set: apt-get install systemd")
 		}
 		t.Skip("systemd is not installed")
 	}

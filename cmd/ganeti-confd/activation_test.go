@@ -119,7 +119,7 @@ func (m *manager) stop() {
 	m.daemon.Process.Signal(syscall.SIGTERM)
 	m.await("STOPPING=1")
 	if err := m.daemon.Wait(); err != nil {
-		m.t.Fatalf("the daemon ended: %v\n%s", err, m.messages())
+		m.t.Fatalf("the daemon exited: %v\n%s", err, m.messages())
 	}
 }
 
@@ -194,7 +194,7 @@ func TestSocketAndOptionsAgree(t *testing.T) {
 
 // While the daemon restarts repeatedly, every query sent to the manager's socket gets its
 // reply, possibly later.
-func TestNoQueryIsLostOverARestart(t *testing.T) {
+func TestNoQueryIsLostDuringARestart(t *testing.T) {
 	m, addr := newManager(t)
 	m.start()
 	const clients, restarts = 4, 5

@@ -16,15 +16,15 @@ var original = []string{"foreground", "no-user-checks", "debug", "port", "bind",
 // expandPrefix returns the full name of an abbreviated long option, if the abbreviation is
 // unique.
 func expandPrefix(flags *pflag.FlagSet, name string) pflag.NormalizedName {
-	if candidates := meanings(flags, name); len(candidates) == 1 {
+	if candidates := matching(flags, name); len(candidates) == 1 {
 		name = candidates[0]
 	}
 	return pflag.NormalizedName(name)
 }
 
-// meanings returns the names of the options that a long option, full or abbreviated, can
+// matching returns the names of the options that a long option, full or abbreviated, can
 // mean.
-func meanings(flags *pflag.FlagSet, name string) []string {
+func matching(flags *pflag.FlagSet, name string) []string {
 	var all, first []string
 	exact := false
 	flags.VisitAll(func(flag *pflag.Flag) {
@@ -74,11 +74,11 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 		return fmt.Sprintf("Error while parsing command line arguments:\n%v\n", err), exitFailure
 	case errors.As(err, &missing):
 		value, _ := pflag.UnquoteUsage(missing.GetFlag())
-		text = fmt.Sprintf("option `%s' requires an argument %s", written(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(value))
+		text = fmt.Sprintf("option `%s' requires an argument %s", asTyped(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(value))
 	case errors.As(err, &unknown):
 		name, short := unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()
-		text = fmt.Sprintf("unrecognized option `%s'", written(name, short))
-		if candidates := meanings(flags, name); short == "" && len(candidates) > 1 {
+		text = fmt.Sprintf("unrecognized option `%s'", asTyped(name, short))
+		if candidates := matching(flags, name); short == "" && len(candidates) > 1 {
 			text = fmt.Sprintf("option `--%s' is ambiguous; could be one of: --%s", name, strings.Join(candidates, ", --"))
 		}
 	default:
@@ -87,8 +87,8 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	return fmt.Sprintf("Command line error: %s\n\n%s", text, usage(flags)), exitUsage
 }
 
-// written returns an option as the user wrote it, long or short.
-func written(name, short string) string {
+// asTyped returns an option as the user wrote it, long or short.
+func asTyped(name, short string) string {
 	if short != "" {
 		return "-" + name
 	}

@@ -142,7 +142,7 @@ func check(o *options, stdout, stderr io.Writer) int {
 	if addr, err := address(o, paths); err != nil {
 		report.Errors = append(report.Errors, err.Error())
 	} else {
-		report.Facts = append(report.Facts, "address: "+listens(addr))
+		report.Facts = append(report.Facts, "address: "+listenText(addr))
 	}
 	for _, fact := range report.Facts {
 		fmt.Fprintln(stdout, fact)
@@ -159,8 +159,8 @@ func check(o *options, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// listens returns the text for an address to listen on. An invalid address means all.
-func listens(addr netip.AddrPort) string {
+// listenText returns the text for an address to listen on. An invalid address means all.
+func listenText(addr netip.AddrPort) string {
 	if !addr.Addr().IsValid() {
 		return fmt.Sprintf("all of the host's, port %d", addr.Port())
 	}

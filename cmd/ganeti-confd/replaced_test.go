@@ -79,7 +79,7 @@ func groupID(name string) (string, error) {
 func absent(t *testing.T, reason string) {
 	t.Helper()
 	if os.Getenv("CONFD_INTEROP") == "require" {
-		t.Fatal(reason + ", which CONFD_INTEROP=require asks for")
+		t.Fatal(reason + ", but CONFD_INTEROP=require is set")
 	}
 	t.Skip(reason)
 }
@@ -168,7 +168,7 @@ func (h *host) start() {
 	h.t.Cleanup(func() {
 		h.daemon.Process.Signal(syscall.SIGTERM)
 		if err := h.daemon.Wait(); err != nil {
-			h.t.Errorf("the daemon ended: %v", err)
+			h.t.Errorf("the daemon exited: %v", err)
 		}
 		if _, err := os.Stat(filepath.Join(run, "ganeti-confd.pid")); err == nil {
 			h.t.Error("the pid file is still there")

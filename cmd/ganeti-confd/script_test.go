@@ -175,7 +175,7 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("process %d goes on", pid)
+	ts.Fatalf("process %d still runs", pid)
 }
 
 func freePort(t *testing.T) string {

@@ -95,7 +95,7 @@ func serve(o *options, launch *process.Launch, stderr io.Writer) (err error) {
 	}
 	log.Info("listening", "address", d.Addr())
 	if settings.Socket != nil {
-		err = agree(o, settings.Addr, d.Addr())
+		err = checkAddr(o, settings.Addr, d.Addr())
 	}
 	log.Flush() // so that whoever started the daemon can read it now
 	if err == nil && launch != nil {
@@ -178,9 +178,9 @@ func address(o *options, paths ganeti.Paths) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, port), nil
 }
 
-// agree returns an error if an inherited socket has another address than the options ask
+// checkAddr returns an error if an inherited socket has another address than the options ask
 // for.
-func agree(o *options, asked, inherited netip.AddrPort) error {
+func checkAddr(o *options, asked, inherited netip.AddrPort) error {
 	if o.bind != "" && asked.Addr().Unmap() != inherited.Addr().Unmap() || o.port != 0 && asked.Port() != inherited.Port() {
 		return fmt.Errorf("the service manager's socket is bound to %v, --bind and --port ask for %v: "+
 			"change the socket unit or the options", inherited, asked)
@@ -191,16 +191,16 @@ func agree(o *options, asked, inherited netip.AddrPort) error {
 // sandbox returns which files the daemon may change: it reopens its log, and removes its
 // pid file.
 func sandbox(o *options, paths ganeti.Paths) process.Sandbox {
-	box := process.Sandbox{Remove: around(paths.PID)}
+	box := process.Sandbox{Remove: parents(paths.PID)}
 	if o.syslog != "only" {
-		box.Append = around(paths.Log)
+		box.Append = parents(paths.Log)
 	}
 	return box
 }
 
-// around returns the directories beneath which a file will be found even if its directory
+// parents returns the directories beneath which a file will be found even if its directory
 // is replaced: the parent of that directory, by its path and with symbolic links resolved.
-func around(path string) []string {
+func parents(path string) []string {
 	dir := filepath.Dir(path)
 	above := []string{filepath.Dir(dir)}
 	if real, err := filepath.EvalSymlinks(dir); err == nil {

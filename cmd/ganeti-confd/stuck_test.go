@@ -241,10 +241,10 @@ func (n *stuckNode) end() {
 	select {
 	case err := <-ended:
 		if err != nil {
-			n.t.Errorf("it ends with %v", err)
+			n.t.Errorf("it exits with %v", err)
 		}
 	case <-time.After(patience):
-		n.t.Error("it does not end")
+		n.t.Error("it does not exit")
 	}
 	races, _ := filepath.Glob(filepath.Join(n.root, "race.*"))
 	for _, path := range races {

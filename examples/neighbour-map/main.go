@@ -57,15 +57,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "Usage: neighbour-map [flags] [host[:port] of a master candidate]...")
 		flags.PrintDefaults()
 	}
-	link := flags.String("link", "", "the instances' `link`; by default the cluster's default one")
-	every := flags.Duration("every", 10*time.Second, "`time` between two looks")
-	port := flags.Uint("port", 0, "the daemons' `port`; by default that of the services database, or 1814")
-	key := flags.String("key", "", "`file` with the cluster's key; by default that of this node")
+	link := flags.String("link", "", "the instances' `link` (default: the cluster's default link)")
+	every := flags.Duration("every", 10*time.Second, "`time` between two checks")
+	port := flags.Uint("port", 0, "the daemons' `port` (default: from the services database, or 1814)")
+	key := flags.String("key", "", "`file` with the cluster's key (default: this node's)")
 	if flags.Parse(args) != nil {
 		return 2
 	}
 	if *every <= 0 || *port > math.MaxUint16 {
-		fmt.Fprintln(stderr, "neighbour-map: -every must be more than nothing, -port at most 65535")
+		fmt.Fprintln(stderr, "neighbour-map: -every must be positive, -port at most 65535")
 		return 2
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))

@@ -288,7 +288,7 @@ func TestTrouble(t *testing.T) {
 	}
 	stdout.await(t, placed+moved+removed)
 	if told := strings.Count(stderr.String(), "what was told last stands"); told > 3 {
-		t.Errorf("%d messages, of one disagreement and of the lack of both answers:\n%s", told, stderr)
+		t.Errorf("%d messages, want one about the disagreement and two about missing answers:\n%s", told, stderr)
 	}
 }
 
@@ -324,7 +324,7 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"-every", "0s"}, 2, "-every must be more than nothing"},
+		{[]string{"-every", "0s"}, 2, "-every must be positive"},
 		{[]string{"-port", "65536"}, 2, "-port at most 65535"},
 		{[]string{"-hook", "x"}, 2, "Usage: neighbour-map [flags] [host[:port] of a master candidate]..."},
 		{[]string{"-key", "absent.key", "127.0.0.1"}, 1, "absent.key: no such file or directory"},

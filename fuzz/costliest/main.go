@@ -28,7 +28,7 @@ import (
 
 func main() {
 	duration := flag.Duration("duration", time.Minute, "how long to search")
-	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "`number` that the changes follow from")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "`number` that determines the mutations")
 	output := flag.String("output", "", "`directory` to write the worst datagrams to")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -68,9 +68,9 @@ func (c *cost) ratio() float64 { return float64(c.time) / float64(max(c.forged, 
 // verdict compares the time with the goal, in words.
 func (c *cost) verdict() string {
 	if excess := c.excess(); excess > 0 {
-		return fmt.Sprintf("%v above what is allowed", excess)
+		return fmt.Sprintf("%v above the goal", excess)
 	}
-	return fmt.Sprintf("%v below what is allowed", -c.excess())
+	return fmt.Sprintf("%v below the goal", -c.excess())
 }
 
 // search looks for expensive datagrams.
@@ -99,7 +99,7 @@ func (s *search) run(ctx context.Context) {
 		s.try(s.change(s.living[s.random.IntN(len(s.living))].datagram))
 		if time.Now().After(next) {
 			next = time.Now().Add(told)
-			fmt.Fprintf(os.Stderr, "%d datagrams tried: %.1f times a forged one, %s, %d bytes allocated at most\n",
+			fmt.Fprintf(os.Stderr, "%d datagrams tried: at most %.1f times a forged one, %s, at most %d bytes allocated\n",
 				s.tried, s.ratio.ratio(), s.slowest.verdict(), s.largest.bytes)
 		}
 	}
@@ -237,7 +237,7 @@ func (s *search) report(directory string) error {
 	for _, worst := range []struct {
 		name string
 		cost cost
-	}{{"most-above-what-is-allowed", s.slowest}, {"most-times-a-forged-one", s.ratio}, {"most-memory", s.largest}} {
+	}{{"most-above-the-goal", s.slowest}, {"most-times-a-forged-one", s.ratio}, {"most-memory", s.largest}} {
 		c := worst.cost
 		fmt.Printf("%s: %d bytes: %v, an ordinary forged one %v: %.2f times, %s; %d bytes allocated\n\t%s\n", worst.name,
 			len(c.datagram), c.time, c.forged, c.ratio(), c.verdict(), c.bytes, strconv.QuoteToASCII(string(c.datagram[:min(len(c.datagram), 120)])))

@@ -26,7 +26,7 @@ func TestQuoted(t *testing.T) {
 			t.Errorf("%q is cut to %d bytes", piece, size)
 		}
 		if fits := short[:len(short)-1]; Cut(fits) != fits {
-			t.Errorf("%q is cut though it may fit", piece)
+			t.Errorf("%q is cut although it may fit", piece)
 		}
 	}
 }

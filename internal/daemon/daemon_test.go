@@ -166,7 +166,7 @@ func TestKeyIsReplaced(t *testing.T) {
 	n.await(t, "3000001")
 	key := []byte("another key\n")
 	if got := n.ping(t, key); got != "" {
-		t.Fatalf("a ping with the key of tomorrow is answered with %q", got)
+		t.Fatalf("a ping with the future key is answered with %q", got)
 	}
 	n.replace(t, n.key(), key)
 	for deadline := time.Now().Add(patience); n.ping(t, key) != "3000001"; {
@@ -175,7 +175,7 @@ func TestKeyIsReplaced(t *testing.T) {
 		}
 	}
 	if got := n.ping(t, sample.Key); got != "3000001" {
-		t.Errorf("a ping with the former key is answered with %q", got)
+		t.Errorf("a ping with the old key is answered with %q", got)
 	}
 	n.replace(t, n.key(), nil)
 	n.Reload()

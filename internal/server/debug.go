@@ -50,9 +50,9 @@ func (d *debugLog) line(message string, args ...any) {
 	d.logger.Debug(message, args...)
 }
 
-// plain returns the beginning of a text, with a question mark for each character that a log
+// printable returns the beginning of a text, with a question mark for each character that a log
 // format would escape.
-func plain(text string) string {
+func printable(text string) string {
 	text = text[:min(len(text), causeLength)]
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {

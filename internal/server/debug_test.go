@@ -45,7 +45,7 @@ func TestDebugLinesAreShort(t *testing.T) {
 			"json": func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 		} {
 			var log bytes.Buffer
-			slog.New(handler(&log)).Info("datagram dropped", "from", "[fe80::1234:5678:9abc:def0%interface0]:65535", "cause", plain(cause))
+			slog.New(handler(&log)).Info("datagram dropped", "from", "[fe80::1234:5678:9abc:def0%interface0]:65535", "cause", printable(cause))
 			if log.Len() > 300 {
 				t.Errorf("%s: a line of %d bytes: %s", name, log.Len(), log.String())
 			}

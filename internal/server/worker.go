@@ -23,9 +23,9 @@ type worker struct {
 	scratch  answer.Scratch
 	counters counters
 
-	debug      debugLog
-	ended      [udp.BatchSize]Disposition
-	complained *Responder // the last one with a reply that was too large
+	debug         debugLog
+	ended         [udp.BatchSize]Disposition
+	notedTooLarge *Responder // the last one with a reply that was too large
 
 	// busySince is when the worker stopped waiting for datagrams, in Unix nanoseconds; 0
 	// while it waits.
@@ -137,7 +137,7 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 		}
 	}
 	if reply.TooLarge {
-		w.complain(responder, response.Type)
+		w.noteTooLarge(responder, response.Type)
 	}
 	w.batch.Reply(i, datagram)
 	w.counters.replied(response.Type, reply.Status, len(datagram))
@@ -150,7 +150,7 @@ func (w *worker) answer(i int, now time.Time) Disposition {
 // refused returns the disposition of datagram i.
 func (w *worker) refused(i int, refusal protocol.Refusal) Disposition {
 	if cause := w.codec.Cause(); cause != nil && w.debug.enabled {
-		w.debug.line("datagram dropped", "from", w.batch.From(i), "cause", plain(cause.Error()))
+		w.debug.line("datagram dropped", "from", w.batch.From(i), "cause", printable(cause.Error()))
 	}
 	return refusals[refusal]
 }
@@ -165,11 +165,11 @@ var refusals = [...]Disposition{
 	protocol.RefusedRequest: DroppedRequest,
 }
 
-// complain counts a reply that is too large, and logs the first one per configuration.
-func (w *worker) complain(responder *Responder, request wire.RequestType) {
+// noteTooLarge counts a reply that is too large, and logs the first one per configuration.
+func (w *worker) noteTooLarge(responder *Responder, request wire.RequestType) {
 	w.counters.tooLarge[request].Add(1)
-	if w.complained != responder {
-		w.complained = responder
+	if w.notedTooLarge != responder {
+		w.notedTooLarge = responder
 		w.server.options.Logger.Warn("reply too large for a datagram, sent an error instead",
 			"type", request, "limit", wire.MaxDatagramSize)
 	}

@@ -14,7 +14,7 @@ func TestFreePort(t *testing.T) {
 			t.Fatal(err)
 		}
 		if seen[addr] {
-			t.Errorf("%v comes twice", addr)
+			t.Errorf("%v was returned twice", addr)
 		}
 		seen[addr] = true
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))

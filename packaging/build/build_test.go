@@ -38,7 +38,7 @@ func TestRevision(t *testing.T) {
 	}
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
-			t.Error("the go command found the commit out: the test shows nothing")
+			t.Error("the go command found the commit: the test proves nothing")
 		}
 	}
 	data, err := os.ReadFile(program)
@@ -46,7 +46,7 @@ func TestRevision(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(data), r.revision) {
-		t.Error("the program does not hold the commit")
+		t.Error("the program does not contain the commit")
 	}
 	out, err := exec.Command(program, "--version").Output()
 	if err != nil || !strings.Contains(string(out), "version 1.2.3") {

@@ -17,7 +17,7 @@ func TestAppendLicence(t *testing.T) {
 	none := t.TempDir()
 	write(none, "NOTICE")
 	if appendLicence(&all, "module", none) == nil {
-		t.Error("a notice alone is taken for a licence")
+		t.Error("a notice alone is accepted as a licence")
 	}
 	all.Reset()
 	both := t.TempDir()

@@ -25,8 +25,8 @@ import (
 var programs = []string{"ganeti-confd", "confdctl", "confd-conformance"}
 
 func main() {
-	version := flag.String("version", "", "`version` of the packages (default: one that grows with the date of the commit)")
-	output := flag.String("output", ".", "`directory` to put the packages in")
+	version := flag.String("version", "", "`version` of the packages (default: derived from the date of the commit)")
+	output := flag.String("output", ".", "`directory` for the packages")
 	flag.Parse()
 	if err := run(*version, *output); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n", err)

@@ -181,7 +181,7 @@ func TestOnSample(t *testing.T) {
 
 func TestNeedsADefaultLink(t *testing.T) {
 	if b := load(t, strings.Replace(config, `"default":{`, `"other":{`, 1)); b != nil {
-		t.Error("a configuration without default nic parameters is served")
+		t.Error("a configuration without default NIC parameters is served")
 	}
 }
 

@@ -194,7 +194,7 @@ func TestStuck(t *testing.T) {
 	}
 	told := fmt.Sprintf("log messages were dropped here: the log was too slow sink=terminal messages=%d\n", dropped["terminal"])
 	if strings.Count(got, "dropped here") != 1 || !strings.Contains(got, told) {
-		t.Errorf("told %d times, and not %q", strings.Count(got, "dropped here"), told)
+		t.Errorf("reported %d times, without %q", strings.Count(got, "dropped here"), told)
 	}
 	if lines := strings.Count(got, "\n"); uint64(lines) != 1+flood+vital+1-dropped["terminal"] {
 		t.Errorf("the terminal has %d lines", lines)
@@ -214,7 +214,7 @@ func TestStuck(t *testing.T) {
 		}
 	}
 	if next != flood {
-		t.Errorf("%d of %d debug messages are there or told", next, flood)
+		t.Errorf("%d of %d debug messages are logged or counted as dropped", next, flood)
 	}
 	log.Close()
 }
@@ -359,7 +359,7 @@ func TestOddFiles(t *testing.T) {
 	}
 	hung := &logFile{path: "/hung"}
 	if err := hung.openWithin(0); err == nil {
-		t.Error("a device that hangs is waited for")
+		t.Error("it waits for a hanging device")
 	}
 }
 

@@ -91,7 +91,7 @@ func (s *sink) do(call func()) {
 func (s *sink) add(e entry) {
 	s.queue = append(s.queue, e)
 	s.queued += len(e.line) + entryCost
-	s.rouse()
+	s.wakeUp()
 }
 
 // next takes the first entry from the queue. If the queue is empty, missed is how many
@@ -113,17 +113,17 @@ func (s *sink) next() (e entry, ok bool, missed uint64, closed bool) {
 
 // run writes the queue until the sink is closed and everything is written.
 func (s *sink) run() {
-	untold := uint64(0) // dropped messages not yet reported
-	// tell reports dropped messages in the log. It returns false if that line could not be
+	unreported := uint64(0) // dropped messages not yet reported
+	// report logs dropped messages in the log. It returns false if that line could not be
 	// written.
-	tell := func() bool {
-		if untold > 0 {
+	report := func() bool {
+		if unreported > 0 {
 			record := slog.NewRecord(time.Now(), slog.LevelWarn, "log messages were dropped here: the log was too slow", 0)
-			record.Add("sink", s.name, "messages", untold)
+			record.Add("sink", s.name, "messages", unreported)
 			if line, err := s.form.format(context.Background(), record); err != nil || s.write(record.Level, line) != nil {
 				return false
 			}
-			untold = 0
+			unreported = 0
 		}
 		return true
 	}
@@ -131,9 +131,9 @@ func (s *sink) run() {
 		e, ok, missed, closed := s.next()
 		switch {
 		case !ok:
-			untold += missed
+			unreported += missed
 			if missed > 0 {
-				tell() // if it fails, it is tried again before the next message
+				report() // if it fails, it is tried again before the next message
 			}
 			if closed {
 				return
@@ -142,9 +142,9 @@ func (s *sink) run() {
 		case e.do != nil:
 			e.do()
 		default:
-			untold += e.missed
-			if !tell() || s.write(e.level, e.line) != nil {
-				untold++
+			unreported += e.missed
+			if !report() || s.write(e.level, e.line) != nil {
+				unreported++
 				s.dropped.Add(1)
 			}
 		}
@@ -156,11 +156,11 @@ func (s *sink) close() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.closed = true
-	s.rouse()
+	s.wakeUp()
 }
 
-// rouse wakes the sink; the caller holds the mutex.
-func (s *sink) rouse() {
+// wakeUp wakes the sink; the caller holds the mutex.
+func (s *sink) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
 	default:

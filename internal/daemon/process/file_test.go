@@ -66,7 +66,7 @@ func TestOpenOwnFileForeignDirectory(t *testing.T) {
 	if os.Getuid() != 0 {
 		const reason = "only root can give a directory away"
 		if os.Getenv("CONFD_INTEROP") == "require" {
-			t.Fatal(reason + ", which CONFD_INTEROP=require asks for")
+			t.Fatal(reason + ", but CONFD_INTEROP=require is set")
 		}
 		t.Skip(reason)
 	}

@@ -149,7 +149,7 @@ func (s *Site) page(at time.Time) *page {
 		p.Config = describe(state.Snapshot)
 	}
 	p.Received = counts.IPv4 + counts.IPv6
-	p.Rate = lately(rates(samples, func(c *server.Counts) uint64 { return c.IPv4 + c.IPv6 }))
+	p.Rate = recentRate(rates(samples, func(c *server.Counts) uint64 { return c.IPv4 + c.IPv6 }))
 	p.traffic(samples)
 	p.latency(samples)
 	return p
@@ -191,13 +191,13 @@ func (p *page) traffic(samples []moment) {
 // makeRow completes a row with the recent rate of a counter.
 func makeRow(samples []moment, r row, counter func(*server.Counts) uint64) row {
 	list := rates(samples, counter)
-	r.Rate = lately(list)
+	r.Rate = recentRate(list)
 	r.Chart = draw(list, remembered, slices.Max(append(list, 0)), 120, 24)
 	return r
 }
 
-// lately returns the average of the most recent rates.
-func lately(list []float64) float64 {
+// recentRate returns the average of the most recent rates.
+func recentRate(list []float64) float64 {
 	last := list[max(0, len(list)-recently):]
 	var sum float64
 	for _, rate := range last {

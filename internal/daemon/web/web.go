@@ -91,7 +91,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
-		ConnContext:    withGuest,
+		ConnContext:    withConn,
 		// Connection errors are the browser's problem, not the operator's.
 		ErrorLog: slog.NewLogLogger(source.Logger.Handler(), slog.LevelDebug),
 	}
@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options, source Source) (*Site, error) {
 		defer listener.Close()
 		flags := &toolkit.FlagConfig{WebConfigFile: &o.ConfigFile}
 		logger := slog.New(errorsOnly{source.Logger.Handler()})
-		err := toolkit.Serve(&crowd{Listener: listener, limit: maxConnections}, s.http, flags, logger)
+		err := toolkit.Serve(&limiter{Listener: listener, limit: maxConnections}, s.http, flags, logger)
 		if !errors.Is(err, http.ErrServerClosed) {
 			source.Logger.Error("stopped serving metrics and the status page", "error", err)
 		}

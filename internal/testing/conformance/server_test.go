@@ -141,7 +141,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-func TestCommandThatThereIsNot(t *testing.T) {
+func TestMissingCommand(t *testing.T) {
 	if _, err := Command("no-such-ganeti-confd"); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("Command = %v, want %v", err, exec.ErrNotFound)
 	}

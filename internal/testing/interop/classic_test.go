@@ -256,7 +256,7 @@ func ask10(t *testing.T, d *daemon, pointer string) any {
 		Answer any
 	}
 	if err := json.Unmarshal([]byte(r.text), &inner); err != nil || inner.Status != 0 {
-		t.Fatalf("%s: the %s daemon says %v", pointer, d.name, r)
+		t.Fatalf("%s: the %s daemon answers %v", pointer, d.name, r)
 	}
 	return inner.Answer
 }

@@ -177,7 +177,7 @@ func sameBeside(t *testing.T, config []byte, use func(*testing.T, *daemon) strin
 		})
 	}
 	if len(results) < 2 {
-		t.Skip("one of the two had no network of its own, or failed")
+		t.Skip("one of the two had no separate network, or failed")
 	}
 	if want, got := results[genuine.name], results[ours.name]; want != got {
 		t.Errorf("beside the genuine daemon:\n%s\nbeside ours:\n%s", want, got)

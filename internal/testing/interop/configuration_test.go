@@ -45,7 +45,7 @@ func testReplacedConfiguration(t *testing.T, genuine program) {
 	member(config, "cluster")["serial_no"] = 10
 	second := encode(t, config)
 	if len(first) == len(second) {
-		t.Fatal("both configurations have the same size, which the real daemon may take for the same")
+		t.Fatal("both configurations have the same size, so the real daemon may not notice the change")
 	}
 	theirs, our := start(t, genuine, first), start(t, ours, first)
 	for _, step := range []struct {
@@ -80,7 +80,7 @@ func testBrokenConfiguration(t *testing.T, genuine program) {
 					status, serial, answer, err := r.parse()
 					text, _ := answer.(string)
 					if err != nil || status != "1" || serial != "0" || !strings.HasPrefix(d.rootless(text), "Cannot load configuration from ROOT/var/lib/ganeti/config.data: ") {
-						t.Errorf("%s: the %s daemon says %v", q, d.name, r)
+						t.Errorf("%s: the %s daemon answers %v", q, d.name, r)
 					}
 				}
 			}

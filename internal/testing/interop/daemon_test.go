@@ -88,26 +88,26 @@ func launch(t *testing.T, cmd *exec.Cmd, log *lockedBuffer, ready func() bool) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("%s ended at start: %v\n%s", cmd, err, log)
+			t.Fatalf("%s exited at start: %v\n%s", cmd, err, log)
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not get ready\n%s", cmd, log)
+			t.Fatalf("%s does not become ready\n%s", cmd, log)
 		}
 	}
 }
 
 func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, log *lockedBuffer) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Errorf("%s did not live until the end of the test: %v\n%s", cmd, err, log)
+		t.Errorf("%s exited before the end of the test: %v\n%s", cmd, err, log)
 	}
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("%s did not end well: %v\n%s", cmd, err, log)
+			t.Errorf("%s exited with an error: %v\n%s", cmd, err, log)
 		}
 	case <-time.After(patience):
-		t.Errorf("%s does not end on SIGTERM\n%s", cmd, log)
+		t.Errorf("%s does not exit on SIGTERM\n%s", cmd, log)
 		cmd.Process.Kill()
 		<-ended
 	}

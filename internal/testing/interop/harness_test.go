@@ -18,7 +18,7 @@ func testHarness(t *testing.T, genuine program) {
 
 	questions := append(about(config), ask1(10, `"/instances/uuid-inst-3"`))
 	if found, _ := differences(t, one, same, questions); len(found) > 0 {
-		t.Errorf("equal daemons differ: %q", found)
+		t.Errorf("differences between equal daemons: %q", found)
 	}
 	found, _ := differences(t, one, other, questions)
 	for _, want := range []string{"serial 104 instead of 103", `answer/hvparams: member "n" is too much`} {

@@ -55,7 +55,7 @@ func enter(m *testing.M) int {
 	}
 	err := self.Start()
 	if err != nil {
-		noHosts = fmt.Errorf("network namespaces take more privileges: %w", err)
+		noHosts = fmt.Errorf("network namespaces need more privileges: %w", err)
 		return m.Run()
 	}
 	err = self.Wait()

@@ -222,7 +222,7 @@ func TestHealthyQuorum(t *testing.T) {
 					t.Errorf("%v, coverage %s: %v\n%s", cast, covered, err, tell(r))
 				}
 				if before, after := sent.repetitions(cast.goods()); before > 1 || after > 1 {
-					t.Errorf("%v, coverage %s: requests were sent again %d times before all were asked, and %d times after enough had replied\n%s",
+					t.Errorf("%v, coverage %s: requests were resent %d times before all were asked, and %d times after enough had replied\n%s",
 						cast, covered, before, after, tell(r))
 				}
 				return nil
@@ -325,7 +325,7 @@ func TestWeather(t *testing.T) {
 	for _, kind := range []client.EventKind{client.Resent, client.Duplicate, client.Late, client.Stale} {
 		t.Logf("%s: %d", kind, stats.Of(kind))
 		if stats.Of(kind) == 0 {
-			t.Errorf("the weather is too fine: nothing is %s", kind)
+			t.Errorf("the network is too good: no datagram is %s", kind)
 		}
 	}
 }

@@ -79,5 +79,5 @@ func expectMaster(t *testing.T, c *client.Client, serial int) {
 			return
 		}
 	}
-	t.Fatalf("the master is not that of %d: %s", serial, tell(r))
+	t.Fatalf("the master is not that of serial number %d: %s", serial, tell(r))
 }

@@ -114,7 +114,7 @@ func (a *asker) receive() {
 		delete(a.asked, salt)
 		switch {
 		case err != nil:
-			a.note(fmt.Sprintf("a reply that is none: %v", err))
+			a.note(fmt.Sprintf("not a valid reply: %v", err))
 		case q == nil: // it came too late
 		default:
 			a.answered++

@@ -28,28 +28,28 @@ type fault struct {
 	do         func(*world) error
 }
 
-// met is how long a fault lasts.
-const met = 1200 * time.Millisecond
+// faultTime is how long a fault lasts.
+const faultTime = 1200 * time.Millisecond
 
 var allFaults = []fault{
-	{"broken-file", "the file is no configuration for a while", func(w *world) error { return w.bad([]byte("{}")) }},
-	{"cut-file", "the file ends in the middle", func(w *world) error { return w.bad(config(1)[:20_000]) }},
+	{"broken-file", "the file is not a configuration for a while", func(w *world) error { return w.bad([]byte("{}")) }},
+	{"cut-file", "the file is cut off", func(w *world) error { return w.bad(config(1)[:20_000]) }},
 	{"empty-file", "the file is empty", func(w *world) error { return w.bad(nil) }},
-	{"costly-file", "the file is one that would cost much to load", (*world).costly},
-	{"file-gone", "the file is gone for a while", (*world).fileGone},
-	{"in-place", "the file is rewritten in place, without another size", (*world).inPlace},
+	{"costly-file", "the file would be expensive to load", (*world).costly},
+	{"file-gone", "the file is missing for a while", (*world).fileGone},
+	{"in-place", "the file is rewritten in place, with the same size", (*world).inPlace},
 	{"file-linked", "the file is a link to another directory", (*world).fileLinked},
-	{"directory-restored", "another directory is put in the place of that of the file", (*world).restored},
-	{"directory-anew", "the directory of the file is removed and made anew", (*world).anew},
-	{"key-changed", "the cluster gets another key", (*world).keyChanged},
-	{"key-gone", "the key is gone for a while", (*world).keyGone},
-	{"hangup", "the daemon is told to look at its files, twenty times", (*world).hangup},
-	{"log-replaced", "the directory of the log is replaced", (*world).logReplaced},
-	{"stopped", "the process does not run for a moment", (*world).stopped},
-	{"forged-flood", "ten thousand forged and broken datagrams come in a second", func(w *world) error { return w.flood(10_000, forged) }},
-	{"hostile-flood", "five hundred datagrams come in a second that are meant to cost much", func(w *world) error { return w.flood(500, func(*rand.Rand) [][]byte { return bench.Hostile() }) }},
-	{"idle-connections", "the status page has as many idle callers as it takes", (*world).idle},
-	{"slow-reader", "somebody asks for metrics and does not read them", (*world).slowReader},
+	{"directory-restored", "the directory of the file is replaced by another one", (*world).restored},
+	{"directory-anew", "the directory of the file is removed and recreated", (*world).anew},
+	{"key-changed", "the cluster gets a new key", (*world).keyChanged},
+	{"key-gone", "the key is missing for a while", (*world).keyGone},
+	{"hangup", "the daemon gets HUP, twenty times", (*world).hangup},
+	{"log-replaced", "the log directory is replaced", (*world).logReplaced},
+	{"stopped", "the process is stopped for a moment", (*world).stopped},
+	{"forged-flood", "ten thousand forged and broken datagrams arrive in a second", func(w *world) error { return w.flood(10_000, forged) }},
+	{"hostile-flood", "five hundred datagrams arrive in a second that should be expensive", func(w *world) error { return w.flood(500, func(*rand.Rand) [][]byte { return bench.Hostile() }) }},
+	{"idle-connections", "the status page has as many idle connections as allowed", (*world).idle},
+	{"slow-reader", "a client requests metrics and does not read them", (*world).slowReader},
 }
 
 // choose returns the faults with the given names, or all if there are none.
@@ -73,7 +73,7 @@ func (w *world) bad(text []byte) error {
 	if err := replace(w.path("lib/config.data"), text); err != nil {
 		return err
 	}
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return w.rewrite()
 }
 
@@ -86,7 +86,7 @@ func (w *world) costly() error {
 		if err := replace(w.path("lib/config.data"), []byte(`{"version":3000000,`+member+`}`)); err != nil {
 			return err
 		}
-		time.Sleep(met / 3)
+		time.Sleep(faultTime / 3)
 	}
 	return w.rewrite()
 }
@@ -96,7 +96,7 @@ func (w *world) fileGone() error {
 	if err := os.Remove(w.path("lib/config.data")); err != nil {
 		return err
 	}
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return w.rewrite()
 }
 
@@ -111,7 +111,7 @@ func (w *world) inPlace() error {
 	if err := os.WriteFile(w.path("lib/config.data"), text, 0o600); err != nil {
 		return err
 	}
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return w.rewrite()
 }
 
@@ -125,7 +125,7 @@ func (w *world) fileLinked() error {
 	}
 	link := w.path("lib/link")
 	err := errors.Join(os.Symlink(filepath.Join(elsewhere, "config.data"), link), os.Rename(link, w.path("lib/config.data")))
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return errors.Join(err, w.rewrite())
 }
 
@@ -149,7 +149,7 @@ func (w *world) restored() error {
 		return err
 	}
 	err := errors.Join(os.Rename(w.path("lib"), failed), os.Rename(restored, w.path("lib")), os.RemoveAll(failed))
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return err
 }
 
@@ -162,9 +162,9 @@ func (w *world) anew() error {
 	if err := os.RemoveAll(w.path("lib")); err != nil {
 		return err
 	}
-	time.Sleep(met / 2)
+	time.Sleep(faultTime / 2)
 	err = errors.Join(os.Mkdir(w.path("lib"), 0o755), os.WriteFile(w.path("lib/hmac.key"), key, 0o600), w.rewrite())
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return err
 }
 
@@ -183,7 +183,7 @@ func (w *world) keyChanged() error {
 	if err := replace(w.path("lib/hmac.key"), key); err != nil {
 		return err
 	}
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	w.ring.Replace(key, time.Now())
 	return nil
 }
@@ -196,7 +196,7 @@ func (w *world) keyGone() error {
 	if err := os.Remove(w.path("lib/hmac.key")); err != nil {
 		return err
 	}
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return replace(w.path("lib/hmac.key"), key)
 }
 
@@ -205,7 +205,7 @@ func (w *world) hangup() error {
 		if err := w.daemon.Process.Signal(syscall.SIGHUP); err != nil {
 			return err
 		}
-		time.Sleep(met / 20)
+		time.Sleep(faultTime / 20)
 	}
 	return nil
 }
@@ -306,6 +306,6 @@ func (w *world) slowReader() error {
 	if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return err
 	}
-	time.Sleep(met)
+	time.Sleep(faultTime)
 	return nil
 }

@@ -35,13 +35,13 @@ type options struct {
 func main() {
 	var o options
 	var faults string
-	flag.DurationVar(&o.duration, "duration", time.Minute, "how long to go on")
-	flag.Float64Var(&o.rate, "rate", 300, "questions a second")
+	flag.DurationVar(&o.duration, "duration", time.Minute, "how long to run")
+	flag.Float64Var(&o.rate, "rate", 300, "questions per second")
 	flag.BoolVar(&o.race, "race", false, "build the daemon with the race detector")
-	flag.DurationVar(&o.every, "every", 5*time.Second, "time from one fault to the next")
-	flag.StringVar(&faults, "faults", "", "`names` of the faults to make, separated by commas (default all)")
-	flag.Uint64Var(&o.seed, "seed", 1, "`number` that the order of the faults follows from")
-	list := flag.Bool("list-faults", false, "list the faults and end")
+	flag.DurationVar(&o.every, "every", 5*time.Second, "time between two faults")
+	flag.StringVar(&faults, "faults", "", "`names` of the faults, separated by commas (default all)")
+	flag.Uint64Var(&o.seed, "seed", 1, "`number` that determines the order of the faults")
+	list := flag.Bool("list-faults", false, "list the faults and exit")
 	flag.Parse()
 	if *list {
 		for _, f := range allFaults {
@@ -65,8 +65,8 @@ func main() {
 	}
 }
 
-// told is the time between two lines about the progress.
-const told = time.Minute
+// progressInterval is the time between two lines about the progress.
+const progressInterval = time.Minute
 
 // run runs the daemon through everything, and returns the report.
 func run(ctx context.Context, o options, progress *os.File) (*report, error) {
@@ -96,7 +96,7 @@ func run(ctx context.Context, o options, progress *os.File) (*report, error) {
 
 	random := rand.New(rand.NewPCG(o.seed, 0))
 	begin := time.Now()
-	change, fault, tell := time.NewTicker(time.Second), time.NewTicker(o.every), time.NewTicker(told)
+	change, fault, tell := time.NewTicker(time.Second), time.NewTicker(o.every), time.NewTicker(progressInterval)
 	defer change.Stop()
 	defer fault.Stop()
 	defer tell.Stop()

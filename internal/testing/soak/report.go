@@ -109,14 +109,14 @@ func (r *report) wrongs() []string {
 // print writes the report.
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%v: %d questions, %d replies, %d wrong\n", r.lasted.Round(time.Second), r.results.asked, r.results.answered, r.results.wrongs)
-	fmt.Fprintf(w, "round trips: half of them %v, 99 of 100 %v, slowest %v\n", r.results.p50, r.results.p99, r.results.slowest)
-	fmt.Fprintf(w, "lost replies, by the fault before: %v\n", r.results.lost)
-	fmt.Fprintf(w, "configurations seen loaded: %d; faults: %v\n", r.loads, r.faults)
+	fmt.Fprintf(w, "round trips: p50 %v, p99 %v, slowest %v\n", r.results.p50, r.results.p99, r.results.slowest)
+	fmt.Fprintf(w, "lost replies, by preceding fault: %v\n", r.results.lost)
+	fmt.Fprintf(w, "loads seen: %d; faults: %v\n", r.loads, r.faults)
 	for _, name := range slices.Sorted(maps.Keys(leaks)) {
 		second, last := quarters(r.samples[name])
 		fmt.Fprintf(w, "%s: %.1f in the second quarter, %.1f in the last\n", name, second, last)
 	}
-	fmt.Fprintf(w, "most memory: %.1f MB\n", r.peak)
+	fmt.Fprintf(w, "peak memory: %.1f MB\n", r.peak)
 	for _, wrong := range r.wrongs() {
 		fmt.Fprintf(w, "WRONG: %s\n", wrong)
 	}

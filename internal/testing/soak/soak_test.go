@@ -7,7 +7,7 @@ import (
 )
 
 // A short run with all faults, once each.
-func TestShortLife(t *testing.T) {
+func TestShortRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
@@ -37,11 +37,11 @@ func TestWrongs(t *testing.T) {
 		"more descriptors": {samples: map[string][]float64{"descriptors": growing}},
 	} {
 		if len(r.wrongs()) == 0 {
-			t.Errorf("%s: nothing is wrong", name)
+			t.Errorf("%s: no problem found", name)
 		}
 	}
 	sound := &report{results: results{asked: 1000, lost: map[string]int{"a": 10}}, samples: map[string][]float64{"goroutines": make([]float64, 200)}}
 	if got := sound.wrongs(); len(got) > 0 {
-		t.Errorf("nothing is wrong, but %q", got)
+		t.Errorf("unexpected problems: %q", got)
 	}
 }

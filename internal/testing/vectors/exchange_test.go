@@ -92,7 +92,7 @@ func TestJudge(t *testing.T) {
 }
 
 // A daemon that stops answering is distinguished from one that drops the datagram.
-func TestExchangeWithTheDeaf(t *testing.T) {
+func TestExchangeWithMuteDaemon(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func TestSigning(t *testing.T) {
 	for _, v := range loadSigning(t) {
 		t.Run(strings.TrimPrefix(v.ID, "signing/"), func(t *testing.T) {
 			if ids[v.ID] || notes[v.Note] {
-				t.Error("there are two with this id or note")
+				t.Error("duplicate id or note")
 			}
 			ids[v.ID], notes[v.Note] = true, true
 			valid := strings.EqualFold(v.HMAC, sign(v.Key, v.Salt, v.Msg))
@@ -54,7 +54,7 @@ func TestSigning(t *testing.T) {
 				t.Fatal(err)
 			}
 			if salt != v.Salt || msg != v.Msg || mac != v.HMAC {
-				t.Error("the datagram holds something else")
+				t.Error("the datagram contains something else")
 			}
 			codec := protocol.NewCodec(protocol.NewKeyring(v.Key))
 			_, refusal := codec.Open(v.Datagram, time.Unix(1700000000, 0))

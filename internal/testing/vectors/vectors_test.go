@@ -169,7 +169,7 @@ func TestFilesAreFormatted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not as the record command writes it", name)
+			t.Errorf("%s is not formatted as by the record command", name)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func TestVectorsAreUnique(t *testing.T) {
 				t.Errorf("%s is in the file of area %s", v.ID, file.Area)
 			}
 			if ids[v.ID] {
-				t.Errorf("%s: there are two", v.ID)
+				t.Errorf("%s: duplicate", v.ID)
 			}
 			ids[v.ID] = true
 			if other, ok := notes[v.Note]; ok {
@@ -246,7 +246,7 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 	scopes, releases := make(map[string]string), make(map[string][]string)
 	for _, d := range list.Deviations {
 		if scopes[d.ID] != "" {
-			t.Errorf("%s: there are two", d.ID)
+			t.Errorf("%s: duplicate", d.ID)
 		}
 		if d.Title == "" || d.Reason == "" || d.Real == "" || d.Ours == "" {
 			t.Errorf("%s: a text is missing", d.ID)
@@ -311,7 +311,7 @@ func TestNodeRoleErrorsAreNotOffline(t *testing.T) {
 				}
 				var text string
 				if err := json.Unmarshal(reply.Answer, &text); err != nil {
-					t.Errorf("%s: the error %s is no text", v.ID, reply.Answer)
+					t.Errorf("%s: the error %s is not a text", v.ID, reply.Answer)
 				}
 				if len(v.Tags) == 0 {
 					t.Errorf("%s: not tagged watcher", v.ID)

@@ -236,7 +236,7 @@ func TestScenarios(t *testing.T) {
 	used, types := make(map[string]bool), make(map[int64]bool)
 	for _, s := range load(t) {
 		if ids[s.ID] {
-			t.Errorf("%s: there are two", s.ID)
+			t.Errorf("%s: duplicate", s.ID)
 		}
 		ids[s.ID] = true
 		if other, ok := notes[s.Note]; ok {

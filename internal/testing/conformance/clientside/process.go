@@ -82,7 +82,7 @@ func start(ctx context.Context, command []string) (*process, error) {
 	}
 	if err != nil {
 		p.kill()
-		return nil, p.blame(err)
+		return nil, p.withStderr(err)
 	}
 	p.features = *first.Features
 	return p, nil
@@ -131,8 +131,8 @@ func (p *process) ended() error {
 	return errors.New("it closed its output")
 }
 
-// tell sends the client an order.
-func (p *process) tell(o order) error {
+// sendOrder sends the client an order.
+func (p *process) sendOrder(o order) error {
 	text, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -156,14 +156,14 @@ func (p *process) stop() error {
 	late := time.AfterFunc(patience, func() { p.command.Process.Kill() })
 	defer late.Stop()
 	if err := p.command.Wait(); err != nil {
-		return p.blame(fmt.Errorf("at the end of its input: %w", err))
+		return p.withStderr(fmt.Errorf("at the end of its input: %w", err))
 	}
 	return nil
 }
 
-// blame adds what the client wrote to its standard error to an error. The client must have
+// withStderr adds what the client wrote to its standard error to an error. The client must have
 // exited.
-func (p *process) blame(err error) error {
+func (p *process) withStderr(err error) error {
 	if len(p.stderr.text) == 0 {
 		return fmt.Errorf("client: %w", err)
 	}

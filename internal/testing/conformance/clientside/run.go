@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) (*conformance.Report, error) {
 		switch {
 		case errors.As(err, &lost) && ctx.Err() == nil:
 			p.kill()
-			verdict = p.blame(lost.error)
+			verdict = p.withStderr(lost.error)
 			p = nil
 		case err != nil:
 			p.kill()
@@ -101,7 +101,7 @@ func play(ctx context.Context, p *process, s *Scenario, result *conformance.Resu
 	} else if err != nil {
 		return nil, err
 	}
-	defer st.strike()
+	defer st.close()
 
 	former := make([]*received, len(st.conns))
 	rsalts := make(map[string]bool)
@@ -160,7 +160,7 @@ type sent struct {
 // everything that it sent before has arrived.
 func (e *exchange) run(ctx context.Context, p *process, st *stage) error {
 	e.asked = time.Now()
-	if err := p.tell(e.order); err != nil {
+	if err := p.sendOrder(e.order); err != nil {
 		return &lostError{fmt.Errorf("it does not read its input: %w", err)}
 	}
 	var (

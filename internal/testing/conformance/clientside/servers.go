@@ -66,7 +66,7 @@ func build(s *Scenario) (*stage, error) {
 		if err == nil {
 			return st, nil
 		}
-		st.strike()
+		st.close()
 		switch {
 		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
 			return nil, fmt.Errorf("%w: %w", errNoAddress, err)
@@ -129,8 +129,8 @@ func (st *stage) open(s *Scenario) error {
 	return nil
 }
 
-// strike closes the sockets of the stage.
-func (st *stage) strike() {
+// close closes the sockets of the stage.
+func (st *stage) close() {
 	close(st.struck)
 	for _, conn := range st.conns {
 		if conn != nil {

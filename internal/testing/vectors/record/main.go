@@ -77,17 +77,17 @@ type setup struct {
 	key    string // all bytes of it
 }
 
-// seen is the result of a message, and the daemon that gave it.
-type seen struct {
+// observation is the result of a message, and the daemon that gave it.
+type observation struct {
 	vectors.Result
 	from vectors.Target
 }
 
 // results has the result of each message.
-type results map[*vectors.Message]seen
+type results map[*vectors.Message]observation
 
-// testimony is what one release's daemon did.
-type testimony struct {
+// recording is what one release's daemon did.
+type recording struct {
 	release string
 	results
 }
@@ -124,17 +124,17 @@ func recordAll(ctx context.Context, dir string) error {
 		}
 	}
 
-	var testimonies []testimony
+	var recordings []recording
 	for _, judge := range judges.All() {
-		answers, err := hear(ctx, judge, folder, probes)
+		answers, err := askJudge(ctx, judge, folder, probes)
 		if err != nil {
 			return fmt.Errorf("release %s: %w", judge.Release, err)
 		}
-		testimonies = append(testimonies, testimony{judge.Release, answers})
+		recordings = append(recordings, recording{judge.Release, answers})
 	}
 	var bad []error
 	for _, v := range all {
-		if err := record(v, testimonies); err != nil {
+		if err := record(v, recordings); err != nil {
 			bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
 		}
 	}
@@ -153,8 +153,8 @@ func recordAll(ctx context.Context, dir string) error {
 	return nil
 }
 
-// hear sends all messages to the daemons of a release.
-func hear(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
+// askJudge sends all messages to the daemons of a release.
+func askJudge(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
 	if err := judge.Check(); err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func hear(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setu
 }
 
 // ask sends all messages for one daemon.
-func ask(ctx context.Context, start conformance.Start, s conformance.Setup, probes []vectors.Probe) (all []seen, err error) {
+func ask(ctx context.Context, start conformance.Start, s conformance.Setup, probes []vectors.Probe) (all []observation, err error) {
 	server, err := start(ctx, s)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func ask(ctx context.Context, start conformance.Start, s conformance.Setup, prob
 			return nil, err
 		}
 		for _, result := range results {
-			all = append(all, seen{result, server.Target})
+			all = append(all, observation{result, server.Target})
 		}
 	}
 	return all, nil
@@ -208,7 +208,7 @@ func ask(ctx context.Context, start conformance.Start, s conformance.Setup, prob
 
 // record updates a vector with what each release did with it and its twin. The newest
 // release comes last, and is right if they differ.
-func record(v *vectors.Vector, releases []testimony) error {
+func record(v *vectors.Vector, releases []recording) error {
 	for _, said := range releases {
 		if got := said.results[&v.Message]; got.Err != nil && got.Outcome != vectors.Garbled {
 			return fmt.Errorf("release %s: %w", said.release, got.Err)
@@ -224,7 +224,7 @@ func record(v *vectors.Vector, releases []testimony) error {
 	}
 	former := v.Real
 	v.Real = nil
-	var last seen
+	var last observation
 	for _, said := range releases {
 		got := said.results[&v.Message]
 		switch {

@@ -8,31 +8,31 @@ import (
 	"sync"
 )
 
-// A crowd is a listener with a limited number of connections. One too many closes the
+// A limiter is a listener with a limited number of connections. One too many closes the
 // connection that has been without a request for longest, so that clients that only hold
 // connections open lock nobody out.
-type crowd struct {
+type limiter struct {
 	net.Listener
 	limit int
 
-	mutex  sync.Mutex
-	guests []*guest // the one without a request for longest first
+	mutex sync.Mutex
+	conns []*limitedConn // the one without a request for longest first
 }
 
-// A guest is a connection.
-type guest struct {
+// A limitedConn is a connection of a limiter.
+type limitedConn struct {
 	net.Conn
-	crowd    *crowd
-	requests int // requests being answered, guarded by the crowd's mutex
+	limiter  *limiter
+	requests int // requests being answered, guarded by the limiter's mutex
 }
 
 // Accept returns the next connection.
-func (c *crowd) Accept() (net.Conn, error) {
+func (c *limiter) Accept() (net.Conn, error) {
 	conn, err := c.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	g := &guest{Conn: conn, crowd: c}
+	g := &limitedConn{Conn: conn, limiter: c}
 	if leaving := c.admit(g); leaving != nil {
 		leaving.Close()
 	}
@@ -40,41 +40,41 @@ func (c *crowd) Accept() (net.Conn, error) {
 }
 
 // admit adds a connection, and returns the one to close for it, if any.
-func (c *crowd) admit(g *guest) *guest {
+func (c *limiter) admit(g *limitedConn) *limitedConn {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.guests = append(c.guests, g)
-	if len(c.guests) <= c.limit {
+	c.conns = append(c.conns, g)
+	if len(c.conns) <= c.limit {
 		return nil
 	}
 	// The new one is closed if all others are being answered.
-	i := slices.IndexFunc(c.guests, func(g *guest) bool { return g.requests == 0 })
-	return c.guests[i]
+	i := slices.IndexFunc(c.conns, func(g *limitedConn) bool { return g.requests == 0 })
+	return c.conns[i]
 }
 
 // Close closes the connection.
-func (g *guest) Close() error {
-	g.crowd.mutex.Lock()
-	g.crowd.guests = slices.DeleteFunc(g.crowd.guests, func(other *guest) bool { return other == g })
-	g.crowd.mutex.Unlock()
+func (g *limitedConn) Close() error {
+	g.limiter.mutex.Lock()
+	g.limiter.conns = slices.DeleteFunc(g.limiter.conns, func(other *limitedConn) bool { return other == g })
+	g.limiter.mutex.Unlock()
 	return g.Conn.Close()
 }
 
-// guestKey is the key of a request's guest in its context.
-type guestKey struct{}
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
 
-// withGuest is a http.Server's ConnContext.
-func withGuest(ctx context.Context, conn net.Conn) context.Context {
+// withConn is a http.Server's ConnContext.
+func withConn(ctx context.Context, conn net.Conn) context.Context {
 	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = wrapped.NetConn() // for TLS
 	}
-	return context.WithValue(ctx, guestKey{}, conn)
+	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// served notes in the crowd which connections are being answered.
+// served notes in the limiter which connections are being answered.
 func served(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g, ok := r.Context().Value(guestKey{}).(*guest); ok {
+		if g, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
 			g.count(1)
 			defer g.count(-1)
 		}
@@ -84,13 +84,13 @@ func served(next http.Handler) http.Handler {
 
 // count changes the number of requests being answered. A connection without any becomes the
 // newest idle one.
-func (g *guest) count(n int) {
-	c := g.crowd
+func (g *limitedConn) count(n int) {
+	c := g.limiter
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	g.requests += n
-	if i := slices.Index(c.guests, g); i >= 0 {
-		c.guests = append(slices.Delete(c.guests, i, i+1), g)
+	if i := slices.Index(c.conns, g); i >= 0 {
+		c.conns = append(slices.Delete(c.conns, i, i+1), g)
 	}
 }
 

@@ -26,7 +26,7 @@ func dial(t *testing.T, f *fixture, says string) net.Conn {
 }
 
 // Held connections, of any kind, do not lock out a health check.
-func TestCrowd(t *testing.T) {
+func TestLimiter(t *testing.T) {
 	for name, says := range map[string]string{
 		"nothing":       "",
 		"half a header": "GET / HTTP/1.1\r\nHost: x\r\n",
@@ -56,9 +56,9 @@ func isTimeout(err error) bool {
 }
 
 // A connection that is being answered stays; one without a request is closed.
-func TestCrowdKeepsRequests(t *testing.T) {
-	c := &crowd{limit: 2}
-	join := func() *guest { return &guest{crowd: c} }
+func TestLimiterKeepsRequests(t *testing.T) {
+	c := &limiter{limit: 2}
+	join := func() *limitedConn { return &limitedConn{limiter: c} }
 	busy, idle, third, fourth := join(), join(), join(), join()
 	if c.admit(busy) != nil || c.admit(idle) != nil {
 		t.Fatal("one had to go too early")
