@@ -1,0 +1,51 @@
+package ports
+
+import (
+	"encoding/json"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// library builds the C library, and returns how to compile a program that uses it. The
+// program counts what it does not free, and fails if there is anything.
+func library(t *testing.T) (compile func(source string, flags ...string) (program string)) {
+	t.Helper()
+	need(t, "cc", "gcc libc6-dev")
+	folder := t.TempDir()
+	run(t, "..", "go", "build", "-buildmode=c-shared", "-o", filepath.Join(folder, "libconfd.so"), "./ports/c")
+	return func(source string, flags ...string) string {
+		program := filepath.Join(folder, filepath.Base(source)+".out")
+		run(t, "c", append([]string{"cc", "-Wall", "-Wextra", "-Werror", "-fsanitize=address", "-I", ".", source,
+			"-L", folder, "-lconfd", "-Wl,-rpath," + folder, "-o", program}, flags...)...)
+		return program
+	}
+}
+
+// TestC has the example ask every daemon for the master.
+func TestC(t *testing.T) {
+	example := library(t)("example/master.c")
+	daemons(t, func(t *testing.T, server, keyFile string) {
+		host, port, err := net.SplitHostPort(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var reply struct{ Answer string }
+		out := run(t, ".", example, host, port, keyFile)
+		if err := json.Unmarshal(out, &reply); err != nil || reply.Answer != "node1.example.org" {
+			t.Errorf("got %s, %v", out, err)
+		}
+	})
+}
+
+func TestCFailures(t *testing.T) {
+	compile := library(t)
+	run(t, ".", compile("testdata/failures.c"))
+
+	out, err := exec.Command(compile("testdata/failures.c", "-DLEAK")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "LeakSanitizer") {
+		t.Errorf("a program that frees nothing is not noticed: %v, %s", err, out)
+	}
+}
