@@ -8,26 +8,51 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gntconfd/internal/terminal"
 )
 
-// Write writes the report for people, with tables in Markdown.
-func (r *Report) Write(w io.Writer) error {
-	var out strings.Builder
+// Write writes the report for people, in at most width columns, or as many as it takes if
+// width is 0.
+func (r *Report) Write(w io.Writer, width int) error {
+	return r.print(w, &printer{width: width})
+}
+
+// WriteMarkdown writes the report as Markdown.
+func (r *Report) WriteMarkdown(w io.Writer) error {
+	return r.print(w, &printer{markdown: true})
+}
+
+// printer is where a report is written.
+type printer struct {
+	strings.Builder
+	markdown bool
+	width    int
+}
+
+func (r *Report) print(w io.Writer, out *printer) error {
 	for _, c := range r.Clusters {
-		fmt.Fprintf(&out, "\n### %s: %s MB of configuration\n", c.Name, number(float64(c.Size)/1e6))
+		title := fmt.Sprintf("%s: %s MB of configuration", c.Name, number(float64(c.Size)/1e6))
+		if out.markdown {
+			title = "### " + title
+		}
+		fmt.Fprintln(out, "\n"+title)
 		if c.Questions != nil {
-			c.writeQuestions(&out, r.Contestants)
+			c.writeQuestions(out, r.Contestants)
 		}
 		if c.Loading != nil {
-			c.writeLoading(&out)
+			c.writeLoading(out)
 		}
 		for i := range c.Loads {
-			c.Loads[i].write(&out, r.Contestants)
+			c.Loads[i].write(out, r.Contestants)
 		}
 	}
-	out.WriteString("\nCPU is the server's, user and system, in us for each reply. Medians of the rounds; in\n" +
-		"parentheses the smallest and the largest. Every reply was checked: verified with the key, or\n" +
-		"byte for byte the same as one to the same request that was.\n")
+	out.WriteString(`
+CPU is the server's, user and system, in us for each reply. Figures are medians
+of the rounds, with the smallest and the largest in parentheses. Every reply was
+checked: its signature was verified, or it was byte for byte the same as an
+earlier one to the same request that was.
+`)
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -89,7 +114,7 @@ func versus(contestants []Contestant, results []Result, i int) (heading string, 
 }
 
 // write writes all that is known of each contestant.
-func (c *Comparison) write(out *strings.Builder, contestants []Contestant) {
+func (c *Comparison) write(out *printer, contestants []Contestant) {
 	compared := slices.ContainsFunc(c.Results, func(r Result) bool { return len(r) > 0 && r[0].Before > 0 })
 	rows := [][]string{{c.Name, "replies/s", "CPU us", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after"}}
 	if compared {
@@ -120,7 +145,7 @@ func (c *Comparison) write(out *strings.Builder, contestants []Contestant) {
 		}
 		rows = append(rows, row)
 	}
-	writeTable(out, rows)
+	out.table(rows)
 	for i := 1; i < len(contestants); i++ {
 		heading, values := versus(contestants, c.Results, i)
 		fmt.Fprintf(out, "\n%s: %s.\n", heading, spread(values))
@@ -133,7 +158,7 @@ func (c *Comparison) write(out *strings.Builder, contestants []Contestant) {
 }
 
 // writeQuestions writes a row for each question.
-func (c *Cluster) writeQuestions(out *strings.Builder, contestants []Contestant) {
+func (c *Cluster) writeQuestions(out *printer, contestants []Contestant) {
 	var rows [][]string
 	for _, q := range c.Questions {
 		header, row := []string{"question"}, []string{q.Name}
@@ -150,7 +175,7 @@ func (c *Cluster) writeQuestions(out *strings.Builder, contestants []Contestant)
 		}
 		rows = append(rows, row)
 	}
-	writeTable(out, rows)
+	out.table(rows)
 }
 
 // note says what else is to be known of a result.
@@ -178,7 +203,7 @@ func note(r Result) string {
 }
 
 // writeLoading writes a row for each daemon.
-func (c *Cluster) writeLoading(out *strings.Builder) {
+func (c *Cluster) writeLoading(out *printer) {
 	rows := [][]string{{"loading", "start to answer s", "rename to fresh answer s", "lost meanwhile %", "p50 ms", "slowest ms", "MB after load", "of the file", "peak of a reload MB", "of the file"}}
 	for _, l := range c.Loading {
 		of := func(f func(*Figures) float64) string { return number(median(l.Meanwhile.figures(f))) }
@@ -195,7 +220,7 @@ func (c *Cluster) writeLoading(out *strings.Builder) {
 			number(median(l.Peak) / float64(c.Size)),
 		})
 	}
-	writeTable(out, rows)
+	out.table(rows)
 }
 
 // number writes a number with three significant digits, or all of those before the
@@ -215,10 +240,59 @@ func number(v float64) string {
 	return digits
 }
 
-// writeTable writes a table, the first row of which is its head, with the first
-// column to the left and all others to the right.
-func writeTable(out *strings.Builder, rows [][]string) {
+// table writes a table, the first row of which is its head. For people it has a column for
+// each row if it would be too wide otherwise, as there are few contestants and many figures.
+func (out *printer) table(rows [][]string) {
 	out.WriteString("\n")
+	if out.markdown {
+		out.markdownTable(rows)
+		return
+	}
+	lines := lay(rows).Lines(false, 0)
+	if out.width > 0 && longest(lines) > out.width {
+		lines = lay(transposed(rows)).Lines(false, out.width)
+	}
+	for _, line := range lines {
+		fmt.Fprintln(out, line)
+	}
+}
+
+// lay returns rows as a table.
+func lay(rows [][]string) terminal.Table {
+	t := terminal.Table{Head: rows[0]}
+	for _, row := range rows[1:] {
+		cells := make([]any, len(row))
+		for i, text := range row {
+			cells[i] = text
+		}
+		t.Row(cells...)
+	}
+	return t
+}
+
+// longest returns the length of the longest line.
+func longest(lines []string) int {
+	most := 0
+	for _, line := range lines {
+		most = max(most, utf8.RuneCountInString(line))
+	}
+	return most
+}
+
+// transposed returns rows as columns.
+func transposed(rows [][]string) [][]string {
+	columns := make([][]string, len(rows[0]))
+	for _, row := range rows {
+		for i, text := range row {
+			columns[i] = append(columns[i], text)
+		}
+	}
+	return columns
+}
+
+// markdownTable writes a table in Markdown, with the first column to the left and all
+// others to the right.
+func (out *printer) markdownTable(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
@@ -69,7 +70,7 @@ func report() *Report {
 
 func TestReport(t *testing.T) {
 	var out strings.Builder
-	if err := report().Write(&out); err != nil {
+	if err := report().WriteMarkdown(&out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -144,5 +145,25 @@ func TestWithSerial(t *testing.T) {
 	}
 	if after.Serial != 12345 || len(after.Nodes) != 3 || after.Nodes[0] != before.Nodes[0] {
 		t.Errorf("serial %d, nodes %v", after.Serial, after.Nodes)
+	}
+}
+
+// TestReportForPeople: a report fits a terminal, with every figure and no Markdown.
+func TestReportForPeople(t *testing.T) {
+	for _, width := range []int{0, 80, 120} {
+		var out strings.Builder
+		if err := report().Write(&out, width); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"3/10: 0.0310 MB of configuration", "start to answer s", "closed loop", "CPU, daemon / echo: 1.50", "10.0 (6.00..10.0)"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%d columns: lacks %q:\n%s", width, want, &out)
+			}
+		}
+		for line := range strings.Lines(out.String()) {
+			if strings.ContainsAny(line, "|#") || width > 0 && utf8.RuneCountInString(line) > width+1 {
+				t.Errorf("%d columns: %s", width, line)
+			}
+		}
 	}
 }

@@ -49,7 +49,7 @@ func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, ro
 	flags.IntVar(&b.load.Sockets, "sockets", 1, "`number` of sockets to send from, each with a thread")
 	flags.DurationVar(&b.load.Duration, "duration", duration, "how long to send requests each time")
 	flags.IntVar(&b.rounds, "rounds", rounds, "`number` of times to measure everything, the daemons in turn")
-	b.form.AddFlags(command, show.ForTexts)
+	b.form.AddFlags(command, []show.Form{show.AsTable, show.AsJSON, show.AsYAML, show.AsMarkdown})
 	b.form.AddJSON(command)
 	flags.StringVar(&b.svg, "svg", "", "`directory` to write plots to")
 }
@@ -112,8 +112,11 @@ func (b *benchFlags) show(command *cobra.Command, report *bench.Report) error {
 			}
 		}
 	}
-	if b.form == show.AsTable {
-		return report.Write(command.OutOrStdout())
+	switch stdout := command.OutOrStdout(); b.form {
+	case show.AsTable:
+		return report.Write(stdout, terminal.Width(stdout))
+	case show.AsMarkdown:
+		return report.WriteMarkdown(stdout)
 	}
 	return b.form.Write(command.OutOrStdout(), report)
 }

@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -78,7 +79,7 @@ func jsonTable(answer jx.Raw, width int) terminal.Table {
 	if t, ok := textLines(answer, width); ok {
 		return t
 	}
-	return terminal.Listing("lines", jsonLines(answer, max(width, 80))...)
+	return terminal.Listing("lines", jsonLines(answer, cmp.Or(width, 80))...)
 }
 
 // numberLine puts a number into words. Like the functions below it is not ok for an
