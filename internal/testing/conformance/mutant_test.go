@@ -154,7 +154,7 @@ var mutants = map[string]mutant{
 		}),
 		vector: "3.0/canonical-values/two-to-53", problem: "want 9007199254740993",
 	},
-	"another port": {elsewhere: true, vector: "3.0/query-shapes/ping-omitted", problem: "and 127.0.0.1:"},
+	"another port": {elsewhere: true, vector: "3.0/query-shapes/ping-omitted", problem: "but 127.0.0.1:"},
 	"answer to anybody": {
 		request: func(m *mutation, datagram []byte) []byte {
 			if e := envelope(datagram); e != nil {
