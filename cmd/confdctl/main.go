@@ -157,7 +157,7 @@ with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), inventory.Command(), versionCommand()} {
+	for _, command := range []*cobra.Command{ask.Status(), ask.Top(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), inventory.Command(), versionCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}
