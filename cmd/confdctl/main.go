@@ -83,8 +83,13 @@ func report(stderr io.Writer, err error) {
 		text = strings.Replace(text, "\n", "\n  ", 1)
 	}
 	text = strings.ReplaceAll(text, "\t", "  ") // as in cobra's list of similar commands
+	width := terminal.Width(stderr)
 	for line := range strings.Lines("confdctl: " + text) {
-		fmt.Fprintln(stderr, terminal.Printable(strings.TrimSuffix(line, "\n")))
+		line = terminal.Printable(strings.TrimSuffix(line, "\n"))
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		for _, part := range terminal.Wrap(line[len(indent):], width-len(indent)) {
+			fmt.Fprintln(stderr, indent+part)
+		}
 	}
 }
 
@@ -160,7 +165,7 @@ with --all, some are stale or silent.`,
 		command.GroupID = asking
 		root.AddCommand(command)
 	}
-	for _, command := range []*cobra.Command{ask.Status(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), inventory.Command(), validate.New(), versionCommand()} {
+	for _, command := range []*cobra.Command{ask.Status(), ask.Top(), ask.Watch(), ask.Check(), demonstrate.Demo(), demonstrate.GenCluster(), measure.Bench(), measure.Latency(), decode.Command(), inventory.Command(), validate.New(), versionCommand()} {
 		command.GroupID = more
 		root.AddCommand(command)
 	}

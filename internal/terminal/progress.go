@@ -29,14 +29,18 @@ func Patient(stderr io.Writer, what string) (done func()) {
 		defer close(cleared)
 		due := time.NewTicker(time.Second)
 		defer due.Stop()
+		shown := false
 		for {
 			select {
 			case <-ended:
-				show("")
+				if shown {
+					show("")
+				}
 				return
 			case now := <-due.C:
 				if took := now.Sub(begin); took >= patience {
 					show(fmt.Sprintf("%s, %d s", what, took/time.Second))
+					shown = true
 				}
 			}
 		}

@@ -66,12 +66,13 @@ func (t Table) Brief() string {
 // gap is how many columns separate two cells.
 const gap = 2
 
-// narrowest is how narrow a column may become by wrapping its cells.
-const narrowest = 8
+// narrowest is how narrow a column may become by wrapping its cells. A table that would
+// need narrower ones has a line for each cell.
+const narrowest = 20
 
 // Lines lays the table out in at most width columns, or as many as it takes if width is
-// 0: first without spare columns, then with cells that go on in the next line. Lines
-// without headings keep their length.
+// 0: first without spare columns, then with cells that go on in the next line, and at last
+// with a line for each cell. Lines without headings keep their length.
 func (t Table) Lines(style Style, width int) []string {
 	if t.Head == nil {
 		return layOut(t.Rows, nil, style)
@@ -93,11 +94,30 @@ func (t Table) Lines(style Style, width int) []string {
 	for width > 0 && total(widths) > width {
 		i := slices.Index(widths, slices.Max(widths))
 		if widths[i] <= narrowest {
-			break
+			return upright(rows, style, width)
 		}
 		widths[i] = max(narrowest, widths[i]-(total(widths)-width))
 	}
 	return layOut(rows, widths, style)
+}
+
+// upright returns the lines of a table that has a line for each cell, behind its heading,
+// and an empty line between its rows.
+func upright(rows [][]Cell, style Style, width int) []string {
+	var lines []string
+	for i, row := range rows[1:] {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		var pairs [][]Cell
+		for j, c := range row {
+			pairs = append(pairs, []Cell{rows[0][j], c})
+		}
+		widths := widest(pairs)
+		widths[1] = max(1, min(widths[1], width-widths[0]-gap))
+		lines = append(lines, layOut(pairs, widths, style)...)
+	}
+	return lines
 }
 
 // Without returns the table without the column with a heading.

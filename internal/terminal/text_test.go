@@ -60,12 +60,28 @@ func TestNarrowTable(t *testing.T) {
 		0:  {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
 		63: {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
 		62: {"NAME   TEXT", "node1  one two three four"},
-		20: {"NAME   TEXT", "node1  one two three", "       four"},
-		3:  {"NAME   TEXT", "node1  one two", "       three", "       four"},
+		20: {"NAME  node1", "TEXT  one two three", "      four"},
+		3:  {"NAME  n", "      o", "      d", "      e", "      1", "TEXT  o", "      n", "      e", "      t", "      w", "      o",
+			"      t", "      h", "      r", "      e", "      e", "      f", "      o", "      u", "      r"},
 	} {
 		if diff := cmp.Diff(want, table.Lines(false, width)); diff != "" {
 			t.Errorf("%d columns (-want +got):\n%s", width, diff)
 		}
+	}
+}
+
+// TestWrappedTable: cells that are a little too long go on in the next line.
+func TestWrappedTable(t *testing.T) {
+	table := Table{Head: []string{"A", "TEXT"}}
+	table.Row("1", strings.Repeat("word ", 9))
+	table.Row("2", "short")
+	want := []string{"A  TEXT", "1  word word word word word", "   word word word word", "2  short"}
+	if diff := cmp.Diff(want, table.Lines(false, 28)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want = []string{"A     1", "TEXT  word word", "      word word", "      word word", "      word word", "      word", "", "A     2", "TEXT  short"}
+	if diff := cmp.Diff(want, table.Lines(false, 16)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -40,7 +40,7 @@ func (complete completer) candidates(ctx context.Context, conn *Connection, begu
 	if complete == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	ctx, cancel := context.WithTimeout(ctx, min(conn.Timeout, completionTimeout))
+	ctx, cancel := context.WithTimeout(ctx, conn.within(completionTimeout))
 	defer cancel()
 	var fitting []string
 	directive := cobra.ShellCompDirectiveNoFileComp
@@ -58,11 +58,11 @@ func (complete completer) candidates(ctx context.Context, conn *Connection, begu
 }
 
 func completeNode(ctx context.Context, conn *Connection, _ string) []string {
-	return nodeNames(conn.roster(ctx, false))
+	return nodeNames(conn.roster(ctx, roster.Names))
 }
 
 func completeInstance(ctx context.Context, conn *Connection, _ string) []string {
-	return instanceNames(conn.roster(ctx, true))
+	return instanceNames(conn.roster(ctx, roster.Instances))
 }
 
 func completeLink(ctx context.Context, conn *Connection, _ string) []string {
@@ -75,13 +75,13 @@ func completeLink(ctx context.Context, conn *Connection, _ string) []string {
 }
 
 // roster returns who is in the cluster, as far as that can be learnt.
-func (c *Connection) roster(ctx context.Context, instances bool) *roster.Roster {
+func (c *Connection) roster(ctx context.Context, want roster.Want) *roster.Roster {
 	made, err := c.Client()
 	if err != nil {
 		return &roster.Roster{}
 	}
 	defer made.Close()
-	return roster.Load(ctx, made, c.files(), instances)
+	return roster.Load(ctx, made, c.files(), want)
 }
 
 // ask asks one question.
@@ -113,12 +113,12 @@ func completePointer(ctx context.Context, conn *Connection, begun string) (found
 	part, err := ask(ctx, conn, client.Config(parent))
 	switch {
 	case err != nil && parent == "/nodes":
-		for _, node := range conn.roster(ctx, false).Nodes {
+		for _, node := range conn.roster(ctx, roster.Names).Nodes {
 			found = append(found, parent+"/"+node.UUID)
 		}
 		return found
 	case err != nil && parent == "/instances":
-		for _, i := range conn.roster(ctx, true).Instances {
+		for _, i := range conn.roster(ctx, roster.Instances).Instances {
 			found = append(found, parent+"/"+i.UUID)
 		}
 		return found

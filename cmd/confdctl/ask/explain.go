@@ -107,7 +107,11 @@ func (a *asked) hints(ctx context.Context, status *client.StatusError) []string 
 		case strings.Contains(status.Text, "has multiple matches"):
 			return []string{"Give the full name."}
 		}
-		r := roster.Load(ctx, a.client, a.conn.files(), a.question.subject == anInstance)
+		want := roster.Names
+		if a.question.subject == anInstance {
+			want = roster.Instances
+		}
+		r := roster.Load(ctx, a.client, a.conn.files(), want)
 		names := nodeNames(r)
 		if a.question.subject == anInstance {
 			names = instanceNames(r)
@@ -154,13 +158,13 @@ func (a *asked) partsOf(ctx context.Context, path string) []string {
 	var parts []string
 	switch path {
 	case "/nodes":
-		for _, node := range roster.Load(ctx, a.client, a.conn.files(), false).Nodes {
+		for _, node := range roster.Load(ctx, a.client, a.conn.files(), roster.Nodes).Nodes {
 			if node.UUID != "" {
 				parts = append(parts, node.UUID+"  "+node.Name)
 			}
 		}
 	case "/instances":
-		for _, i := range roster.Load(ctx, a.client, a.conn.files(), true).Instances {
+		for _, i := range roster.Load(ctx, a.client, a.conn.files(), roster.Instances).Instances {
 			if i.UUID != "" {
 				parts = append(parts, i.UUID+"  "+i.Name)
 			}

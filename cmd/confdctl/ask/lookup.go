@@ -37,25 +37,31 @@ func (c *Connection) files() string {
 	return filepath.Dir(ganeti.NodePaths().Key)
 }
 
+// within returns how long to wait for what goes with an answer: what --timeout says, where
+// it was given, else a shorter time.
+func (c *Connection) within(patience time.Duration) time.Duration {
+	if c.timeoutFlag != nil && c.timeoutFlag.Changed {
+		return c.Timeout
+	}
+	return min(c.Timeout, patience)
+}
+
 // findHosts looks up the names of nodes, while the question is asked.
 func findHosts(ctx context.Context, a *asked) error {
+	want, patience := roster.Names, a.conn.within(namesPatience)
+	if a.form == show.AsWide || a.form == show.AsMarkdown {
+		want, patience = roster.Nodes, wholePatience
+	}
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
 	found := make(chan *roster.Roster, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
 		defer cancel()
-		found <- roster.Load(ctx, a.client, a.conn.files(), false)
+		found <- roster.Load(looking, a.client, a.conn.files(), want)
 	}()
-	patience := namesPatience
-	if a.form == show.AsWide || a.form == show.AsMarkdown {
-		patience = wholePatience
-	}
 	nodes := sync.OnceValue(func() *roster.Roster {
-		select {
-		case r := <-found:
-			return r
-		case <-time.After(patience):
-			return &roster.Roster{}
-		}
+		stop := time.AfterFunc(patience, cancel) // which leaves what was found
+		defer stop.Stop()
+		return <-found
 	})
 	a.in.hosts = func(ip netip.Addr) string { return nodes().Host(ip) }
 	a.in.nodes = nodes
@@ -75,7 +81,7 @@ func fullName(ctx context.Context, a *asked) error {
 	case strings.HasPrefix(master.Answer, given+"."):
 		a.args = []string{master.Answer}
 	case a.conn.Follow > 0:
-		if node, found := roster.Load(ctx, a.client, a.conn.files(), false).Find(given); found {
+		if node, found := roster.Load(ctx, a.client, a.conn.files(), roster.Nodes).Find(given); found {
 			a.args = []string{node.Name}
 		}
 	case len(given) == len("00000000-0000-0000-0000-000000000000") && !strings.Contains(given, "."):
@@ -207,7 +213,7 @@ func (c *Connection) Roster(ctx context.Context, made *client.Client) (*roster.R
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), wholePatience)
 	defer stop()
-	return roster.Load(ctx, made, c.files(), true), nil
+	return roster.Load(ctx, made, c.files(), roster.Instances), nil
 }
 
 // wholeConfig lists what is at the top of the configuration.

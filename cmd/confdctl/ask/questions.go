@@ -18,6 +18,7 @@ import (
 	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/terminal"
 )
 
 // question is a command that asks daemons something.
@@ -399,7 +400,9 @@ func (a *asked) tell(stderr io.Writer) error {
 
 // askWhole asks about the whole cluster and prints the answer.
 func (a *asked) askWhole(ctx context.Context, stdout, stderr io.Writer) error {
+	done := terminal.Patient(stderr, "asking about all of the cluster")
 	v, err := a.question.whole(ctx, a)
+	done()
 	if err != nil {
 		return a.conn.Advise(err)
 	}

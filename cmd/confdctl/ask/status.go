@@ -83,8 +83,10 @@ type daemonStatus struct {
 
 // lookAtAll asks all daemons. The error is that none has replied, or one on this side.
 func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
-	if err := findHosts(ctx, a); err != nil {
-		return nil, err
+	if a.in.hosts == nil { // which top looks up once
+		if err := findHosts(ctx, a); err != nil {
+			return nil, err
+		}
 	}
 	var (
 		asking  sync.WaitGroup
@@ -244,9 +246,27 @@ func (s *clusterStatus) write(w io.Writer, form show.Form) error {
 	if form.ForPrograms() {
 		return form.Write(w, s)
 	}
+	var names []string
+	for _, d := range s.Peers {
+		names = append(names, cmp.Or(d.Node, d.Peer))
+	}
+	if form != show.AsName {
+		if _, err := fmt.Fprintln(w, terminal.Printable(s.title())+"\n"); err != nil {
+			return err
+		}
+	}
+	return form.Show(w, show.View{Table: s.table(), Names: names})
+}
+
+// title says in a line how the cluster is.
+func (s *clusterStatus) title() string {
+	return fmt.Sprintf("Cluster %s, master %s, %s", cmp.Or(s.Cluster, "of unknown name"), cmp.Or(s.Master, "unknown"), s.counts())
+}
+
+// table has a row for each daemon.
+func (s *clusterStatus) table() terminal.Table {
 	head := []string{"DAEMON", "NODE", "STATE", "SERIAL", "FILE CHANGED", "AGE", "ROUND TRIP", "PROGRAM"}
 	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "PROGRAM", "ROUND TRIP"}}
-	var names []string
 	for _, d := range s.Peers {
 		changed, age, rtt, serial := "-", "-", "-", "-"
 		if d.Changed > 0 {
@@ -260,15 +280,8 @@ func (s *clusterStatus) write(w io.Writer, form show.Form) error {
 			serial = fmt.Sprint(d.FileSerial)
 		}
 		t.Row(d.Peer, cmp.Or(d.Node, "-"), stateTones[d.State].Cell(string(d.State)), serial, changed, age, rtt, cmp.Or(d.Program, d.Error, "-"))
-		names = append(names, cmp.Or(d.Node, d.Peer))
 	}
-	if form != show.AsName {
-		title := fmt.Sprintf("Cluster %s, master %s, %s", cmp.Or(s.Cluster, "of unknown name"), cmp.Or(s.Master, "unknown"), s.counts())
-		if _, err := fmt.Fprintln(w, terminal.Printable(title)+"\n"); err != nil {
-			return err
-		}
-	}
-	return form.Show(w, show.View{Table: t, Names: names})
+	return t
 }
 
 // counts says how many daemons are in which state.

@@ -230,7 +230,7 @@ answer with status, serial and round-trip time.
 		}
 	}
 	slices.Sort(times)
-	_, err := fmt.Fprintf(stdout, `%d questions, %d replies, %d of them errors as expected; median round trip %s.
+	_, err := fmt.Fprintf(stdout, `%d questions, %d replies, %d errors as expected; median round trip %s.
 To ask a cluster of your own: confdctl --help
 `, len(demoQuestions), len(times), refused, show.Milliseconds(times[len(times)/2]))
 	return err

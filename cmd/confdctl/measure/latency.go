@@ -320,7 +320,7 @@ func (l *latency) text(style terminal.Style, width, height int) string {
 	}
 	t := terminal.Table{
 		Head:  []string{"DAEMON", "REPLIES", "LOST", "ERRORS", "P50 ms", "P90 ms", "P99 ms", "MAX ms"},
-		Spare: []string{"P90 ms", "ERRORS"},
+		Spare: []string{"P90 ms", "ERRORS", "P50 ms"},
 	}
 	for _, p := range rows {
 		times := [4]string{"-", "-", "-", "-"}

@@ -57,12 +57,22 @@ type Roster struct {
 	hosts map[netip.Addr]string
 }
 
+// Want says what is to be found out. Each includes those before it.
+type Want int
+
+const (
+	Names     Want = iota // names and addresses of nodes
+	Nodes                 // what nodes are
+	Instances             // instances
+)
+
 // Load asks a client's daemons who is in their cluster, until ctx ends. Where the whole
 // list is too large for a reply, it takes the names that files have, the directory with
 // this node's ssconf files ("" is none), and those that it finds by asking the master
 // candidates, and then each node, about instances and the nodes that share disks with it.
 // That is a few small questions for each node.
-func Load(ctx context.Context, c *client.Client, files string, instances bool) *Roster {
+func Load(ctx context.Context, c *client.Client, files string, want Want) *Roster {
+	instances := want == Instances
 	s := survey{client: c, wanted: instances, nodes: make(map[string]Node), instances: make(map[string]Instance), asked: make(map[string]bool), places: make(chan struct{}, 16)}
 	var (
 		groups map[string]struct{ Name string }
@@ -95,8 +105,10 @@ func Load(ctx context.Context, c *client.Client, files string, instances bool) *
 		s.addInstance(text)
 	}
 	if !r.AllNodes {
-		r.AllNodes = s.readNodes(ctx, files)
-		s.candidates(ctx)
+		r.AllNodes = s.readNodes(ctx, files, want)
+		if want > Names || !r.AllNodes {
+			s.candidates(ctx)
+		}
 	}
 	if instances && !r.AllInstances {
 		s.everyNode(ctx)
@@ -208,7 +220,7 @@ func (s *survey) byUUID(uuid string) (Node, bool) {
 }
 
 // readNodes takes the nodes from this node's files, which say of each its name and address.
-func (s *survey) readNodes(ctx context.Context, files string) bool {
+func (s *survey) readNodes(ctx context.Context, files string, want Want) bool {
 	text, err := readFile(files, "ssconf_node_primary_ips")
 	if err != nil {
 		return false
@@ -220,8 +232,10 @@ func (s *survey) readNodes(ctx context.Context, files string) bool {
 		}
 		s.ask(func() {
 			node := Node{Name: fields[0], PrimaryIP: fields[1]}
-			if role, err := client.Query(ctx, s.client, client.NodeRole(node.Name)); err == nil {
-				node.Role = role.Answer
+			if want > Names {
+				if role, err := client.Query(ctx, s.client, client.NodeRole(node.Name)); err == nil {
+					node.Role = role.Answer
+				}
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -96,7 +96,7 @@ func TestLoad(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			r := Load(ctx, test.client, test.files, true)
+			r := Load(ctx, test.client, test.files, Instances)
 			if len(r.Nodes) < test.nodes || len(r.Instances) < test.instances || r.AllNodes != test.all || r.AllInstances != test.all {
 				t.Errorf("%d nodes, %d instances, all %t and %t", len(r.Nodes), len(r.Instances), r.AllNodes, r.AllInstances)
 			}
@@ -119,6 +119,29 @@ func TestLoad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNamesFromFiles: names and addresses that are in files take no question for each node.
+func TestNamesFromFiles(t *testing.T) {
+	var large, addresses bytes.Buffer
+	if err := sample.Generate(&large, 150, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 150 {
+		fmt.Fprintf(&addresses, "node%d.example.org 192.0.2.%d\n", i, i)
+	}
+	files := t.TempDir()
+	if err := os.WriteFile(filepath.Join(files, "ssconf_node_primary_ips"), addresses.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := serve(t, large.Bytes())
+	r := Load(t.Context(), c, files, Names)
+	if len(r.Nodes) != 150 || !r.AllNodes || r.Host(netip.MustParseAddr("192.0.2.7")) != "node7.example.org" {
+		t.Errorf("%d nodes, all %t", len(r.Nodes), r.AllNodes)
+	}
+	if sent := c.Stats().Of(client.Sent); sent > 10 {
+		t.Errorf("asked %d questions", sent)
 	}
 }
 

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gntconfd/internal/testing/screen"
+)
+
+// TestWidths: every command fits terminals of 80 and of 120 columns, with and without
+// colours, which is compared with what people are to see there. With UPDATE_SCRIPTS=1
+// that is written anew.
+func TestWidths(t *testing.T) {
+	serveFor(t)
+	t.Setenv("GANETI_ROOTDIR", t.TempDir())
+	lines := []string{
+		"ping", "role node1", "role ndoe1", "master --details", "nodes", "nodes --output wide", "candidates", "instance-ips br1",
+		"locate 203.0.113.10 198.51.100.20 192.0.2.99", "drbd node4", "instances", "instances node7", "instances node7 --output wide",
+		"disks mail", "disks sandbox", "disks sandbox --output wide", "config", "config /cluster/nicparams", "config /cluster/motto",
+		"collectors", "ask node-drbd node4", "master --all", "drbd node4 --all", "status", "top -n 1", "check", "demo",
+	}
+	port := regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	masks := []struct {
+		varying *regexp.Regexp
+		instead string
+	}{
+		{regexp.MustCompile(`127\.0\.0\.1:PORT `), "127.0.0.1:12345 "},
+		{regexp.MustCompile(` *\d+\.\d+ ms *`), " TIME "},
+		{regexp.MustCompile(`\d+\.\d+s;`), "TIME;"},
+		{regexp.MustCompile(`\d+ days *`), "AGE "},
+		{regexp.MustCompile(`\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  Cluster`), "\nNOW  Cluster"},
+	}
+	for _, width := range []int{80, 120} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
+			var plain string
+			for _, noColor := range []string{"1", ""} {
+				t.Setenv("TERM", "xterm")
+				t.Setenv("NO_COLOR", noColor)
+				var all strings.Builder
+				coloured := 0
+				for _, line := range lines {
+					if line == "check" {
+						line += " --server " + os.Getenv("CONFD_SERVER") // which is of this machine
+					}
+					terminal, shown := screen.Open(t, width, 200)
+					run(append(strings.Fields(line), "--utc"), terminal, terminal)
+					d := shown()
+					coloured += d.Colours
+					text := d.String()
+					for n := range strings.Lines(text) {
+						if size := utf8.RuneCountInString(strings.TrimSuffix(n, "\n")); size > width {
+							t.Errorf("%s: %d columns: %s", line, size, n)
+						}
+					}
+					fmt.Fprintf(&all, "$ confdctl %s\n%s\n", strings.TrimSuffix(line, " --server "+os.Getenv("CONFD_SERVER")), text)
+				}
+				text := port.ReplaceAllString(all.String(), "127.0.0.1:PORT")
+				for _, mask := range masks {
+					text = mask.varying.ReplaceAllString(text, mask.instead)
+				}
+				if noColor != "" {
+					plain = text
+					if coloured > 0 {
+						t.Error("there are colours in spite of NO_COLOR")
+					}
+					continue
+				}
+				if coloured == 0 {
+					t.Error("there are no colours")
+				}
+				if diff := cmp.Diff(plain, text); diff != "" {
+					t.Errorf("coloured it reads otherwise (-plain +coloured):\n%s", diff)
+				}
+			}
+			golden := filepath.Join("testdata", fmt.Sprintf("width-%d.txt", width))
+			if os.Getenv("UPDATE_SCRIPTS") != "" {
+				if err := os.WriteFile(golden, []byte(plain), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), plain); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
