@@ -175,7 +175,7 @@ func TestFormerCases(t *testing.T) {
 		},
 		"no default link": {
 			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)), `"link":"br0"`, `"link":""`, 1),
-			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)), `"default":{"link":"br0"}`, `"other":{}`, 1),
+			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)), `"default":{"link":"br0"}`, ``, 1),
 		},
 		"on no node": {
 			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":""`), plain)),
