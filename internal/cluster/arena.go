@@ -18,7 +18,7 @@ type arena struct {
 }
 
 // arenaMask is one less than the mean number of objects in an arena.
-const arenaMask = 1<<4 - 1
+const arenaMask = 1<<5 - 1
 
 // endsBefore reports whether the object with a key is in the next arena.
 func (a *arena) endsBefore(key string) bool { return maphash.String(seed, key)&arenaMask == 0 }

@@ -155,3 +155,91 @@ func memberAt(text []byte, at []int) []int {
 	}
 	return []int{at[0], value + end}
 }
+
+// What one object says of others counts when only that one changes.
+func TestFormerCases(t *testing.T) {
+	nodes := `,"nodes":{` + node("n1", "a") + `,` + node("n2", "b") + `,` + node("n3", "c") + `}`
+	instance := func(key, members string) string { return `"` + key + `":{"serial_no":1` + members + `}` }
+	instances := func(list ...string) string { return `,"instances":{` + strings.Join(list, ",") + `}` }
+	plain := instance("i9", `,"uuid":"i9","name":"z","primary_node":"n3"`)
+	disk := func(key, a, b string) string {
+		return `"` + key + `":{"dev_type":"drbd","logical_id":["` + a + `","` + b + `",1,2,3,"s"]}`
+	}
+	disks := func(list ...string) string { return `,"disks":{` + strings.Join(list, ",") + `}` }
+	nic := `,"nics":[{"ip":"1","nicparams":{}},{"ip":"2","nicparams":{"link":"br1"}}]`
+	for name, pair := range map[string][2]string{
+		"a number goes on": {root(`,"networks":{"n":7}`), root(`,"networks":{"n":77}`)},
+		"another default link": {
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)),
+			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)), `"link":"br0"`, `"link":"br1"`, 1),
+		},
+		"no default link": {
+			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)), `"link":"br0"`, `"link":""`, 1),
+			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1"`+nic), plain)), `"default":{"link":"br0"}`, ``, 1),
+		},
+		"on no node": {
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":""`), plain)),
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x"`), plain)),
+		},
+		"disks of another": {
+			root(nodes + instances(instance("i1", `,"uuid":"i2","name":"x","primary_node":"n1"`), instance("i2", `,"uuid":"i2","name":"y","disks":["d"]`), plain, instance("j", `,"uuid":"j"`)) + disks(disk("d", "n1", "n2"))),
+			root(nodes + instances(instance("i1", `,"uuid":"i2","name":"x","primary_node":"n1"`), instance("i2", `,"uuid":"i2","name":"y","disks":[]`), plain, instance("j", `,"uuid":"j"`)) + disks(disk("d", "n1", "n2"))),
+		},
+		"another UUID": {
+			root(nodes + instances(instance("i1", `,"uuid":"i1","name":"x","primary_node":"n1"`), instance("i2", `,"uuid":"i2","name":"y","disks":["d"]`), plain) + disks(disk("d", "n1", "n2"))),
+			root(nodes + instances(instance("i1", `,"uuid":"i2","name":"x","primary_node":"n1"`), instance("i2", `,"uuid":"i2","name":"y","disks":["d"]`), plain) + disks(disk("d", "n1", "n2"))),
+		},
+		"an unknown peer goes": {
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1","disks":["d"]`), plain, instance("j", `,"uuid":"j","disks":["e"]`), instance("k", `,"uuid":"k"`)) + disks(disk("d", "n1", "n8"), disk("e", "n1", "n2"))),
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1","disks":[]`), plain, instance("j", `,"uuid":"j","disks":["e"]`), instance("k", `,"uuid":"k"`)) + disks(disk("d", "n1", "n8"), disk("e", "n1", "n2"))),
+		},
+		"another node of a disk": {
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1","disks":["d"]`), plain, instance("j", `,"uuid":"j"`), instance("k", `,"uuid":"k"`)) + disks(disk("d", "n1", "n2"))),
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":"n1","disks":["d"]`), plain, instance("j", `,"uuid":"j"`), instance("k", `,"uuid":"k"`)) + disks(disk("d", "n1", "n3"))),
+		},
+		"more devices than there are": {
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","disks":["d"]`), plain, instance("j", `,"uuid":"j"`), instance("k", `,"uuid":"k"`)) + disks(disk("d", "n1", "n2"))),
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","disks":["d"`+strings.Repeat(`,"d"`, 40)+`]`), plain, instance("j", `,"uuid":"j"`), instance("k", `,"uuid":"k"`)) + disks(disk("d", "n1", "n2"))),
+		},
+		"another name of a node": {
+			root(nodes + instances(instance("i", `,"uuid":"i","name":"x","primary_node":"a"`+nic), plain)),
+			strings.Replace(root(nodes+instances(instance("i", `,"uuid":"i","name":"x","primary_node":"a"`+nic), plain)), `"name":"a"`, `"name":"d"`, 1),
+		},
+		"a key with a backslash": {root(`,"networks":{"a\\nb":{"x":1}}`), root(`,"networks":{"a\nb":{"x":1}}`)},
+	} {
+		for _, texts := range [][2]string{pair, {pair[1], pair[0]}} {
+			former, err := Parse([]byte(texts[0]))
+			if err != nil {
+				continue // the one that is refused comes after the other
+			}
+			want, wantErr := Parse([]byte(texts[1]))
+			got, err := Load(t.Context(), strings.NewReader(texts[1]), Options{Former: former})
+			if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+				t.Errorf("%s: error %v, as the first %v", name, err, wantErr)
+			}
+			if !reflect.DeepEqual(withoutCache(got), withoutCache(want)) {
+				t.Errorf("%s: another snapshot than that of a first load", name)
+			}
+		}
+	}
+}
+
+// A snapshot that others follow is left alone, down to where its texts are.
+func TestFormerIsLeftAlone(t *testing.T) {
+	twice := root(`,"networks":{"n":{"x":1},"o":{"x":3},"n":{"x":2}}`)
+	once := root(`,"networks":{"n":{"x":2},"o":{"x":3}}`)
+	former, err := Parse([]byte(twice))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := former.document.objects("networks")
+	before := slices.Clone(objects)
+	if _, err := Load(t.Context(), strings.NewReader(once), Options{Former: former}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range objects {
+		if &objects[i].raw[0] != &before[i].raw[0] {
+			t.Errorf("%s was moved", objects[i].key)
+		}
+	}
+}
