@@ -6,10 +6,12 @@
 package gntconfd
 
 //go:generate go run ./internal/specgen constants -package wire -target gen/wire/constants_gen.go spec/constants.json
-//go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go spec/wire.json
+//go:generate go run ./internal/specgen ogen -target gen/wire/messages.schema.json spec/wire.json
+//go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go gen/wire/messages.schema.json
 //go:generate go run ./internal/specgen tuples -target gen/wire/messages_gen.go spec/wire.json
 //go:generate go run ./internal/specgen buffer -package wire -type Envelope -target gen/wire/envelope_gen.go spec/wire.json
-//go:generate go tool jschemagen -loglevel error -package config -typename Config -target gen/config/config_gen.go spec/config.json
+//go:generate go run ./internal/specgen ogen -target gen/config/config.schema.json spec/config.json
+//go:generate go tool jschemagen -loglevel error -package config -typename Config -target gen/config/config_gen.go gen/config/config.schema.json
 //go:generate go run ./internal/specgen tuples -target gen/config/config_gen.go spec/config.json
 //go:generate go run ./internal/specgen index -target gen/index/index.schema.json spec/config.json
 //go:generate go tool jschemagen -loglevel error -package index -typename Config -target gen/index/index_gen.go gen/index/index.schema.json
