@@ -16,6 +16,19 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
             },
             "type": "object",
         },
+        "CollectorStates": {
+            "additionalProperties": False,
+            "properties": {
+                "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+                "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
+                "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
+                "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
+                "lv": {"$ref": "wire.json#/definitions/DataCollector"},
+                "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+            },
+            "required": ["cpu-avg-load", "xen-cpu-avg-load", "diskstats", "drbd", "inst-status-xen", "lv"],
+            "type": "object",
+        },
         "ConfigQuery": {
             "additionalProperties": False,
             "maxProperties": 1,
@@ -32,26 +45,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
             "minProperties": 1,
             "properties": {
                 "error": {"$ref": "#/definitions/ErrorText"},
-                "ok": {
-                    "additionalProperties": False,
-                    "properties": {
-                        "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "lv": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                    },
-                    "required": [
-                        "cpu-avg-load",
-                        "xen-cpu-avg-load",
-                        "diskstats",
-                        "drbd",
-                        "inst-status-xen",
-                        "lv",
-                    ],
-                    "type": "object",
-                },
+                "ok": {"$ref": "#/definitions/CollectorStates"},
             },
             "type": "object",
         },

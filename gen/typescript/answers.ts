@@ -30,17 +30,8 @@ export function readClusterMaster(value: unknown): ClusterMaster {
   return value as ClusterMaster;
 }
 
-/** The value that the query, a JSON pointer (RFC 6901), leads to: any JSON. */
-export type ConfigQuery = Json;
-
-/** Returns a value of JSON as ConfigQuery, or throws InvalidError. */
-export function readConfigQuery(value: unknown): ConfigQuery {
-  check("answers.json#/definitions/ConfigQuery/properties/ok", value);
-  return value as ConfigQuery;
-}
-
 /** Every collector's state. inst-status-xen is active only when xen-pvm or xen-hvm is enabled. */
-export interface DataCollectors {
+export interface CollectorStates {
   /** The state of one monitoring data collector. */
   "cpu-avg-load": wire.DataCollector;
   /** The state of one monitoring data collector. */
@@ -54,6 +45,24 @@ export interface DataCollectors {
   /** The state of one monitoring data collector. */
   lv: wire.DataCollector;
 }
+
+/** Returns a value of JSON as CollectorStates, or throws InvalidError. */
+export function readCollectorStates(value: unknown): CollectorStates {
+  check("answers.json#/definitions/CollectorStates", value);
+  return value as CollectorStates;
+}
+
+/** The value that the query, a JSON pointer (RFC 6901), leads to: any JSON. */
+export type ConfigQuery = Json;
+
+/** Returns a value of JSON as ConfigQuery, or throws InvalidError. */
+export function readConfigQuery(value: unknown): ConfigQuery {
+  check("answers.json#/definitions/ConfigQuery/properties/ok", value);
+  return value as ConfigQuery;
+}
+
+/** The state of the monitoring data collectors. */
+export type DataCollectors = CollectorStates;
 
 /** Returns a value of JSON as DataCollectors, or throws InvalidError. */
 export function readDataCollectors(value: unknown): DataCollectors {

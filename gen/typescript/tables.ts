@@ -13,6 +13,19 @@ export const tables: Record<string, Record<string, object>> = {
             },
             "type": "object",
         },
+        "CollectorStates": {
+            "additionalProperties": false,
+            "properties": {
+                "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+                "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
+                "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
+                "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
+                "lv": {"$ref": "wire.json#/definitions/DataCollector"},
+                "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+            },
+            "required": ["cpu-avg-load", "xen-cpu-avg-load", "diskstats", "drbd", "inst-status-xen", "lv"],
+            "type": "object",
+        },
         "ConfigQuery": {
             "additionalProperties": false,
             "maxProperties": 1,
@@ -29,26 +42,7 @@ export const tables: Record<string, Record<string, object>> = {
             "minProperties": 1,
             "properties": {
                 "error": {"$ref": "#/definitions/ErrorText"},
-                "ok": {
-                    "additionalProperties": false,
-                    "properties": {
-                        "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "lv": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                    },
-                    "required": [
-                        "cpu-avg-load",
-                        "xen-cpu-avg-load",
-                        "diskstats",
-                        "drbd",
-                        "inst-status-xen",
-                        "lv",
-                    ],
-                    "type": "object",
-                },
+                "ok": {"$ref": "#/definitions/CollectorStates"},
             },
             "type": "object",
         },
