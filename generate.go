@@ -6,7 +6,8 @@
 package gntconfd
 
 //go:generate go run ./internal/specgen constants -package wire -target gen/wire/constants_gen.go spec/constants.json
-//go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go spec/wire.json
+//go:generate go run ./internal/specgen ogen -target gen/wire/messages.schema.json spec/wire.json
+//go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go gen/wire/messages.schema.json
 //go:generate go run ./internal/specgen tuples -target gen/wire/messages_gen.go spec/wire.json
 //go:generate go run ./internal/specgen buffer -package wire -type Envelope -target gen/wire/envelope_gen.go spec/wire.json
 //go:generate go run ./internal/specgen index -target gen/index/index.schema.json spec/config.json

@@ -26,6 +26,7 @@ func library(t *testing.T) (compile func(source string, flags ...string) (progra
 
 // TestC has the example ask every daemon for the master.
 func TestC(t *testing.T) {
+	t.Parallel()
 	example := library(t)("example/master.c")
 	daemons(t, func(t *testing.T, server, keyFile string) {
 		host, port, err := net.SplitHostPort(server)
@@ -41,6 +42,7 @@ func TestC(t *testing.T) {
 }
 
 func TestCFailures(t *testing.T) {
+	t.Parallel()
 	compile := library(t)
 	run(t, ".", compile("testdata/failures.c"))
 

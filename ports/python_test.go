@@ -6,14 +6,15 @@ import (
 	"testing"
 )
 
-// startPython ends the test unless there is a Python that is new enough.
-func startPython(t *testing.T) {
+// python returns how to start Python with the library, in a folder or a wheel. It ends the test
+// unless Python is new enough.
+func python(t *testing.T, library string) []string {
+	t.Helper()
 	need(t, "python3", "python3")
 	if err := exec.Command("python3", "-c", "import sys; sys.exit(sys.version_info < (3, 11))").Run(); err != nil {
 		lack(t, "Python 3.11", "python3")
 	}
-	t.Setenv("PYTHONPATH", absolute(t, "python/src"))
-	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+	return []string{"env", "PYTHONPATH=" + absolute(t, library), "PYTHONDONTWRITEBYTECODE=1", "python3"}
 }
 
 func absolute(t *testing.T, path string) string {
@@ -26,41 +27,45 @@ func absolute(t *testing.T, path string) string {
 }
 
 func TestPythonVectors(t *testing.T) {
-	startPython(t)
-	run(t, ".", "python3", "-m", "unittest", "discover", "-s", "python/tests")
+	t.Parallel()
+	run(t, ".", append(python(t, "python/src"), "-m", "unittest", "discover", "-s", "python/tests")...)
 }
 
 func TestPythonScenarios(t *testing.T) {
-	startPython(t)
-	t.Run("blocking", func(t *testing.T) { scenarios(t, "python3", "python/tests/adapter.py") })
-	t.Run("asyncio", func(t *testing.T) { scenarios(t, "python3", "python/tests/adapter.py", "asyncio") })
+	t.Parallel()
+	scenarios(t, append(python(t, "python/src"), "python/tests/adapter.py")...)
 }
 
-func TestPythonLive(t *testing.T) {
-	startPython(t)
-	live(t, "python3", "python/tests/live.py")
+func TestPythonScenariosAsyncio(t *testing.T) {
+	t.Parallel()
+	scenarios(t, append(python(t, "python/src"), "python/tests/adapter.py", "asyncio")...)
 }
 
 func TestPythonTypes(t *testing.T) {
-	startPython(t)
+	t.Parallel()
 	need(t, "mypy", "mypy")
-	run(t, ".", "mypy", "--strict", "--cache-dir", t.TempDir(), "python/src", "python/examples/drbd.py",
-		"python/tests/adapter.py", "python/tests/live.py", "python/tests/test_vectors.py")
+	run(t, ".", append([]string{"env", "MYPYPATH=python/src", "mypy", "--strict", "--cache-dir", t.TempDir(), "python/src/gntconfd"},
+		glob(t, "python/*/*.py")...)...)
 }
 
 // TestPythonWheel builds the wheel, and asks with nothing but what is in it.
 func TestPythonWheel(t *testing.T) {
-	startPython(t)
+	t.Parallel()
 	const debian = "/usr/bin/python3" // has what Debian's packages install
 	if err := exec.Command(debian, "-c", "import build, setuptools, wheel").Run(); err != nil {
 		lack(t, "Python's build", "python3-build python3-setuptools python3-wheel")
 	}
 	folder := copied(t, "python")
 	run(t, folder, debian, "-m", "build", "--wheel", "--no-isolation")
-	wheels, err := filepath.Glob(filepath.Join(folder, "dist", "*.whl"))
-	if err != nil || len(wheels) != 1 {
-		t.Fatalf("wheels %q, %v", wheels, err)
+	live(t, append(python(t, glob(t, filepath.Join(folder, "dist", "*.whl"))[0]), "python/tests/live.py")...)
+}
+
+// glob returns the files that match a pattern, of which there must be some.
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || files == nil {
+		t.Fatalf("%s: %q, %v", pattern, files, err)
 	}
-	t.Setenv("PYTHONPATH", wheels[0])
-	live(t, "python3", absolute(t, "python/tests/live.py"))
+	return files
 }

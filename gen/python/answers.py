@@ -26,18 +26,9 @@ def read_cluster_master(value: object) -> ClusterMaster:
     return cast(ClusterMaster, check.read("answers.json#/definitions/ClusterMaster/properties/ok", value))
 
 
-#: The value at the query, a JSON pointer (RFC 6901): any JSON.
-ConfigQuery: TypeAlias = Any
-
-
-def read_config_query(value: object) -> ConfigQuery:
-    """Check a value of JSON and return it as ConfigQuery, or raise check.InvalidError."""
-    return cast(ConfigQuery, check.read("answers.json#/definitions/ConfigQuery/properties/ok", value))
-
-
 #: The state of each collector. inst-status-xen is active only if xen-pvm or xen-hvm is enabled.
-DataCollectors = TypedDict(
-    "DataCollectors",
+CollectorStates = TypedDict(
+    "CollectorStates",
     {
         #: The state of one monitoring data collector.
         "cpu-avg-load": 'wire.DataCollector',
@@ -53,6 +44,24 @@ DataCollectors = TypedDict(
         "lv": 'wire.DataCollector',
     },
 )
+
+
+def read_collector_states(value: object) -> CollectorStates:
+    """Check a value of JSON and return it as CollectorStates, or raise check.InvalidError."""
+    return cast(CollectorStates, check.read("answers.json#/definitions/CollectorStates", value))
+
+
+#: The value at the query, a JSON pointer (RFC 6901): any JSON.
+ConfigQuery: TypeAlias = Any
+
+
+def read_config_query(value: object) -> ConfigQuery:
+    """Check a value of JSON and return it as ConfigQuery, or raise check.InvalidError."""
+    return cast(ConfigQuery, check.read("answers.json#/definitions/ConfigQuery/properties/ok", value))
+
+
+#: The state of the monitoring data collectors.
+DataCollectors: TypeAlias = CollectorStates
 
 
 def read_data_collectors(value: object) -> DataCollectors:

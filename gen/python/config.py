@@ -733,7 +733,7 @@ def read_disk(value: object) -> Disk:
 #: them), ["|", expression ...] (any of them), ["!", expression] (not), ["?", field] (the field is
 #: set), [operator, field, text or whole number] with the operators = == != < > <= >= and =[] (the
 #: field holds the value), or ["=~", field, regular expression].
-FilterExpression: TypeAlias = Any
+FilterExpression: TypeAlias = list[Any] | None
 
 
 def read_filter_expression(value: object) -> FilterExpression:
@@ -751,10 +751,28 @@ def read_filter_predicate(value: object) -> FilterPredicate:
     return cast(FilterPredicate, check.read("config.json#/definitions/FilterPredicate", value))
 
 
+#: An action without a parameter.
+FilterVerdict: TypeAlias = Literal["ACCEPT", "PAUSE", "REJECT", "CONTINUE"]
+
+
+def read_filter_verdict(value: object) -> FilterVerdict:
+    """Check a value of JSON and return it as FilterVerdict, or raise check.InvalidError."""
+    return cast(FilterVerdict, check.read("config.json#/definitions/FilterVerdict", value))
+
+
+#: An action with a number of jobs as parameter.
+FilterRateLimit: TypeAlias = tuple[Literal["RATE_LIMIT"], int]
+
+
+def read_filter_rate_limit(value: object) -> FilterRateLimit:
+    """Check a value of JSON and return it as FilterRateLimit, or raise check.InvalidError."""
+    return cast(FilterRateLimit, check.read("config.json#/definitions/FilterRateLimit", value))
+
+
 #: What happens to a job: it may run (ACCEPT), must wait (PAUSE), is rejected (REJECT), is passed
 #: to the next rule (CONTINUE), or may run while fewer than a number of such jobs run
 #: (["RATE_LIMIT", number]).
-FilterAction: TypeAlias = Any
+FilterAction: TypeAlias = FilterVerdict | FilterRateLimit
 
 
 def read_filter_action(value: object) -> FilterAction:
@@ -890,24 +908,6 @@ check.register("config.json#/definitions/FileLogicalID", FileLogicalID)
 def read_file_logical_id(value: object) -> FileLogicalID:
     """Check a value of JSON and return it as FileLogicalID, or raise check.InvalidError."""
     return cast(FileLogicalID, check.read("config.json#/definitions/FileLogicalID", value))
-
-
-#: An action with a number of jobs as parameter.
-FilterRateLimit: TypeAlias = tuple[Literal["RATE_LIMIT"], int]
-
-
-def read_filter_rate_limit(value: object) -> FilterRateLimit:
-    """Check a value of JSON and return it as FilterRateLimit, or raise check.InvalidError."""
-    return cast(FilterRateLimit, check.read("config.json#/definitions/FilterRateLimit", value))
-
-
-#: An action without a parameter.
-FilterVerdict: TypeAlias = Literal["ACCEPT", "PAUSE", "REJECT", "CONTINUE"]
-
-
-def read_filter_verdict(value: object) -> FilterVerdict:
-    """Check a value of JSON and return it as FilterVerdict, or raise check.InvalidError."""
-    return cast(FilterVerdict, check.read("config.json#/definitions/FilterVerdict", value))
 
 
 class PlainLogicalID(NamedTuple):

@@ -16,6 +16,19 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
             },
             "type": "object",
         },
+        "CollectorStates": {
+            "additionalProperties": False,
+            "properties": {
+                "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+                "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
+                "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
+                "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
+                "lv": {"$ref": "wire.json#/definitions/DataCollector"},
+                "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+            },
+            "required": ["cpu-avg-load", "xen-cpu-avg-load", "diskstats", "drbd", "inst-status-xen", "lv"],
+            "type": "object",
+        },
         "ConfigQuery": {
             "additionalProperties": False,
             "maxProperties": 1,
@@ -32,26 +45,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
             "minProperties": 1,
             "properties": {
                 "error": {"$ref": "#/definitions/ErrorText"},
-                "ok": {
-                    "additionalProperties": False,
-                    "properties": {
-                        "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "lv": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                    },
-                    "required": [
-                        "cpu-avg-load",
-                        "xen-cpu-avg-load",
-                        "diskstats",
-                        "drbd",
-                        "inst-status-xen",
-                        "lv",
-                    ],
-                    "type": "object",
-                },
+                "ok": {"$ref": "#/definitions/CollectorStates"},
             },
             "type": "object",
         },
@@ -380,7 +374,11 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                 },
                 "required": ["dev_type", "logical_id", "size"],
             },
-            "if": {"properties": {"forthcoming": {"const": True}}, "required": ["forthcoming"]},
+            "if": {
+                "properties": {"forthcoming": {"const": True}},
+                "required": ["forthcoming"],
+                "type": "object",
+            },
             "properties": {
                 "children": {"items": {"$ref": "#/definitions/Disk"}, "type": ["array", "null"]},
                 "ctime": {"$ref": "#/definitions/Time"},
@@ -451,9 +449,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
             "type": "object",
         },
         "FilterAction": {
-            "else": {"$ref": "#/definitions/FilterRateLimit"},
-            "if": {"type": "string"},
-            "then": {"$ref": "#/definitions/FilterVerdict"},
+            "oneOf": [{"$ref": "#/definitions/FilterVerdict"}, {"$ref": "#/definitions/FilterRateLimit"}],
         },
         "FilterExpression": {
             "else": {
@@ -477,6 +473,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                                 "items": [{}, {"type": "string"}, {"type": ["string", "integer"]}],
                                 "maxItems": 3,
                                 "minItems": 3,
+                                "type": "array",
                             },
                         },
                         "if": {"items": [{"enum": ["?"]}], "minItems": 1, "type": "array"},
@@ -485,6 +482,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                             "items": [{}, {"type": "string"}],
                             "maxItems": 2,
                             "minItems": 2,
+                            "type": "array",
                         },
                     },
                     "if": {"items": [{"enum": ["!"]}], "minItems": 1, "type": "array"},
@@ -493,12 +491,19 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                         "items": [{}, {"$ref": "#/definitions/FilterExpression"}],
                         "maxItems": 2,
                         "minItems": 2,
+                        "type": "array",
                     },
                 },
                 "if": {"items": [{"enum": ["&", "|"]}], "minItems": 1, "type": "array"},
-                "then": {"additionalItems": {"$ref": "#/definitions/FilterExpression"}, "items": [{}]},
+                "then": {
+                    "additionalItems": {"$ref": "#/definitions/FilterExpression"},
+                    "items": [{}],
+                    "type": "array",
+                },
             },
             "if": {"type": "null"},
+            "items": {},
+            "type": ["array", "null"],
         },
         "FilterPredicate": {
             "items": [
@@ -574,7 +579,11 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                     "disks_active",
                 ],
             },
-            "if": {"properties": {"forthcoming": {"const": True}}, "required": ["forthcoming"]},
+            "if": {
+                "properties": {"forthcoming": {"const": True}},
+                "required": ["forthcoming"],
+                "type": "object",
+            },
             "properties": {
                 "admin_state": {"enum": ["up", "down", "offline", None], "type": ["string", "null"]},
                 "admin_state_source": {"enum": ["admin", "user", None], "type": ["string", "null"]},
@@ -622,33 +631,54 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                     "else": {
                         "else": {
                             "if": {
-                                "properties": {"dev_type": {"enum": ["rbd", "ext"]}},
+                                "properties": {"dev_type": {"enum": ["rbd", "ext"]}, "logical_id": {}},
                                 "required": ["dev_type", "logical_id"],
+                                "type": "object",
                             },
                             "then": {
                                 "properties": {"logical_id": {"$ref": "#/definitions/ExternalLogicalID"}},
+                                "type": "object",
                             },
                         },
                         "if": {
-                            "properties": {"dev_type": {"enum": ["blockdev"]}},
+                            "properties": {"dev_type": {"enum": ["blockdev"]}, "logical_id": {}},
                             "required": ["dev_type", "logical_id"],
+                            "type": "object",
                         },
-                        "then": {"properties": {"logical_id": {"$ref": "#/definitions/BlockdevLogicalID"}}},
+                        "then": {
+                            "properties": {"logical_id": {"$ref": "#/definitions/BlockdevLogicalID"}},
+                            "type": "object",
+                        },
                     },
                     "if": {
-                        "properties": {"dev_type": {"enum": ["file", "sharedfile", "gluster"]}},
+                        "properties": {"dev_type": {"enum": ["file", "sharedfile", "gluster"]}, "logical_id": {}},
                         "required": ["dev_type", "logical_id"],
+                        "type": "object",
                     },
-                    "then": {"properties": {"logical_id": {"$ref": "#/definitions/FileLogicalID"}}},
+                    "then": {
+                        "properties": {"logical_id": {"$ref": "#/definitions/FileLogicalID"}},
+                        "type": "object",
+                    },
                 },
                 "if": {
-                    "properties": {"dev_type": {"enum": ["plain"]}},
+                    "properties": {"dev_type": {"enum": ["plain"]}, "logical_id": {}},
                     "required": ["dev_type", "logical_id"],
+                    "type": "object",
                 },
-                "then": {"properties": {"logical_id": {"$ref": "#/definitions/PlainLogicalID"}}},
+                "then": {
+                    "properties": {"logical_id": {"$ref": "#/definitions/PlainLogicalID"}},
+                    "type": "object",
+                },
             },
-            "if": {"properties": {"dev_type": {"enum": ["drbd"]}}, "required": ["dev_type", "logical_id"]},
-            "then": {"properties": {"logical_id": {"$ref": "#/definitions/DRBDLogicalID"}}},
+            "if": {
+                "properties": {"dev_type": {"enum": ["drbd"]}, "logical_id": {}},
+                "required": ["dev_type", "logical_id"],
+                "type": "object",
+            },
+            "then": {
+                "properties": {"logical_id": {"$ref": "#/definitions/DRBDLogicalID"}},
+                "type": "object",
+            },
         },
         "NDParams": {
             "additionalProperties": False,

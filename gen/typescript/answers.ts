@@ -29,20 +29,11 @@ export function readClusterMaster(value: unknown): ClusterMaster {
   return value as ClusterMaster;
 }
 
-/** The value at the query, a JSON pointer (RFC 6901): any JSON. */
-export type ConfigQuery = Json;
-
-/** Returns a value of JSON as ConfigQuery, or throws InvalidError. */
-export function readConfigQuery(value: unknown): ConfigQuery {
-  check("answers.json#/definitions/ConfigQuery/properties/ok", value);
-  return value as ConfigQuery;
-}
-
 /**
  * The state of each collector. inst-status-xen is active only if xen-pvm or xen-hvm is
  * enabled.
  */
-export interface DataCollectors {
+export interface CollectorStates {
   /** The state of one monitoring data collector. */
   "cpu-avg-load": wire.DataCollector;
   /** The state of one monitoring data collector. */
@@ -56,6 +47,24 @@ export interface DataCollectors {
   /** The state of one monitoring data collector. */
   lv: wire.DataCollector;
 }
+
+/** Returns a value of JSON as CollectorStates, or throws InvalidError. */
+export function readCollectorStates(value: unknown): CollectorStates {
+  check("answers.json#/definitions/CollectorStates", value);
+  return value as CollectorStates;
+}
+
+/** The value at the query, a JSON pointer (RFC 6901): any JSON. */
+export type ConfigQuery = Json;
+
+/** Returns a value of JSON as ConfigQuery, or throws InvalidError. */
+export function readConfigQuery(value: unknown): ConfigQuery {
+  check("answers.json#/definitions/ConfigQuery/properties/ok", value);
+  return value as ConfigQuery;
+}
+
+/** The state of the monitoring data collectors. */
+export type DataCollectors = CollectorStates;
 
 /** Returns a value of JSON as DataCollectors, or throws InvalidError. */
 export function readDataCollectors(value: unknown): DataCollectors {

@@ -738,7 +738,7 @@ export function readDisk(value: unknown): Disk {
  * is set), [operator, field, text or whole number] with the operators = == != < > <= >= and
  * =[] (the field holds the value), or ["=~", field, regular expression].
  */
-export type FilterExpression = Json;
+export type FilterExpression = Json[] | null;
 
 /** Returns a value of JSON as FilterExpression, or throws InvalidError. */
 export function readFilterExpression(value: unknown): FilterExpression {
@@ -758,12 +758,30 @@ export function readFilterPredicate(value: unknown): FilterPredicate {
   return value as FilterPredicate;
 }
 
+/** An action without a parameter. */
+export type FilterVerdict = "ACCEPT" | "PAUSE" | "REJECT" | "CONTINUE";
+
+/** Returns a value of JSON as FilterVerdict, or throws InvalidError. */
+export function readFilterVerdict(value: unknown): FilterVerdict {
+  check("config.json#/definitions/FilterVerdict", value);
+  return value as FilterVerdict;
+}
+
+/** An action with a number of jobs as parameter. */
+export type FilterRateLimit = ["RATE_LIMIT", Numeric];
+
+/** Returns a value of JSON as FilterRateLimit, or throws InvalidError. */
+export function readFilterRateLimit(value: unknown): FilterRateLimit {
+  check("config.json#/definitions/FilterRateLimit", value);
+  return value as FilterRateLimit;
+}
+
 /**
  * What happens to a job: it may run (ACCEPT), must wait (PAUSE), is rejected (REJECT), is
  * passed to the next rule (CONTINUE), or may run while fewer than a number of such jobs run
  * (["RATE_LIMIT", number]).
  */
-export type FilterAction = Json;
+export type FilterAction = FilterVerdict | FilterRateLimit;
 
 /** Returns a value of JSON as FilterAction, or throws InvalidError. */
 export function readFilterAction(value: unknown): FilterAction {
@@ -870,24 +888,6 @@ export type FileLogicalID = [driver: FileDriver, path: string];
 export function readFileLogicalID(value: unknown): FileLogicalID {
   check("config.json#/definitions/FileLogicalID", value);
   return value as FileLogicalID;
-}
-
-/** An action with a number of jobs as parameter. */
-export type FilterRateLimit = ["RATE_LIMIT", Numeric];
-
-/** Returns a value of JSON as FilterRateLimit, or throws InvalidError. */
-export function readFilterRateLimit(value: unknown): FilterRateLimit {
-  check("config.json#/definitions/FilterRateLimit", value);
-  return value as FilterRateLimit;
-}
-
-/** An action without a parameter. */
-export type FilterVerdict = "ACCEPT" | "PAUSE" | "REJECT" | "CONTINUE";
-
-/** Returns a value of JSON as FilterVerdict, or throws InvalidError. */
-export function readFilterVerdict(value: unknown): FilterVerdict {
-  check("config.json#/definitions/FilterVerdict", value);
-  return value as FilterVerdict;
 }
 
 /** The logical_id of a disk with dev_type plain, a logical volume. */

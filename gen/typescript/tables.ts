@@ -13,6 +13,19 @@ export const tables: Record<string, Record<string, object>> = {
             },
             "type": "object",
         },
+        "CollectorStates": {
+            "additionalProperties": false,
+            "properties": {
+                "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+                "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
+                "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
+                "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
+                "lv": {"$ref": "wire.json#/definitions/DataCollector"},
+                "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
+            },
+            "required": ["cpu-avg-load", "xen-cpu-avg-load", "diskstats", "drbd", "inst-status-xen", "lv"],
+            "type": "object",
+        },
         "ConfigQuery": {
             "additionalProperties": false,
             "maxProperties": 1,
@@ -29,26 +42,7 @@ export const tables: Record<string, Record<string, object>> = {
             "minProperties": 1,
             "properties": {
                 "error": {"$ref": "#/definitions/ErrorText"},
-                "ok": {
-                    "additionalProperties": false,
-                    "properties": {
-                        "cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "diskstats": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "drbd": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "inst-status-xen": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "lv": {"$ref": "wire.json#/definitions/DataCollector"},
-                        "xen-cpu-avg-load": {"$ref": "wire.json#/definitions/DataCollector"},
-                    },
-                    "required": [
-                        "cpu-avg-load",
-                        "xen-cpu-avg-load",
-                        "diskstats",
-                        "drbd",
-                        "inst-status-xen",
-                        "lv",
-                    ],
-                    "type": "object",
-                },
+                "ok": {"$ref": "#/definitions/CollectorStates"},
             },
             "type": "object",
         },
@@ -377,7 +371,11 @@ export const tables: Record<string, Record<string, object>> = {
                 },
                 "required": ["dev_type", "logical_id", "size"],
             },
-            "if": {"properties": {"forthcoming": {"const": true}}, "required": ["forthcoming"]},
+            "if": {
+                "properties": {"forthcoming": {"const": true}},
+                "required": ["forthcoming"],
+                "type": "object",
+            },
             "properties": {
                 "children": {"items": {"$ref": "#/definitions/Disk"}, "type": ["array", "null"]},
                 "ctime": {"$ref": "#/definitions/Time"},
@@ -448,9 +446,7 @@ export const tables: Record<string, Record<string, object>> = {
             "type": "object",
         },
         "FilterAction": {
-            "else": {"$ref": "#/definitions/FilterRateLimit"},
-            "if": {"type": "string"},
-            "then": {"$ref": "#/definitions/FilterVerdict"},
+            "oneOf": [{"$ref": "#/definitions/FilterVerdict"}, {"$ref": "#/definitions/FilterRateLimit"}],
         },
         "FilterExpression": {
             "else": {
@@ -474,6 +470,7 @@ export const tables: Record<string, Record<string, object>> = {
                                 "items": [{}, {"type": "string"}, {"type": ["string", "integer"]}],
                                 "maxItems": 3,
                                 "minItems": 3,
+                                "type": "array",
                             },
                         },
                         "if": {"items": [{"enum": ["?"]}], "minItems": 1, "type": "array"},
@@ -482,6 +479,7 @@ export const tables: Record<string, Record<string, object>> = {
                             "items": [{}, {"type": "string"}],
                             "maxItems": 2,
                             "minItems": 2,
+                            "type": "array",
                         },
                     },
                     "if": {"items": [{"enum": ["!"]}], "minItems": 1, "type": "array"},
@@ -490,12 +488,19 @@ export const tables: Record<string, Record<string, object>> = {
                         "items": [{}, {"$ref": "#/definitions/FilterExpression"}],
                         "maxItems": 2,
                         "minItems": 2,
+                        "type": "array",
                     },
                 },
                 "if": {"items": [{"enum": ["&", "|"]}], "minItems": 1, "type": "array"},
-                "then": {"additionalItems": {"$ref": "#/definitions/FilterExpression"}, "items": [{}]},
+                "then": {
+                    "additionalItems": {"$ref": "#/definitions/FilterExpression"},
+                    "items": [{}],
+                    "type": "array",
+                },
             },
             "if": {"type": "null"},
+            "items": {},
+            "type": ["array", "null"],
         },
         "FilterPredicate": {
             "items": [
@@ -571,7 +576,11 @@ export const tables: Record<string, Record<string, object>> = {
                     "disks_active",
                 ],
             },
-            "if": {"properties": {"forthcoming": {"const": true}}, "required": ["forthcoming"]},
+            "if": {
+                "properties": {"forthcoming": {"const": true}},
+                "required": ["forthcoming"],
+                "type": "object",
+            },
             "properties": {
                 "admin_state": {"enum": ["up", "down", "offline", null], "type": ["string", "null"]},
                 "admin_state_source": {"enum": ["admin", "user", null], "type": ["string", "null"]},
@@ -619,33 +628,54 @@ export const tables: Record<string, Record<string, object>> = {
                     "else": {
                         "else": {
                             "if": {
-                                "properties": {"dev_type": {"enum": ["rbd", "ext"]}},
+                                "properties": {"dev_type": {"enum": ["rbd", "ext"]}, "logical_id": {}},
                                 "required": ["dev_type", "logical_id"],
+                                "type": "object",
                             },
                             "then": {
                                 "properties": {"logical_id": {"$ref": "#/definitions/ExternalLogicalID"}},
+                                "type": "object",
                             },
                         },
                         "if": {
-                            "properties": {"dev_type": {"enum": ["blockdev"]}},
+                            "properties": {"dev_type": {"enum": ["blockdev"]}, "logical_id": {}},
                             "required": ["dev_type", "logical_id"],
+                            "type": "object",
                         },
-                        "then": {"properties": {"logical_id": {"$ref": "#/definitions/BlockdevLogicalID"}}},
+                        "then": {
+                            "properties": {"logical_id": {"$ref": "#/definitions/BlockdevLogicalID"}},
+                            "type": "object",
+                        },
                     },
                     "if": {
-                        "properties": {"dev_type": {"enum": ["file", "sharedfile", "gluster"]}},
+                        "properties": {"dev_type": {"enum": ["file", "sharedfile", "gluster"]}, "logical_id": {}},
                         "required": ["dev_type", "logical_id"],
+                        "type": "object",
                     },
-                    "then": {"properties": {"logical_id": {"$ref": "#/definitions/FileLogicalID"}}},
+                    "then": {
+                        "properties": {"logical_id": {"$ref": "#/definitions/FileLogicalID"}},
+                        "type": "object",
+                    },
                 },
                 "if": {
-                    "properties": {"dev_type": {"enum": ["plain"]}},
+                    "properties": {"dev_type": {"enum": ["plain"]}, "logical_id": {}},
                     "required": ["dev_type", "logical_id"],
+                    "type": "object",
                 },
-                "then": {"properties": {"logical_id": {"$ref": "#/definitions/PlainLogicalID"}}},
+                "then": {
+                    "properties": {"logical_id": {"$ref": "#/definitions/PlainLogicalID"}},
+                    "type": "object",
+                },
             },
-            "if": {"properties": {"dev_type": {"enum": ["drbd"]}}, "required": ["dev_type", "logical_id"]},
-            "then": {"properties": {"logical_id": {"$ref": "#/definitions/DRBDLogicalID"}}},
+            "if": {
+                "properties": {"dev_type": {"enum": ["drbd"]}, "logical_id": {}},
+                "required": ["dev_type", "logical_id"],
+                "type": "object",
+            },
+            "then": {
+                "properties": {"logical_id": {"$ref": "#/definitions/DRBDLogicalID"}},
+                "type": "object",
+            },
         },
         "NDParams": {
             "additionalProperties": false,

@@ -61,7 +61,12 @@ func index(source []byte) ([]byte, error) {
 		}
 	}
 
-	root, err := keep(map[string]any{"$ref": schema["$ref"]})
+	// A schema with definitions cannot be a reference itself: some tools take that amiss.
+	all, _ := schema["allOf"].([]any)
+	if len(all) != 1 {
+		return nil, fmt.Errorf("allOf is not one reference")
+	}
+	root, err := keep(all[0])
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +83,7 @@ func keepObject(node map[string]any, keep func(any) (any, error)) (any, error) {
 	for key, value := range node {
 		switch key {
 		case "properties":
-			properties := map[string]any{}
+			properties, names := map[string]any{}, map[string]any{}
 			for name, property := range value.(map[string]any) {
 				if marked, _ := property.(map[string]any)[indexKeyword].(bool); !marked {
 					continue
@@ -88,8 +93,14 @@ func keepObject(node map[string]any, keep func(any) (any, error)) (any, error) {
 					return nil, fmt.Errorf("%s: %w", name, err)
 				}
 				properties[name] = pruned
+				if given, ok := property.(map[string]any)["x-confd-name"].(string); ok && !identifier.MatchString(name) {
+					names[name] = map[string]any{"name": goName(given)}
+				}
 			}
 			out[key] = properties
+			if len(names) > 0 {
+				out[ogenNames] = names
+			}
 		case "required":
 			// filled in below, when the remaining members are known
 		case "items", "additionalProperties", "oneOf", "anyOf", "allOf":
@@ -104,7 +115,7 @@ func keepObject(node map[string]any, keep func(any) (any, error)) (any, error) {
 				return nil, err
 			}
 			out[key] = pruned
-		case "type", "enum", "const", "format", "description", "minItems", "maxItems", "x-ogen-name", "x-ogen-properties":
+		case "type", "enum", "const", "format", "description", "minItems", "maxItems":
 			out[key] = value
 		}
 	}

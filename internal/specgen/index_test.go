@@ -33,6 +33,14 @@ func TestIndex(t *testing.T) {
 			`{"Root": {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#/definitions/Root"}}}}}`,
 		},
 		{
+			"a member has a name for programs",
+			`{"type": "object", "properties": {"a-b": {"x-confd-name": "a_b", "type": "string", ` + marked + `},
+				"c": {"x-confd-name": "Enumeration", "enum": ["x"], ` + marked + `}}}`,
+			``,
+			`{"Root": {"type": "object", "properties": {"a-b": {"type": "string"}, "c": {"enum": ["x"]}},
+				"x-ogen-properties": {"a-b": {"name": "AB"}}}}`,
+		},
+		{
 			"unknown members that are kept are still kept",
 			`{"type": "object", "additionalProperties": true, "if": {}, "oneOf": [{"type": "null"}, {"enum": ["a"]}]}`,
 			``,
@@ -45,7 +53,7 @@ func TestIndex(t *testing.T) {
 			if test.definitions != "" {
 				definitions += ", " + test.definitions
 			}
-			got, err := index([]byte(`{"$schema": "draft", "$id": "x.json", "$ref": "#/definitions/Root", "definitions": ` + definitions + `}}`))
+			got, err := index([]byte(`{"$schema": "draft", "$id": "x.json", "allOf": [{"$ref": "#/definitions/Root"}], "definitions": ` + definitions + `}}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,8 +69,9 @@ func TestIndex(t *testing.T) {
 func TestIndexErrors(t *testing.T) {
 	for _, test := range []struct{ name, source, want string }{
 		{"no JSON", `{`, "unexpected end"},
-		{"no definitions", `{"$ref": "#/definitions/Root"}`, "no definitions"},
-		{"no such definition", `{"$ref": "#/definitions/Root", "definitions": {"Root": {"properties": {
+		{"no definitions", `{"allOf": [{"$ref": "#/definitions/Root"}]}`, "no definitions"},
+		{"no root", `{"$ref": "#/definitions/Root", "definitions": {}}`, "allOf is not one reference"},
+		{"no such definition", `{"allOf": [{"$ref": "#/definitions/Root"}], "definitions": {"Root": {"properties": {
 			"a": {"$ref": "#/definitions/Lost", "x-confd-index": true}}}}}`, "a: #/definitions/Lost: no such definition"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,6 +4,8 @@
 //	    Go constants with their names and doc comments
 //	specgen buffer -package NAME -type NAME -target FILE.go wire.json
 //	    a decoder without allocations, for the message that each datagram has
+//	specgen ogen -target FILE.json wire.json
+//	    the schema as ogen takes it
 //	specgen index -target FILE.json config.json
 //	    the schema of just those members of the configuration that the daemon
 //	    indexes, for ogen to make a small and fast decoder from; of classic.json,
@@ -44,7 +46,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer, doc, index, forms, tuples, objects, python or typescript?")
+		return fmt.Errorf("which product: constants, buffer, doc, ogen, index, forms, tuples, objects, python or typescript?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
@@ -81,6 +83,8 @@ func run(args []string) error {
 		product, err = constants(*pkg, source)
 	case "buffer":
 		product, err = buffer(*pkg, *typ, source)
+	case "ogen":
+		product, err = ogen(source)
 	case "index":
 		product, err = index(source)
 	case "forms":

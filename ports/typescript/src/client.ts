@@ -18,10 +18,10 @@ import type { Question } from "./questions.js";
 const sendings = 8;
 
 /**
- * Once there is a reply, servers that have not replied for this long, in milliseconds, are not
- * waited for: by then they were asked five times.
+ * Once there is a reply, servers that have left this many sendings unanswered are not waited
+ * for. That is after 1.5 s.
  */
-const longestPatience = 1500;
+const patientSendings = 5;
 
 /** The freshest answer of those that were received. */
 export interface Answer<A> {
@@ -91,6 +91,9 @@ export class Client {
   }
 }
 
+/** A reply, with a text that is equal for those with equal status and answer. */
+type Opinion = Reply & { said: string };
+
 /** One question on its way to some servers. It knows no sockets. */
 class Call<A> {
   readonly datagram: Uint8Array;
@@ -99,7 +102,7 @@ class Call<A> {
   readonly #servers: readonly string[];
   readonly #rsalt = randomUUID();
   readonly #start = performance.now();
-  readonly #replies = new Map<number, Reply & { said: string }>();
+  readonly #replies = new Map<number, Opinion>();
   #sendings = 0;
 
   constructor(key: Uint8Array, question: Question<A>, servers: readonly string[]) {
@@ -131,10 +134,10 @@ class Call<A> {
 
   /** Returns how long to wait for a datagram, in milliseconds; 0 when the call is over. */
   patience(deadline: number): number {
-    if (this.#settled()) return 0;
-    const end = this.#replies.size > 0 ? Math.min(deadline, this.#start + longestPatience) : deadline;
     const now = performance.now();
-    return now < end ? Math.max(Math.min(end, this.#nextSending()) - now, 1) : 0;
+    const impatient = this.#replies.size > 0 && this.#sendings >= patientSendings;
+    if (now >= deadline || impatient || this.#settled()) return 0;
+    return Math.max(Math.min(deadline, this.#nextSending()) - now, 1);
   }
 
   /** Returns the freshest answer, or throws what is to be told in its place. */
@@ -157,12 +160,12 @@ class Call<A> {
   }
 
   /** Returns the newest answer or, of equally new ones, that with the most votes. */
-  #best(): [number, Reply & { said: string }] | undefined {
-    const better = (a: Reply & { said: string }, b: Reply & { said: string }) => {
+  #best(): [number, Opinion] | undefined {
+    const better = (a: Opinion, b: Opinion) => {
       if ((a.status === Status.OK) !== (b.status === Status.OK)) return a.status === Status.OK;
       return a.serial !== b.serial ? a.serial > b.serial : this.#votes(a.said) > this.#votes(b.said);
     };
-    let best: [number, Reply & { said: string }] | undefined;
+    let best: [number, Opinion] | undefined;
     for (const entry of this.#replies) if (!best || better(entry[1], best[1])) best = entry;
     return best;
   }

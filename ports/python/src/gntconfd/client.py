@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from . import datagram
 from .errors import DatagramError, NoReplyError, StatusError
@@ -29,9 +29,9 @@ A = TypeVar("A")
 # this often. That is more than twelve seconds.
 _SENDINGS = 8
 
-# Once there is a reply, servers that have not replied for this long, in seconds, are not
-# waited for: by then they were asked five times.
-_PATIENCE = 1.5
+# Once there is a reply, servers that have left this many sendings unanswered are not waited
+# for. That is after 1.5 s.
+_PATIENCE = 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ class Answer(Generic[A]):
     """The server that said so first."""
 
 
+class _Opinion(NamedTuple):
+    reply: datagram.Reply
+    said: str
+    """The status and the answer, equal texts for equal ones."""
+
+
 class _Call(Generic[A]):
     """One question on its way to some servers. It knows no sockets."""
 
@@ -53,7 +59,7 @@ class _Call(Generic[A]):
         self._question = question
         self._servers = servers
         self._rsalt = str(uuid.uuid4())
-        self._replies: dict[int, datagram.Reply] = {}
+        self._replies: dict[int, _Opinion] = {}
         self._sendings = 0
         self._start = time.monotonic()
         request: Request = {
@@ -68,9 +74,10 @@ class _Call(Generic[A]):
         """Take note of what a server sent. What is not its reply is ignored."""
         try:
             reply = datagram.unseal_reply(self._key, data, self._rsalt)
-        except DatagramError:
+            said = f"{reply.status} {json.dumps(reply.answer, sort_keys=True)}"
+        except (DatagramError, RecursionError):
             return
-        self._replies.setdefault(server, reply)
+        self._replies.setdefault(server, _Opinion(reply, said))
 
     def unanswered(self) -> list[int]:
         """Return the servers to send the request to now, none if it is not time yet."""
@@ -81,20 +88,17 @@ class _Call(Generic[A]):
 
     def patience(self, deadline: float) -> float:
         """Return how long to wait for a datagram, in seconds; 0 when the call is over."""
-        if self._settled():
-            return 0
-        until = min(deadline, self._next_sending())
-        if self._replies:
-            deadline = min(deadline, self._start + _PATIENCE)
-            until = min(until, deadline)
         now = time.monotonic()
-        return max(until - now, 0.001) if now < deadline else 0
+        if now >= deadline or self._settled() or self._replies and self._sendings >= _PATIENCE:
+            return 0
+        return max(min(deadline, self._next_sending()) - now, 0.001)
 
     def answer(self) -> Answer[A]:
         """Return the freshest answer, or raise what is to be told in its place."""
         if not self._replies:
             raise NoReplyError(f"no reply from {', '.join(self._servers)}")
-        server, reply = self._best()
+        server, best = self._best()
+        reply = best.reply
         if reply.status != Status.OK:
             raise StatusError(reply.status, reply.answer, reply.serial)
         return Answer(self._question.decode(reply.answer), reply.serial, self._servers[server])
@@ -109,20 +113,17 @@ class _Call(Generic[A]):
             return True
         return bool(self._replies) and self._votes(self._best()[1]) > len(self._servers) // 2
 
-    def _best(self) -> tuple[int, datagram.Reply]:
+    def _best(self) -> tuple[int, _Opinion]:
         """Return the newest answer or, of equally new ones, that with the most votes."""
-        return max(
-            self._replies.items(),
-            key=lambda item: (item[1].status == Status.OK, item[1].serial, self._votes(item[1])),
-        )
 
-    def _votes(self, reply: datagram.Reply) -> int:
-        said = _canonical(reply)
-        return sum(_canonical(other) == said for other in self._replies.values())
+        def rank(item: tuple[int, _Opinion]) -> tuple[bool, int, int]:
+            reply = item[1].reply
+            return reply.status == Status.OK, reply.serial, self._votes(item[1])
 
+        return max(self._replies.items(), key=rank)
 
-def _canonical(reply: datagram.Reply) -> tuple[Status, str]:
-    return reply.status, json.dumps(reply.answer, sort_keys=True)
+    def _votes(self, opinion: _Opinion) -> int:
+        return sum(other.said == opinion.said for other in self._replies.values())
 
 
 class _Base:
@@ -163,11 +164,11 @@ class Client(_Base):
                     if (udp := _connect(server)) is not None:
                         sockets[i] = udp
                         selector.register(udp, selectors.EVENT_READ, i)
-                while (patience := call.patience(deadline)) > 0:
+                while call.patience(deadline) > 0:
                     for i in call.unanswered():
                         if i in sockets:
                             _try(sockets[i].send, call.datagram)
-                    for ready, _ in selector.select(min(patience, call.patience(deadline))):
+                    for ready, _ in selector.select(call.patience(deadline)):
                         data = _try(sockets[ready.data].recv, 65536)
                         if data is not None:
                             call.receive(ready.data, data)
@@ -221,13 +222,13 @@ class AsyncClient(_Base):
         arrived = asyncio.Event()
         opened = await asyncio.gather(*(_open(call, i, server, arrived) for i, server in enumerate(servers)))
         try:
-            while (patience := call.patience(deadline)) > 0:
+            while call.patience(deadline) > 0:
                 for i in call.unanswered():
                     if (transport := opened[i]) is not None:
                         transport.sendto(call.datagram)
                 arrived.clear()
                 try:
-                    await asyncio.wait_for(arrived.wait(), min(patience, call.patience(deadline)))
+                    await asyncio.wait_for(arrived.wait(), max(call.patience(deadline), 0.001))
                 except TimeoutError:
                     pass
         finally:
