@@ -18,3 +18,4 @@ package gntconfd
 //go:generate go tool jschemagen -loglevel error -package classic -typename Config -target gen/classic/classic_gen.go gen/classic/classic.schema.json
 //go:generate go run ./internal/specgen forms -target gen/form/form_gen.go spec/config.json spec/classic.json
 //go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json
+//go:generate go run ./packaging/wireshark -target gen/wireshark/confd.lua
