@@ -22,3 +22,4 @@ package gntconfd
 //go:generate go run ./internal/specgen doc -package classic -target gen/classic/doc_gen.go "has codecs of what older releases wrote differently into the configuration file, made from spec/classic.json. They keep all other members as they are."
 //go:generate go run ./internal/specgen python -target gen/python spec/constants.json spec/wire.json spec/config.json spec/answers.json
 //go:generate go run ./internal/specgen typescript -target gen/typescript spec/constants.json spec/wire.json spec/config.json spec/answers.json
+//go:generate go run ./packaging/wireshark -target gen/wireshark/confd.lua

@@ -169,6 +169,15 @@ with --all, some are stale or silent.`,
 		command.GroupID = more
 		root.AddCommand(command)
 	}
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(command *cobra.Command, args []string) {
+		stdout := command.OutOrStdout()
+		var text strings.Builder
+		command.SetOut(&text)
+		help(command, args)
+		command.SetOut(stdout)
+		io.WriteString(stdout, terminal.Fit(text.String(), terminal.Width(stdout)))
+	})
 	root.SetHelpCommandGroupID(more)
 	root.SetCompletionCommandGroupID(more)
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {

@@ -19,12 +19,13 @@ import (
 // that is written anew.
 func TestWidths(t *testing.T) {
 	serveFor(t)
-	t.Setenv("GANETI_ROOTDIR", t.TempDir())
+	t.Setenv("GANETI_ROOTDIR", "/nowhere") // which help texts show
 	lines := []string{
 		"ping", "role node1", "role ndoe1", "master --details", "nodes", "nodes --output wide", "candidates", "instance-ips br1",
 		"locate 203.0.113.10 198.51.100.20 192.0.2.99", "drbd node4", "instances", "instances node7", "instances node7 --output wide",
 		"disks mail", "disks sandbox", "disks sandbox --output wide", "config", "config /cluster/nicparams", "config /cluster/motto",
-		"collectors", "ask node-drbd node4", "master --all", "drbd node4 --all", "status", "top -n 1", "check", "demo",
+		"collectors", "ask node-drbd node4", "master --all", "drbd node4 --all", "status", "top -n 1", "check", "demo", "--help",
+		"role --help", "top --help", "decode --help", "latency --help", "inventory ansible --help",
 	}
 	port := regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	masks := []struct {

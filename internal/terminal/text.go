@@ -2,6 +2,8 @@ package terminal
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -47,3 +49,45 @@ func Printable(text string) string {
 }
 
 func upsetting(r rune) bool { return !strconv.IsGraphic(r) }
+
+// described matches an indented line with a description after two spaces or more, as of
+// flags and commands in a help text.
+var described = regexp.MustCompile(`^( +\S.*?  +)(\S.*)$`)
+
+// Fit returns a help text in lines of at most width columns: paragraphs are filled anew,
+// and descriptions go on below where they begin. Other indented lines, such as commands,
+// stay as they are, and so does everything if width is 0.
+func Fit(text string, width int) string {
+	if width < 1 {
+		return text
+	}
+	var out, paragraph []string
+	flush := func() {
+		if slices.ContainsFunc(paragraph, func(line string) bool { return utf8.RuneCountInString(line) > width }) {
+			paragraph = Wrap(strings.Join(paragraph, " "), width)
+		}
+		out = append(out, paragraph...)
+		paragraph = nil
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if line != "" && line[0] != ' ' {
+			paragraph = append(paragraph, line)
+			continue
+		}
+		flush()
+		parts := described.FindStringSubmatch(line)
+		if utf8.RuneCountInString(line) <= width || parts == nil || width-len(parts[1]) < narrowest {
+			out = append(out, line)
+			continue
+		}
+		for i, rest := range Wrap(parts[2], width-len(parts[1])) {
+			lead := parts[1]
+			if i > 0 {
+				lead = strings.Repeat(" ", len(lead))
+			}
+			out = append(out, lead+rest)
+		}
+	}
+	flush()
+	return strings.Join(out, "\n")
+}

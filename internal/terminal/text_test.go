@@ -61,7 +61,7 @@ func TestNarrowTable(t *testing.T) {
 		63: {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
 		62: {"NAME   TEXT", "node1  one two three four"},
 		20: {"NAME  node1", "TEXT  one two three", "      four"},
-		3:  {"NAME  n", "      o", "      d", "      e", "      1", "TEXT  o", "      n", "      e", "      t", "      w", "      o",
+		3: {"NAME  n", "      o", "      d", "      e", "      1", "TEXT  o", "      n", "      e", "      t", "      w", "      o",
 			"      t", "      h", "      r", "      e", "      e", "      f", "      o", "      u", "      r"},
 	} {
 		if diff := cmp.Diff(want, table.Lines(false, width)); diff != "" {
@@ -109,5 +109,33 @@ func TestMarkdown(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"```", "one", "```"}, Listing("lines", "one").Markdown()); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+func TestFit(t *testing.T) {
+	const text = `A paragraph with a line that is just a little too long
+for it.
+
+Short one.
+
+Flags:
+      --all          all of them, however many there are
+  example that is long and stays as it is
+`
+	const want = `A paragraph with a line that is just a
+little too long for it.
+
+Short one.
+
+Flags:
+      --all          all of them, however
+                     many there are
+  example that is long and stays as it is
+`
+	if diff := cmp.Diff(want, Fit(text, 42)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if Fit(text, 0) != text || Fit(text, 80) != text {
+		t.Error("a text that fits, or a file, is not left alone")
 	}
 }

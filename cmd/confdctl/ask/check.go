@@ -91,28 +91,26 @@ func Check() *cobra.Command {
 	conn := Connection{local: true}
 	command := &cobra.Command{
 		Use:   "check",
-		Short: "Check a running daemon, as a plugin of Nagios and its kin",
-		Long: `check asks the daemon of this machine, at the address to which its UDP port is bound,
-or another daemon, which version of the configuration it
-serves and who is master, and prints one line, with the round-trip time in seconds and the serial number of
-the cluster as performance data:
+		Short: "Check a running daemon, as a Nagios-compatible plugin",
+		Long: `check asks the daemon of this machine, at the address to which its UDP port is bound, or
+another daemon, for the version of its configuration and for the master. It prints one
+line, with the round-trip time in seconds and the cluster's serial number as performance
+data:
 
     CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
 
-The slower of the two answers counts. An answer that came only after the request was
-sent again, as UDP may lose it, has taken the whole time since it was sent first.
---timeout bounds both questions together; it should be more than --critical.
+The slower of the two answers counts. Round-trip time includes retries. --timeout bounds
+both questions together; it should be more than --critical.
 
-With --all it asks every master candidate, or every --server, who is master, and warns
-when they do not all say the same: when one is stale, by the serial number of the
-cluster or for two seconds by that of the file, or silent.
+With --all it asks every master candidate, or every --server, who is master. It warns if
+they disagree, if one is silent, or if one is stale: by the cluster's serial number, or
+for two seconds by that of the file.
 
-The daemon's port, the key and the clock are as confdctl --help tells.
+See confdctl --help for the daemon's port, the key and the clock.
 
-Exit status: 0 OK; 1 WARNING, slow, or not all daemons say the same; 2 CRITICAL, very
-slow, no reply, or an error in reply, as from a daemon that has no configuration;
-3 UNKNOWN, wrong usage or an error on this machine, such as a key file that cannot be
-read.`,
+Exit status: 0 OK; 1 WARNING, slow, or daemons disagree; 2 CRITICAL, very slow, no reply,
+or an error in reply, as from a daemon without a configuration; 3 UNKNOWN, wrong usage or
+an error on this machine, such as a key file that cannot be read.`,
 		Example: `  confdctl check
   confdctl check --server node1.example.org --key-file /etc/nagios/hmac.key -w 50 -c 500
   confdctl check --all`,
@@ -135,7 +133,7 @@ read.`,
 	})
 	conn.AddFlags(command)
 	flags := command.Flags()
-	flags.BoolVarP(&conn.all, "all", "a", false, "ask all daemons and warn when they do not all say the same")
+	flags.BoolVarP(&conn.all, "all", "a", false, "ask all daemons and warn if they disagree")
 	flags.Float64VarP(&limit.warning, "warning", "w", 100, "round-trip time above which to warn, in `ms`")
 	flags.Float64VarP(&limit.critical, "critical", "c", 1000, "round-trip time above which the state is critical, in `ms`")
 	return command

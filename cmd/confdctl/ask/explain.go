@@ -66,7 +66,7 @@ func (a *asked) words(status *client.StatusError) string {
 	case subject != aNode && subject != anInstance:
 		return ""
 	case strings.Contains(status.Text, "has multiple matches"):
-		return fmt.Sprintf("the names of several %ss begin with %s.", subject, about)
+		return fmt.Sprintf("the names of several %ss begin with %s", subject, about)
 	case absent:
 		return fmt.Sprintf("no %s is called %s", subject, about)
 	}

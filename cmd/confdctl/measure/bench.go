@@ -148,9 +148,9 @@ func Bench() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure how fast daemons answer",
-		Long: `bench asks daemons as much as they can answer and shows replies per second, their
-CPU time for each, latencies, losses and memory. Requests are a mix of questions
-about a cluster, by default the sample cluster.
+		Long: `bench loads a daemon as hard as it can and shows replies per second, CPU time per
+reply, latency, losses and memory. Requests are a mix of questions about a cluster, by
+default the sample cluster.
 
 In a closed loop each reply makes room for the next request. With --rate requests
 are due at fixed times, whatever became of those before, and a latency counts from
