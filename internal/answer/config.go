@@ -33,12 +33,12 @@ func (b *Book) prepareCollectors(s *Scratch) {
 	e := s.Begin()
 	e.ObjStart()
 	for _, name := range [...]string{
-		wire.CollectorCPULoad,
-		wire.CollectorXenCPULoad,
+		wire.CollectorCPULoad, // in the order of Ganeti's daemon
 		wire.CollectorDiskStats,
 		wire.CollectorDRBD,
 		wire.CollectorInstanceStatus,
 		wire.CollectorLV,
+		wire.CollectorXenCPULoad,
 	} {
 		state := wire.DataCollector{Active: true, Interval: wire.CollectorInterval}
 		if c, ok := b.snapshot.Collectors[name]; ok {

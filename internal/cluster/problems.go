@@ -16,6 +16,9 @@ func (s *Snapshot) NumDisks() int { return len(s.disks) }
 // configuration has none. Of very many the first are told and the others counted.
 func (s *Snapshot) Problems() []string {
 	var p problems
+	if s.Version < 2_010_000 || s.Version >= 4_000_000 {
+		p.add("/version", "%d is that of no Ganeti from 2.1 to 3.1, and decides how queries are answered", s.Version)
+	}
 	if _, match := s.FindNode(s.MasterNode); match != Found {
 		p.add("/cluster/master_node", "there is no node %q, so that nobody is known to be master", s.MasterNode)
 	}

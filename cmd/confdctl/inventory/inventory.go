@@ -32,6 +32,7 @@ func Command() *cobra.Command {
 read: as a dynamic inventory of Ansible, and as targets of Prometheus. It leaves out
 private OS parameters and everything else that is secret.`,
 		Args: advice.Args(cobra.NoArgs),
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() }, // so that Args counts
 	}
 	command.AddCommand(ansibleCommand(), prometheusCommand())
 	return command

@@ -26,12 +26,12 @@ func New() *cobra.Command {
 		Use:   "validate [FILE]",
 		Short: "Tell whether Ganeti's own daemon would load a configuration",
 		Long: `validate tells whether the ganeti-confd of Ganeti ` + original.Releases + ` would load a
-configuration file, and if not, which members stop it. It asks nobody. FILE is by default
-this node's ` + "`config.data`" + `.
+configuration file, and if not, which members stop it. It asks nobody. FILE is by
+default this node's config.data.
 
-Run it before you roll back to Ganeti's daemon: that one refuses a file with a single unknown
-or missing member and then answers every query with an error, while this project's daemon
-serves such a file.
+Run it before you roll back to Ganeti's daemon: that one refuses a file with a single
+unknown or missing member and then answers every query with an error, while this
+project's daemon serves such a file.
 
 Exit status: 0 it would; 1 wrong usage or an error on this machine; 2 it would not.`,
 		Example: `  confdctl validate

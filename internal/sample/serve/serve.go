@@ -38,7 +38,7 @@ func Sample(ctx context.Context, use func(*client.Client) error) error {
 }
 
 // Daemon starts a daemon, with its files in a temporary directory, runs use, and then
-// stops it.
+// stops it. A configuration that cannot be loaded is an error.
 func Daemon(ctx context.Context, o Options, use func(Served) error) error {
 	dir, err := os.MkdirTemp("", "confdctl-")
 	if err != nil {
@@ -58,6 +58,9 @@ func Daemon(ctx context.Context, o Options, use func(Served) error) error {
 	}
 	if err := os.WriteFile(options.Key, sample.Key, 0o600); err != nil {
 		return err
+	}
+	if problems := daemon.Check(options).Errors; len(problems) > 0 {
+		return errors.New(problems[0])
 	}
 	served := Served{KeyFile: options.Key, ConfigFile: options.Config}
 	if o.Page {
