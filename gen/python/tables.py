@@ -464,20 +464,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                                 "type": "array",
                             },
                             "if": {
-                                "items": [
-                                    {
-                                        "enum": [
-                                            "=",
-                                            "==",
-                                            "!=",
-                                            "\u003c",
-                                            "\u003e",
-                                            "\u003c=",
-                                            "\u003e=",
-                                            "=[]",
-                                        ],
-                                    },
-                                ],
+                                "items": [{"enum": ["=", "==", "!=", "<", ">", "<=", ">=", "=[]"]}],
                                 "minItems": 1,
                                 "type": "array",
                             },
@@ -507,7 +494,7 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
                         "type": "array",
                     },
                 },
-                "if": {"items": [{"enum": ["\u0026", "|"]}], "minItems": 1, "type": "array"},
+                "if": {"items": [{"enum": ["&", "|"]}], "minItems": 1, "type": "array"},
                 "then": {
                     "additionalItems": {"$ref": "#/definitions/FilterExpression"},
                     "items": [{}],

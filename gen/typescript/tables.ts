@@ -461,20 +461,7 @@ export const tables: Record<string, Record<string, object>> = {
                                 "type": "array",
                             },
                             "if": {
-                                "items": [
-                                    {
-                                        "enum": [
-                                            "=",
-                                            "==",
-                                            "!=",
-                                            "\u003c",
-                                            "\u003e",
-                                            "\u003c=",
-                                            "\u003e=",
-                                            "=[]",
-                                        ],
-                                    },
-                                ],
+                                "items": [{"enum": ["=", "==", "!=", "<", ">", "<=", ">=", "=[]"]}],
                                 "minItems": 1,
                                 "type": "array",
                             },
@@ -504,7 +491,7 @@ export const tables: Record<string, Record<string, object>> = {
                         "type": "array",
                     },
                 },
-                "if": {"items": [{"enum": ["\u0026", "|"]}], "minItems": 1, "type": "array"},
+                "if": {"items": [{"enum": ["&", "|"]}], "minItems": 1, "type": "array"},
                 "then": {
                     "additionalItems": {"$ref": "#/definitions/FilterExpression"},
                     "items": [{}],

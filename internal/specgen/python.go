@@ -152,7 +152,7 @@ func indented(value any, words [3]string, indent int) string {
 			parts = append(parts, fmt.Sprintf("%s: %s", must(json.Marshal(key)), indented(value[key], words, indent+1)))
 		}
 	default:
-		return string(must(json.MarshalNoEscape(value)))
+		return string(must(json.MarshalWithOption(value, json.DisableHTMLEscape())))
 	}
 	line := open + strings.Join(parts, ", ") + end
 	if len(line)+4*indent <= 100 && !strings.Contains(line, "\n") || len(parts) == 0 {
