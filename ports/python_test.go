@@ -41,6 +41,11 @@ func TestPythonScenariosAsyncio(t *testing.T) {
 	scenarios(t, append(python(t, "python/src"), "python/tests/adapter.py", "asyncio")...)
 }
 
+func TestPythonReaders(t *testing.T) {
+	t.Parallel()
+	readers(t, append(python(t, "python/src"), "python/tests/readers.py")...)
+}
+
 func TestPythonTypes(t *testing.T) {
 	t.Parallel()
 	need(t, "mypy", "mypy")

@@ -36,9 +36,10 @@ func TestTypeScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, user, "tar", "-xzf", glob(t, filepath.Join(source, "gntconfd-*.tgz"))[0], "-C", installed, "--strip-components=1")
-	for _, program := range []string{"adapter", "live"} {
+	for _, program := range []string{"adapter", "live", "readers"} {
 		run(t, user, "cp", filepath.Join(source, "test", program+".js"), program+".mjs")
 	}
 	t.Run("scenarios", func(t *testing.T) { scenarios(t, "node", filepath.Join(user, "adapter.mjs")) })
+	t.Run("readers", func(t *testing.T) { readers(t, "node", filepath.Join(user, "readers.mjs")) })
 	t.Run("live", func(t *testing.T) { live(t, "node", filepath.Join(user, "live.mjs")) })
 }
