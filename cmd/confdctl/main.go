@@ -154,7 +154,7 @@ with --all, some are stale or silent.`,
 	root.PersistentFlags().BoolVar(&utc, "utc", false, "show times in UTC")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if utc {
-			time.Local = time.UTC
+			show.Zone = time.UTC
 		}
 		return show.CheckEnvironment()
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -50,8 +51,12 @@ func TestWidths(t *testing.T) {
 					if line == "check" {
 						line += " --server " + os.Getenv("CONFD_SERVER") // which is of this machine
 					}
+					args := append(strings.Fields(line), "--utc")
+					if slices.Contains([]string{"nodes", "candidates", "locate", "status", "top"}, args[0]) {
+						args = append(args, "--timeout", "60s") // so that names are waited for
+					}
 					terminal, shown := screen.Open(t, width, 200)
-					run(append(strings.Fields(line), "--utc"), terminal, terminal)
+					run(args, terminal, terminal)
 					d := shown()
 					coloured += d.Colours
 					text := d.String()
@@ -66,6 +71,7 @@ func TestWidths(t *testing.T) {
 				for _, mask := range masks {
 					text = mask.varying.ReplaceAllString(text, mask.instead)
 				}
+				text = regexp.MustCompile(` +(ok|error), serial (\d+), TIME`).ReplaceAllString(text, "  $1, serial $2, TIME")
 				if noColor != "" {
 					plain = text
 					if coloured > 0 {

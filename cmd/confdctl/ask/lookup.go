@@ -24,7 +24,7 @@ import (
 // How long an answer waits for names to go with it, and how long finding out all of a
 // large cluster may take.
 const (
-	namesPatience = 500 * time.Millisecond
+	namesPatience = time.Second
 	wholePatience = 30 * time.Second
 )
 

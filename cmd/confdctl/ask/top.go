@@ -18,6 +18,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/show"
 	"gntconfd/internal/terminal"
 )
 
@@ -70,7 +71,7 @@ Exit status: 0 interrupted, or --count reached; 1 wrong usage or an error on thi
 func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count int, stdout io.Writer) error {
 	screen := terminal.NewScreen(stdout)
 	shown := ""
-	show := func(text string) error {
+	redraw := func(text string) error {
 		shown = text
 		if screen != nil {
 			return screen.Show(text)
@@ -84,7 +85,7 @@ func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count
 	for n := 1; err == nil && ctx.Err() == nil; n++ {
 		var text string
 		if text, err = look(ctx, a, m, stdout); err == nil && ctx.Err() == nil {
-			err = show(text)
+			err = redraw(text)
 		}
 		if n == count {
 			break
@@ -108,7 +109,7 @@ func look(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, e
 	asking, cancel := a.conn.Patience(ctx)
 	defer cancel()
 	s, err := lookAtAll(asking, a)
-	now := time.Now().Format(time.DateTime)
+	now := show.Date(time.Now())
 	if errors.Is(err, client.ErrNoReply) {
 		return now + "  " + terminal.Printable(err.Error()) + "\n", nil
 	} else if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/show"
 	"gntconfd/internal/terminal"
 
 	"github.com/spf13/cobra"
@@ -100,7 +101,7 @@ func follow(command *cobra.Command, asked *asked, interval time.Duration) error 
 		switch {
 		case asked.form.ForPrograms():
 			d := a.document()
-			d.Time = time.Now().Format(time.RFC3339Nano)
+			d.Time = time.Now().In(show.Zone).Format(time.RFC3339Nano)
 			if err != nil && d.Error == "" {
 				d.Error = err.Error()
 			}
@@ -155,7 +156,7 @@ func followAll(command *cobra.Command, asked *asked, interval time.Duration) err
 				err = asked.form.WriteOne(stdout, struct {
 					Time string `json:"time"`
 					opinionsDoc
-				}{time.Now().Format(time.RFC3339Nano), opinionsDocument(opinions)})
+				}{time.Now().In(show.Zone).Format(time.RFC3339Nano), opinionsDocument(opinions)})
 			} else {
 				err = writeTableChange(stdout, t, t.Brief(), before, after)
 			}
@@ -174,7 +175,7 @@ func followAll(command *cobra.Command, asked *asked, interval time.Duration) err
 
 // stamp is the time in what people see.
 func stamp(w io.Writer) string {
-	return terminal.StyleFor(w).Paint(terminal.Faint, time.Now().Format(time.DateTime))
+	return terminal.StyleFor(w).Paint(terminal.Faint, show.Date(time.Now()))
 }
 
 func writeFailure(w io.Writer, asked *asked, failure error) error {

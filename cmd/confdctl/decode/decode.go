@@ -181,7 +181,7 @@ func (e *examiner) take(arg string, stdin io.Reader) error {
 				now = e.now
 			}
 			f := e.examine(p.data, now)
-			f.Time, f.From, f.To = p.at.Format(time.RFC3339Nano), p.from.String(), p.to.String()
+			f.Time, f.From, f.To = p.at.In(show.Zone).Format(time.RFC3339Nano), p.from.String(), p.to.String()
 			e.enter(f)
 		}
 		return err
@@ -426,7 +426,7 @@ func (e *examiner) text(w io.Writer) error {
 			if err != nil {
 				return err
 			}
-			title += fmt.Sprintf(", %s to %s, %s", f.From, f.To, at.Local().Format("2006-01-02 15:04:05.000"))
+			title += fmt.Sprintf(", %s to %s, %s", f.From, f.To, at.In(show.Zone).Format("2006-01-02 15:04:05.000"))
 		}
 		t := terminal.Table{}
 		row := func(name string, value any) { t.Row("   "+name, value) }

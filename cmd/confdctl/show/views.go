@@ -411,8 +411,11 @@ func Milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
 }
 
-// Date writes a time as people do, in the time zone of this machine.
-func Date(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+// Zone is the time zone in which times are shown. It is set before anything is.
+var Zone = time.Local
+
+// Date writes a time as people do.
+func Date(t time.Time) string { return t.In(Zone).Format(time.DateTime) }
 
 // Age writes how long ago something was, in one or two units.
 func Age(d time.Duration) string {
