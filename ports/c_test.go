@@ -11,12 +11,13 @@ import (
 
 // library builds the C library, and returns how to compile a program that uses it. The
 // program counts what it does not free, and fails if there is anything.
-func library(t *testing.T) (compile func(source string, flags ...string) (program string)) {
+func library(t *testing.T) (file string, compile func(source string, flags ...string) (program string)) {
 	t.Helper()
 	need(t, "cc", "gcc libc6-dev")
 	folder := t.TempDir()
-	run(t, "..", "go", "build", "-buildmode=c-shared", "-o", filepath.Join(folder, "libconfd.so"), "./ports/c")
-	return func(source string, flags ...string) string {
+	file = filepath.Join(folder, "libconfd.so")
+	run(t, "..", "go", "build", "-buildmode=c-shared", "-o", file, "./ports/c")
+	return file, func(source string, flags ...string) string {
 		program := filepath.Join(folder, filepath.Base(source)+".out")
 		run(t, "c", append([]string{"cc", "-Wall", "-Wextra", "-Werror", "-fsanitize=address", "-I", ".", source,
 			"-L", folder, "-lconfd", "-Wl,-rpath," + folder, "-o", program}, flags...)...)
@@ -27,14 +28,29 @@ func library(t *testing.T) (compile func(source string, flags ...string) (progra
 // TestC has the example ask every daemon for the master.
 func TestC(t *testing.T) {
 	t.Parallel()
-	example := library(t)("example/master.c")
+	_, compile := library(t)
+	master(t, compile("example/master.c"))
+}
+
+// TestPerl has a language ask that has no port.
+func TestPerl(t *testing.T) {
+	t.Parallel()
+	if err := exec.Command("perl", "-MFFI::Platypus", "-e", "1").Run(); err != nil {
+		lack(t, "Perl's FFI::Platypus", "libffi-platypus-perl")
+	}
+	file, _ := library(t)
+	master(t, "perl", "c/example/master.pl", file)
+}
+
+// master has an example ask every daemon for the master.
+func master(t *testing.T, example ...string) {
 	daemons(t, func(t *testing.T, server, keyFile string) {
 		host, port, err := net.SplitHostPort(server)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var reply struct{ Answer string }
-		out := run(t, ".", example, host, port, keyFile)
+		out := run(t, ".", append(example, host, port, keyFile)...)
 		if err := json.Unmarshal(out, &reply); err != nil || reply.Answer != "node1.example.org" {
 			t.Errorf("got %s, %v", out, err)
 		}
@@ -43,7 +59,7 @@ func TestC(t *testing.T) {
 
 func TestCFailures(t *testing.T) {
 	t.Parallel()
-	compile := library(t)
+	_, compile := library(t)
 	run(t, ".", compile("testdata/failures.c"))
 
 	out, err := exec.Command(compile("testdata/failures.c", "-DLEAK")).CombinedOutput()

@@ -127,6 +127,48 @@ func daemons(t *testing.T, test func(t *testing.T, server, keyFile string)) {
 	}
 }
 
+// drbd has an example list the DRBD minors of a node of the sample cluster.
+func drbd(t *testing.T, command ...string) {
+	daemons(t, func(t *testing.T, server, keyFile string) {
+		root := t.TempDir()
+		state := filepath.Join(root, "var/lib/ganeti")
+		if err := os.MkdirAll(state, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(state, "ssconf_master_candidates_ips"), []byte(server+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(t, state, "cp", keyFile, "hmac.key")
+		out := run(t, ".", append(append([]string{"env", "GANETI_ROOTDIR=" + root}, command...), "node3")...)
+		var rows [][]string
+		for line := range strings.Lines(string(out)) {
+			rows = append(rows, strings.Fields(line))
+		}
+		want := [][]string{
+			{"0", "www1.example.org", "disk/0", "secondary", "node2.example.org"},
+			{"1", "www1.example.org", "disk/1", "secondary", "node2.example.org"},
+			{"2", "www2.example.org", "disk/0", "primary", "node2.example.org"},
+			{"3", "www2.example.org", "disk/1", "primary", "node2.example.org"},
+		}
+		if !reflect.DeepEqual(rows, want) {
+			t.Errorf("got %q, want %q", rows, want)
+		}
+	})
+}
+
+// TestLicences: each package has the licence of the project with it.
+func TestLicences(t *testing.T) {
+	want, err := os.ReadFile("../LICENSE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range []string{"python", "typescript"} {
+		if got, err := os.ReadFile(filepath.Join(port, "LICENSE")); !bytes.Equal(got, want) {
+			t.Errorf("%s: it has not the project's LICENSE, %v", port, err)
+		}
+	}
+}
+
 // said is a line of what a port prints: a question, and the answer as its types have it.
 type said struct {
 	Type   int             `json:"type"`

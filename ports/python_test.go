@@ -41,6 +41,11 @@ func TestPythonScenariosAsyncio(t *testing.T) {
 	scenarios(t, append(python(t, "python/src"), "python/tests/adapter.py", "asyncio")...)
 }
 
+func TestPythonExample(t *testing.T) {
+	t.Parallel()
+	drbd(t, append(python(t, "python/src"), "python/examples/drbd.py")...)
+}
+
 func TestPythonReaders(t *testing.T) {
 	t.Parallel()
 	readers(t, append(python(t, "python/src"), "python/tests/readers.py")...)

@@ -36,10 +36,11 @@ func TestTypeScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, user, "tar", "-xzf", glob(t, filepath.Join(source, "gntconfd-*.tgz"))[0], "-C", installed, "--strip-components=1")
-	for _, program := range []string{"adapter", "live", "readers"} {
-		run(t, user, "cp", filepath.Join(source, "test", program+".js"), program+".mjs")
+	for _, program := range []string{"test/adapter", "test/live", "test/readers", "examples/drbd"} {
+		run(t, user, "cp", filepath.Join(source, program+".js"), filepath.Base(program)+".mjs")
 	}
 	t.Run("scenarios", func(t *testing.T) { scenarios(t, "node", filepath.Join(user, "adapter.mjs")) })
 	t.Run("readers", func(t *testing.T) { readers(t, "node", filepath.Join(user, "readers.mjs")) })
+	t.Run("example", func(t *testing.T) { drbd(t, "node", filepath.Join(user, "drbd.mjs")) })
 	t.Run("live", func(t *testing.T) { live(t, "node", filepath.Join(user, "live.mjs")) })
 }

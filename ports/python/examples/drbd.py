@@ -1,11 +1,12 @@
 """Prints the DRBD minors of a node: drbd.py NODE. Run it on a node of the cluster, as root."""
 
+import os
 import sys
 from pathlib import Path
 
 from gntconfd import Client, ConfdError, questions
 
-STATE = Path("/var/lib/ganeti")
+STATE = Path(os.environ.get("GANETI_ROOTDIR", "/")) / "var/lib/ganeti"
 
 if len(sys.argv) != 2:
     sys.exit(__doc__)

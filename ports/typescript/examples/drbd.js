@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 
 import { Client, ConfdError, questions } from "gntconfd";
 
-const state = "/var/lib/ganeti";
+const state = `${process.env.GANETI_ROOTDIR ?? ""}/var/lib/ganeti`;
 const [name] = process.argv.slice(2);
 if (!name) {
   console.error("usage: node drbd.js NODE");
