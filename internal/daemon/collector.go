@@ -24,15 +24,15 @@ func (*Collector) Relax() (done func()) {
 }
 
 // Tighten gives memory back that is no longer needed and sets the pace by what is left,
-// unless that has grown by less than half of what it may grow by anyway: it takes a
-// collection of the whole heap, which a change of one object is not worth.
+// unless the heap has hardly grown: it takes a collection of the whole heap, which a change
+// of one object in a large configuration is not worth.
 //
 // Nearly all that is left is the configuration, which lasts: to let the heap grow to twice
 // its size between collections, as by default, would double the daemon's memory for
 // nothing. Requests leave so little garbage that the heap is collected once a second under
 // full load.
 func (c *Collector) Tighten() {
-	if c.held > 0 && heldMemory() < c.held+growth(c.held)/2 {
+	if heldMemory() < c.held+min(c.held/16, growth(c.held)/2) {
 		return
 	}
 	debug.FreeOSMemory()

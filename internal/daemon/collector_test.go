@@ -1,6 +1,10 @@
 package daemon
 
-import "testing"
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+)
 
 func TestPacePercent(t *testing.T) {
 	for live, want := range map[uint64]int{
@@ -16,3 +20,32 @@ func TestPacePercent(t *testing.T) {
 		}
 	}
 }
+
+// A collection is forced when the heap has grown, and not when it has not.
+func TestTightenOnlyWhatHasGrown(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only those that are forced
+	forced := func(c *Collector) uint32 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c.Tighten()
+		debug.SetGCPercent(-1)
+		runtime.ReadMemStats(&after)
+		return after.NumForcedGC - before.NumForcedGC
+	}
+	lasting := make([]byte, 64<<20)
+	var c Collector
+	if n := forced(&c); n != 1 {
+		t.Errorf("%d collections at first", n)
+	}
+	if n := forced(&c); n != 0 {
+		t.Errorf("%d collections when nothing has changed", n)
+	}
+	garbage = make([]byte, 8<<20)
+	garbage = nil
+	if n := forced(&c); n != 1 {
+		t.Errorf("%d collections when there is garbage", n)
+	}
+	runtime.KeepAlive(lasting)
+}
+
+var garbage []byte
