@@ -41,7 +41,7 @@ func Check(o Options) Report {
 func (r *Report) checkKey(path string) {
 	key, err := reload.ReadKey(path)
 	if err != nil {
-		fix := ": every node of a cluster must have it; gnt-cluster redist-conf on the master distributes it again"
+		fix := ": every node of a cluster must have it; " + ganeti.Redistribute
 		if errors.Is(err, fs.ErrPermission) { // the error says what to do
 			fix = ""
 		}
@@ -66,7 +66,7 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 		snapshot, err = cluster.Parse(data)
 	}
 	if err != nil {
-		fix := ": gnt-cluster redist-conf on the master distributes it again"
+		fix := ": " + ganeti.Redistribute
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			fix = ": this node is no master candidate, so the daemon has no configuration; if it should be one" + fix

@@ -16,6 +16,9 @@ import (
 // that it has: whoever has the key can ask, and can answer in the daemon's place.
 func KeyMode(mode fs.FileMode) fs.FileMode { return mode.Perm() &^ 0o027 }
 
+// Redistribute is what to do about a file that Ganeti distributes and that is broken here.
+const Redistribute = "gnt-cluster redist-conf on the master distributes it again"
+
 // ExplainAccess drops the path from the error of opening a file, as callers name it, and
 // adds to a refused access what it takes to be allowed.
 func ExplainAccess(path string, err error) error {

@@ -14,6 +14,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/ganeti"
 	"gntconfd/internal/reload"
 	"gntconfd/internal/server"
 
@@ -31,7 +32,9 @@ type page struct {
 	Host     string
 	Refresh  int // in seconds; 0 for never
 	Paused   bool
+	Verdict  string // Ready, Degraded (an old configuration is served) or Not ready
 	Problem  string // why the daemon is not ready
+	Advice   string // what to do about it
 	Config   *configuration
 	State    reload.State
 	Replies  chart
@@ -135,6 +138,7 @@ func (s *Site) page(at time.Time) *page {
 	p := &page{
 		Host:    host,
 		Refresh: refresh,
+		Verdict: "Ready",
 		Problem: unready(state),
 		State:   state,
 		Counts:  counts,
@@ -144,6 +148,12 @@ func (s *Site) page(at time.Time) *page {
 		Addr:    s.source.Server.Addr().String(),
 		Now:     at,
 		Span:    remembered * sampleInterval,
+	}
+	switch {
+	case p.Problem != "" && state.Snapshot != nil:
+		p.Verdict, p.Advice = "Degraded", ganeti.Redistribute
+	case p.Problem != "":
+		p.Verdict = "Not ready"
 	}
 	if state.Snapshot != nil {
 		p.Config = describe(state.Snapshot)

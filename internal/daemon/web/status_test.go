@@ -96,7 +96,7 @@ func TestStatusPageEscapes(t *testing.T) {
 	if strings.Contains(html, "<script") || strings.Contains(html, "<img") {
 		t.Errorf("text became markup:\n%s", html)
 	}
-	for _, want := range []string{`"><script>alert(1)</script>`, "Not ready serving an old configuration (serial 73): <img src=x>"} {
+	for _, want := range []string{`"><script>alert(1)</script>`, "Degraded serving an old configuration (serial 73): <img src=x> (gnt-cluster redist-conf on the master distributes it again)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
