@@ -18,16 +18,14 @@ import (
 	"gntconfd/internal/testing/conformance"
 	"gntconfd/internal/testing/conformance/clientside"
 	"gntconfd/internal/testing/interop/judges"
+	"gntconfd/internal/testing/lacking"
 	"gntconfd/spec/vectors"
 )
 
 // lack skips a test for want of a tool, or fails it with CONFD_INTEROP=require.
 func lack(t *testing.T, tool, pkg string) {
 	t.Helper()
-	if os.Getenv("CONFD_INTEROP") == "require" {
-		t.Fatalf("%s is not here, which CONFD_INTEROP=require asks for: apt-get install %s", tool, pkg)
-	}
-	t.Skipf("%s is not here: apt-get install %s", tool, pkg)
+	lacking.Skip(t, "%s is not here: apt-get install %s", tool, pkg)
 }
 
 // need ends the test if a program is not to be found.
@@ -92,10 +90,7 @@ func daemons(t *testing.T, test func(t *testing.T, server, keyFile string)) {
 	for _, judge := range judges.All() {
 		starts["ganeti-"+judge.Release] = func(t *testing.T) conformance.Start {
 			if err := judge.Check(); err != nil {
-				if os.Getenv("CONFD_INTEROP") == "require" {
-					t.Fatal(err)
-				}
-				t.Skip(err)
+				lacking.Skip(t, "%v", err)
 			}
 			start, err := conformance.Command(judge.Args("127.0.0.1", "{port}")...)
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/lacking"
 )
 
 // host is a node with a daemon, as on a real node: sandboxed and, if it has users, running
@@ -49,7 +50,7 @@ func ganetiUsers(t *testing.T) *users {
 	} {
 		text, err := find()
 		if err != nil {
-			absent(t, fmt.Sprintf("Ganeti's users are not all there: %v", err))
+			lacking.Skip(t, "%s", fmt.Sprintf("Ganeti's users are not all there: %v", err))
 		}
 		if *id, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
@@ -72,16 +73,6 @@ func groupID(name string) (string, error) {
 		return "", err
 	}
 	return g.Gid, nil
-}
-
-// absent skips the test because something is missing, or fails it with
-// CONFD_INTEROP=require.
-func absent(t *testing.T, reason string) {
-	t.Helper()
-	if os.Getenv("CONFD_INTEROP") == "require" {
-		t.Fatal(reason + ", but CONFD_INTEROP=require is set")
-	}
-	t.Skip(reason)
 }
 
 // must fails the test if any of the errors is not nil.
@@ -353,6 +344,6 @@ func each(t *testing.T, test func(t *testing.T, users *users)) {
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		absent(t, "only root can become the daemon's user and mount")
+		lacking.Skip(t, "%s", "only root can become the daemon's user and mount")
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/lacking"
 )
 
 const (
@@ -43,10 +44,7 @@ func need(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		if os.Getenv("CONFD_INTEROP") == "require" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		lacking.Skip(t, "%v", err)
 	}
 	return path
 }

@@ -5,13 +5,13 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/testing/lacking"
 )
 
 // browse loads a page in Chromium. It returns the resulting document and the browser's
@@ -20,10 +20,7 @@ func browse(t *testing.T, url string) (document string, complaints []string) {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		if os.Getenv("CONFD_INTEROP") == "require" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		lacking.Skip(t, "%v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"gntconfd/internal/testing/lacking"
 	"gntconfd/spec"
 )
 
@@ -78,7 +78,7 @@ func read(t *testing.T, name string, v any) {
 func TestFastjsonschema(t *testing.T) {
 	const debian = "/usr/bin/python3" // has what Debian's packages install
 	if err := exec.Command(debian, "-c", "import fastjsonschema").Run(); err != nil {
-		lack(t, "fastjsonschema: apt-get install python3-fastjsonschema")
+		lacking.Skip(t, "there is no %s", "fastjsonschema: apt-get install python3-fastjsonschema")
 	}
 	run(t, ".", debian, "-B", "fast.py", folder, config)
 }
@@ -86,14 +86,14 @@ func TestFastjsonschema(t *testing.T) {
 // TestNode runs the generators that come from npm, and compiles what they make.
 func TestNode(t *testing.T) {
 	if _, err := exec.LookPath("npm"); err != nil {
-		lack(t, "npm: apt-get install nodejs npm")
+		lacking.Skip(t, "there is no %s", "npm: apt-get install nodejs npm")
 	}
 	tools := t.TempDir()
 	run(t, ".", "cp", "package.json", "package-lock.json", "standalone.mjs", tools)
 	fetch := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--prefer-offline")
 	fetch.Dir = tools
 	if out, err := fetch.CombinedOutput(); err != nil {
-		lack(t, "what package.json names, from the registry: "+string(out))
+		lacking.Skip(t, "there is no %s", "what package.json names, from the registry: "+string(out))
 	}
 	program := func(name string) string { return filepath.Join(tools, "node_modules", ".bin", name) }
 	compile := func(t *testing.T, files ...string) {
@@ -128,15 +128,6 @@ func TestNode(t *testing.T) {
 		compile(t, files...)
 		run(t, ".", "python3", "-m", "py_compile", quicktype("answers.json", "py")) // which refers to most of the others
 	})
-}
-
-// lack skips a test for want of a tool, or fails it with CONFD_INTEROP=require.
-func lack(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CONFD_INTEROP") == "require" {
-		t.Fatal("CONFD_INTEROP=require asks for " + what)
-	}
-	t.Skip("there is no " + what)
 }
 
 func absolute(t *testing.T, path string) string {

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 
+	"gntconfd/internal/testing/lacking"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -16,7 +18,7 @@ func isolate(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread() // never unlocked: the runtime ends the thread with the test's goroutine
 	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWUTS); errors.Is(err, syscall.EPERM) {
-		missing(t, "a network of its own takes more privileges: %v", err)
+		lacking.Skip(t, "a network of its own takes more privileges: %v", err)
 	} else if err != nil {
 		t.Fatal(err)
 	}

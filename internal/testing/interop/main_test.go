@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gntconfd/internal/testing/interop/judges"
+	"gntconfd/internal/testing/lacking"
 )
 
 var (
@@ -37,7 +38,7 @@ func besideEach(t *testing.T, test func(t *testing.T, genuine program)) {
 	for _, judge := range judges.All() {
 		t.Run(judge.Release, func(t *testing.T) {
 			if err := judge.Check(); err != nil {
-				missing(t, "%v", err)
+				lacking.Skip(t, "%v", err)
 			}
 			test(t, program{name: "genuine " + judge.Release, path: judge.Program, latin1: true})
 		})
@@ -76,17 +77,7 @@ func need(t *testing.T, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		if _, err := os.Stat(file); err != nil {
-			missing(t, "Ganeti is not installed here: %v", err)
+			lacking.Skip(t, "Ganeti is not installed here: %v", err)
 		}
 	}
-}
-
-// missing ends a test because something is not installed: a failure with
-// CONFD_INTEROP=require, a skip otherwise.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CONFD_INTEROP") == "require" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"gntconfd/internal/testing/lacking"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +54,7 @@ func assign(device string, network netip.Prefix, number int) string {
 func connect(t *testing.T, subnets ...subnet) {
 	t.Helper()
 	if noHosts != nil {
-		missing(t, "%v", noHosts)
+		lacking.Skip(t, "%v", noHosts)
 	}
 	commands := []string{"link set lo up"}
 	for _, s := range subnets {
@@ -62,7 +64,7 @@ func connect(t *testing.T, subnets ...subnet) {
 		}
 	}
 	if err := runIP(commands); err != nil {
-		missing(t, "the kernel has no bridges: %v", err)
+		lacking.Skip(t, "the kernel has no bridges: %v", err)
 	}
 	t.Cleanup(func() {
 		for _, s := range subnets {

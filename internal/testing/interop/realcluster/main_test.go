@@ -57,13 +57,3 @@ func enter(m *testing.M) int {
 	}
 	return self.ProcessState.ExitCode()
 }
-
-// missing ends a test that lacks something of its surroundings: a failure when
-// CONFD_INTEROP=require, a skip otherwise.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CONFD_INTEROP") == "require" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}

@@ -19,6 +19,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/internal/testing/interop/judges"
+	"gntconfd/internal/testing/lacking"
 )
 
 const (
@@ -44,17 +45,17 @@ type node struct {
 func newNodes(t *testing.T, ours ...bool) []*node {
 	t.Helper()
 	if noWorld != nil {
-		missing(t, "%v", noWorld)
+		lacking.Skip(t, "%v", noWorld)
 	}
 	if err := judges.All()[0].Check(); err != nil {
-		missing(t, "%v", err)
+		lacking.Skip(t, "%v", err)
 	}
 	for program, pack := range map[string]string{
 		"/usr/sbin/gnt-cluster": "ganeti", "/usr/sbin/sshd": "openssh-server", "ssh-keygen": "openssh-client",
 		"ip": "iproute2", "nsenter": "util-linux", "setpriv": "util-linux",
 	} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing(t, "%v; install it: apt-get install %s", err, pack)
+			lacking.Skip(t, "%v; install it: apt-get install %s", err, pack)
 		}
 	}
 	for _, err := range []error{
@@ -63,11 +64,11 @@ func newNodes(t *testing.T, ours ...bool) []*node {
 		unix.Mount("tmpfs", scratch, "tmpfs", 0, "mode=755"),
 	} {
 		if err != nil {
-			missing(t, "mounting: %v", err)
+			lacking.Skip(t, "mounting: %v", err)
 		}
 	}
 	if err := ip("link set lo up", "link add switch type bridge", "link set switch up"); err != nil {
-		missing(t, "the kernel has no bridges: %v", err)
+		lacking.Skip(t, "the kernel has no bridges: %v", err)
 	}
 	build(t)
 	var nodes []*node
@@ -130,7 +131,7 @@ func (n *node) boot(t *testing.T) {
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 	}
 	if err := init.Start(); err != nil {
-		missing(t, "namespaces take more privileges: %v", err)
+		lacking.Skip(t, "namespaces take more privileges: %v", err)
 	}
 	n.pid = init.Process.Pid
 	ended := make(chan error, 1)
@@ -141,7 +142,7 @@ func (n *node) boot(t *testing.T) {
 		}
 		select {
 		case err := <-ended:
-			missing(t, "%s does not start: %v\n%s", n.name, err, &log)
+			lacking.Skip(t, "%s does not start: %v\n%s", n.name, err, &log)
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -151,7 +152,7 @@ func (n *node) boot(t *testing.T) {
 	cable := fmt.Sprintf("cable%d", n.number)
 	err := ip(fmt.Sprintf("link add %s type veth peer name eth0 netns %d", cable, n.pid), fmt.Sprintf("link set %s master switch up", cable))
 	if err != nil {
-		missing(t, "the kernel has no virtual cables: %v", err)
+		lacking.Skip(t, "the kernel has no virtual cables: %v", err)
 	}
 	n.inside(t, func() {
 		err = ip("link set lo up", "link add br0 type bridge", "link add br1 type bridge", "link set eth0 master br0 up",
