@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/jsontext"
 )
 
 // smallestCluster is a configuration without nodes and instances, in canonical form.
@@ -256,9 +257,9 @@ func drawPointer(t *rapid.T, doc any) string {
 		}
 		tokens = append(tokens, "no-such", "9")
 		token := rapid.SampledFrom(tokens).Draw(t, "token")
-		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
+		pointer += "/" + jsontext.EscapeToken(token)
 		var ok bool
-		if doc, ok = walk(doc, "/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(token)); !ok {
+		if doc, ok = walk(doc, "/"+jsontext.EscapeToken(token)); !ok {
 			return pointer
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/jsontext"
 )
 
 // TestConfigurationsAreGanetis: Ganeti loads every configuration that spec/config.json
@@ -55,7 +56,7 @@ func pointers(prefix string, value any, depth int) []string {
 	var list []string
 	if members, ok := value.(object); ok && depth > 0 {
 		for _, name := range sortedKeys(members) {
-			pointer := prefix + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			pointer := prefix + "/" + jsontext.EscapeToken(name)
 			list = append(append(list, pointer), pointers(pointer, members[name], depth-1)...)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/jsontext"
 	"gntconfd/internal/protocol"
 )
 
@@ -230,7 +231,7 @@ func FuzzPointer(f *testing.F) {
 		}
 		doc := decode(text)
 		want, wanted := walk(doc, pointer)
-		tokens, err := canonical.ParsePointer(pointer)
+		tokens, err := jsontext.ParsePointer(pointer)
 		if err != nil {
 			if wanted {
 				t.Fatalf("%q: %v, want %s of %s", pointer, err, encode(want), text)

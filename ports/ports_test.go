@@ -18,6 +18,7 @@ import (
 	"gntconfd/internal/testing/conformance"
 	"gntconfd/internal/testing/conformance/clientside"
 	"gntconfd/internal/testing/interop/judges"
+	"gntconfd/internal/testing/jsonvalue"
 	"gntconfd/internal/testing/lacking"
 	"gntconfd/spec/vectors"
 )
@@ -223,9 +224,15 @@ func equal(t *testing.T, a, b json.RawMessage) bool {
 	t.Helper()
 	var values [2]any
 	for i, text := range [][]byte{a, b} {
-		if err := json.Unmarshal(text, &values[i]); err != nil {
+		value, err := jsonvalue.Decode(text)
+		if err != nil {
 			t.Fatal(err)
 		}
+		values[i] = value
 	}
-	return reflect.DeepEqual(values[0], values[1])
+	return jsonvalue.Difference(values[0], values[1], func(want, got any) bool {
+		x, okX := want.(json.Number)
+		y, okY := got.(json.Number)
+		return want == got || okX && okY && jsonvalue.SameNumber(x, y)
+	}) == nil
 }

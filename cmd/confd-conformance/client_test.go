@@ -14,7 +14,7 @@ func TestClient(t *testing.T) {
 		code           int
 		stdout, stderr string // parts of them
 	}{
-		"list":            {[]string{"client", "--list", "--run", "^timing/sil"}, exitOK, "timing/silence\tno reply at all\n", ""},
+		"list":            {[]string{"client", "--list", "--run", "^timing/sil"}, exitOK, "timing/silence\tno reply\n", ""},
 		"pass":            {[]string{"client", "--run", "^timing/silence$", "--", "sh", "-c", script}, exitOK, "1 of 1 passed", ""},
 		"fail":            {[]string{"client", "--run", "^request/magic$", "--", "sh", "-c", script}, exitFailed, "FAILED request/magic", ""},
 		"skip":            {[]string{"client", "--run", "^several/all$", "--tap", "--", "sh", "-c", script}, exitOK, "ok 1 - several/all # SKIP", ""},

@@ -12,6 +12,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/jsontext"
 	"gntconfd/internal/protocol"
 )
 
@@ -201,7 +202,7 @@ func Cut(text string) string {
 	}
 	size := 0
 	for i := range len(text) {
-		if size += quotedSize(text[i]); size > wire.MaxDatagramSize {
+		if size += jsontext.QuotedSize(text[i]); size > wire.MaxDatagramSize {
 			return text[:i+1]
 		}
 	}
@@ -213,29 +214,14 @@ func Cut(text string) string {
 func Quoted(text string) int {
 	size := 0
 	for i := 0; i < len(text) && size <= wire.MaxDatagramSize; i++ {
-		size += quotedSize(text[i])
+		size += jsontext.QuotedSize(text[i])
 	}
 	return size
-}
-
-// quotedSize returns the size of one byte of a text in a JSON string.
-func quotedSize(c byte) int {
-	switch {
-	case c == '\n' || c == '\r' || c == '\t':
-		return len(`\n`)
-	case c < ' ':
-		return len(`\u0000`)
-	case c == '"' || c == '\\':
-		return len(`\\`)
-	}
-	return 1
 }
 
 // Prepared returns a copy of r that stays valid, escaped for its envelope.
 func (r Reply) Prepared() Reply {
 	r.Text = bytes.Clone(r.Text)
-	var w jx.Writer
-	w.ByteStr(r.Text)
-	r.Escaped = w.Buf
+	r.Escaped = jsontext.AppendQuoted(make([]byte, 0, len(r.Text)+len(r.Text)/4), r.Text)
 	return r
 }

@@ -12,6 +12,7 @@ import (
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/jsontext"
 )
 
 // container maps keys to objects of one kind. A nil container has none.
@@ -123,7 +124,7 @@ func (l *containerLoader) object(next int) (int, error) {
 		o = l.former.objects[at]
 	}
 	failed := func(err error) (int, error) {
-		return 0, fmt.Errorf("%s/%s: %w", l.place, canonical.EscapeToken(o.key), err)
+		return 0, fmt.Errorf("%s/%s: %w", l.place, jsontext.EscapeToken(o.key), err)
 	}
 	if err := l.take(':'); err != nil {
 		return failed(err)

@@ -15,6 +15,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/cluster/classic"
+	"gntconfd/internal/jsontext"
 )
 
 var (
@@ -85,7 +86,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 		if err != nil {
 			return err
 		}
-		place := "/" + canonical.EscapeToken(name)
+		place := "/" + jsontext.EscapeToken(name)
 		doc.members = append(doc.members, name)
 		c, err := w.next()
 		if err != nil {
@@ -246,7 +247,7 @@ func (doc *document) appendValue(dst []byte, pointer string, limit int) ([]byte,
 	if strings.Count(pointer, "/") > wire.ConfigLevels {
 		return dst, ErrNoValue
 	}
-	tokens, err := canonical.ParsePointer(pointer)
+	tokens, err := jsontext.ParsePointer(pointer)
 	if err != nil {
 		return dst, ErrNoValue
 	}

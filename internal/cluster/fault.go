@@ -11,6 +11,7 @@ import (
 	"github.com/ogen-go/ogen/validate"
 
 	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/jsontext"
 )
 
 // fault says what a generated decoder disliked: err is its error, d the decoder as it was
@@ -43,7 +44,7 @@ func fault(err error, d *jx.Decoder, text []byte, place string, names func(inner
 // valueAt returns the value that a pointer leads to, the text itself where it leads
 // nowhere.
 func valueAt(text []byte, pointer string) []byte {
-	if tokens, err := canonical.ParsePointer(pointer); err == nil {
+	if tokens, err := jsontext.ParsePointer(pointer); err == nil {
 		if value, ok := canonical.Lookup(text, tokens); ok {
 			return value
 		}

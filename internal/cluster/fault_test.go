@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/jsontext"
 	"gntconfd/internal/sample"
 )
 
@@ -88,7 +88,7 @@ func faulty(t *testing.T, place string, change func(any)) []byte {
 	config["cluster"].(map[string]any)["data_collectors"] = map[string]any{"load": map[string]any{"active": true, "interval": 5}}
 	var value any = config
 	if place != "" {
-		tokens, err := canonical.ParsePointer(place)
+		tokens, err := jsontext.ParsePointer(place)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/jsontext"
 	"gntconfd/internal/sample"
 )
 
@@ -81,7 +81,7 @@ func placesIn(t *testing.T, text []byte) []string {
 		switch value := value.(type) {
 		case map[string]any:
 			for name, member := range value {
-				visit(member, place+"/"+canonical.EscapeToken(name))
+				visit(member, place+"/"+jsontext.EscapeToken(name))
 			}
 		case []any:
 			for i, element := range value {
@@ -108,7 +108,7 @@ func unmarshal(t *testing.T, text []byte) any {
 // there. It is false for an element of a list, which is not left out.
 func replaced(t *testing.T, text []byte, place string, with json.RawMessage) ([]byte, bool) {
 	t.Helper()
-	tokens, err := canonical.ParsePointer(place)
+	tokens, err := jsontext.ParsePointer(place)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,8 @@ package cluster
 
 import (
 	"fmt"
+	"gntconfd/internal/jsontext"
 	"strings"
-
-	"gntconfd/internal/cluster/canonical"
 )
 
 // NumDisks returns how many disks there are.
@@ -68,7 +67,7 @@ func short(text string) string {
 
 // place returns the pointer to an object or to something in it.
 func place(container, key string, inner ...string) string {
-	return "/" + container + "/" + canonical.EscapeToken(key) + strings.Join(append([]string{""}, inner...), "/")
+	return "/" + container + "/" + jsontext.EscapeToken(key) + strings.Join(append([]string{""}, inner...), "/")
 }
 
 func (p *problems) addNodes(s *Snapshot) {

@@ -2,30 +2,26 @@ package terminal
 
 import (
 	"fmt"
+	"gntconfd/internal/jsontext"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // EscapeUnicode writes characters that could upset a terminal, and that JSON and YAML
 // allow in their texts, as \u and four digits.
 func EscapeUnicode(text string) string {
-	var out strings.Builder
+	out := make([]byte, 0, len(text))
 	for _, r := range text {
-		switch {
-		case r < 0x7f || strconv.IsGraphic(r):
-			out.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
+		if r < 0x7f || strconv.IsGraphic(r) {
+			out = utf8.AppendRune(out, r)
+		} else {
+			out = jsontext.AppendEscape(out, r)
 		}
 	}
-	return out.String()
+	return string(out)
 }
 
 // Printable returns text with the characters that could upset a terminal, line feeds

@@ -12,6 +12,7 @@ import (
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/roster"
+	"gntconfd/internal/jsontext"
 )
 
 // refusal is what a daemon says in place of an answer, in other words.
@@ -224,7 +225,7 @@ func steps(part json.RawMessage) []string {
 	switch {
 	case json.Unmarshal(part, &object) == nil:
 		for name := range object {
-			found = append(found, strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+			found = append(found, jsontext.EscapeToken(name))
 		}
 	case json.Unmarshal(part, &array) == nil:
 		for i := range array {

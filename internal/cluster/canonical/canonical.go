@@ -18,6 +18,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/form"
+	"gntconfd/internal/jsontext"
 )
 
 // Member returns the form of an object's member, nil when the object has no such
@@ -90,7 +91,7 @@ func (f *Form) Placed(object []byte, err error) error {
 			continue
 		}
 		if _, innerErr := inner.Append(nil, value); innerErr != nil {
-			place := "/" + EscapeToken(name)
+			place := "/" + jsontext.EscapeToken(name)
 			if placed := inner.Placed(value, innerErr); inner.Elem() != nil && placed != innerErr {
 				return fmt.Errorf("%s%w", place, placed)
 			}
@@ -200,7 +201,7 @@ func (f *Form) appendObject(dst, raw []byte, s *scratch) []byte {
 	clear(s.values[base:])
 	dst = append(dst, '{')
 	for key, value := range members(raw) {
-		if i, known := f.index[string(unquoted(key))]; known {
+		if i, known := f.index[string(jsontext.Unquote(key))]; known {
 			s.values[base+i] = value
 		} else if f.open {
 			dst = append(append(dst, key...), ':')
@@ -248,14 +249,14 @@ func appendSet(dst, raw []byte, s *scratch) []byte {
 		if value[0] != '"' {
 			return s.appendValue(dst, raw)
 		}
-		s.values = append(s.values, unquoted(value))
+		s.values = append(s.values, jsontext.Unquote(value))
 	}
 	set := s.values[base:]
 	slices.SortFunc(set, bytes.Compare) // the order of UTF-8 is that of the code points
 	dst = append(dst, '[')
 	for i, value := range set {
 		if i == 0 || !bytes.Equal(value, set[i-1]) {
-			dst = append(appendQuoted(dst, value), ',')
+			dst = append(jsontext.AppendQuoted(dst, value), ',')
 		}
 	}
 	return closeWith(dst, ']')
@@ -274,7 +275,7 @@ func (f *Form) appendFilter(dst, raw []byte, s *scratch) []byte {
 		return append(dst, "[]"...)
 	}
 	first := s.values[base]
-	operator := string(unquoted(first))
+	operator := string(jsontext.Unquote(first))
 	if n == 3 && (operator == "=" || operator == "!=") {
 		if operator == "!=" {
 			dst = append(dst, `["!",`...)

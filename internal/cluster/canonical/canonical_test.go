@@ -54,7 +54,7 @@ func TestValue(t *testing.T) {
 func TestStrings(t *testing.T) {
 	t.Parallel()
 	checkConversions(t, &Form{kind: form.Value}, []conversion{
-		{`"\u0041\/\b\f\n\r\t\u0000\u001F\"\\"`, `"A/\b\f\n\r\t\u0000\u001f\"\\"`},
+		{`"\u0041\/\b\f\n\r\t\u0000\u001F\"\\"`, `"A/\u0008\u000c\n\r\t\u0000\u001f\"\\"`},
 		{`"\u00e9\u20AC\ud83d\ude00 é"`, `"é€😀 é"`},
 		{`"\ud83d"`, `"\ud83d"`}, {`"\ude00\ud83dx"`, `"\ude00\ud83dx"`}, {`"\ud83d\u0041"`, `"\ud83dA"`},
 		{`"\udfff\udbff\udc00"`, `"\udfff` + "\U0010fc00" + `"`},

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"gntconfd/gen/form"
+	"gntconfd/internal/jsontext"
 )
 
 // Form is the canonical form of one kind of value. It is safe for concurrent use.
@@ -77,7 +78,7 @@ func newForms(table form.Table) *forms {
 		for at, m := range from.Members {
 			to.index[m.Name] = at
 			to.members[at] = member{
-				label:    append(appendQuoted(nil, []byte(m.Name)), ':'),
+				label:    append(jsontext.AppendQuoted(nil, []byte(m.Name)), ':'),
 				form:     &f.all[m.Form],
 				nullable: m.Nullable,
 				flag:     m.Flag,

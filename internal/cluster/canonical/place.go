@@ -1,6 +1,7 @@
 package canonical
 
 import (
+	"gntconfd/internal/jsontext"
 	"strconv"
 	"strings"
 )
@@ -24,7 +25,7 @@ func Place(text []byte, at int) string {
 		case '{':
 			for key, part := range members(value) {
 				if within(part) {
-					name, inner, found = string(unquoted(key)), part, true
+					name, inner, found = string(jsontext.Unquote(key)), part, true
 				}
 			}
 		case '[':
@@ -40,7 +41,7 @@ func Place(text []byte, at int) string {
 			break
 		}
 		pointer.WriteByte('/')
-		pointer.WriteString(escapePointer.Replace(name))
+		pointer.WriteString(jsontext.EscapeToken(name))
 		start = cap(text) - cap(inner)
 	}
 	return pointer.String()

@@ -1,49 +1,10 @@
 package canonical
 
 import (
-	"errors"
 	"strconv"
-	"strings"
+
+	"gntconfd/internal/jsontext"
 )
-
-var (
-	// ErrPointer: the text is not a JSON pointer.
-	ErrPointer = errors.New("malformed JSON pointer")
-	// ErrWholeDocument: the pointer is empty. It points at the whole
-	// configuration, which is not to be had.
-	ErrWholeDocument = errors.New("JSON pointer to the whole document")
-)
-
-var (
-	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
-	escapePointer   = strings.NewReplacer("~", "~0", "/", "~1")
-)
-
-// EscapeToken returns a token as it stands in a pointer.
-func EscapeToken(token string) string { return escapePointer.Replace(token) }
-
-// ParsePointer splits a JSON pointer (RFC 6901) into its tokens. A pointer is any
-// number of tokens, each after a slash; in a token "~1" stands for a slash, "~0"
-// for a tilde, and a tilde stands nowhere else.
-func ParsePointer(pointer string) ([]string, error) {
-	if pointer == "" {
-		return nil, ErrWholeDocument
-	}
-	if pointer[0] != '/' {
-		return nil, ErrPointer
-	}
-	tokens := strings.Split(pointer[1:], "/")
-	if strings.IndexByte(pointer, '~') < 0 {
-		return tokens, nil
-	}
-	for i, token := range tokens {
-		if strings.Count(token, "~") != strings.Count(token, "~0")+strings.Count(token, "~1") {
-			return nil, ErrPointer
-		}
-		tokens[i] = unescapePointer.Replace(token)
-	}
-	return tokens, nil
-}
 
 // Lookup returns the text of the value that the tokens of a pointer lead to, from
 // the value in canonical text on. It is a part of text, not a copy. ok is false
@@ -74,7 +35,7 @@ func Members(text []byte) map[string][]byte {
 	}
 	found := make(map[string][]byte)
 	for key, value := range members(text) {
-		found[string(unquoted(key))] = value
+		found[string(jsontext.Unquote(key))] = value
 	}
 	return found
 }
@@ -87,14 +48,14 @@ func Names(text []byte) []string {
 	}
 	names := []string{}
 	for key := range members(text) {
-		names = append(names, string(unquoted(key)))
+		names = append(names, string(jsontext.Unquote(key)))
 	}
 	return names
 }
 
 func memberOf(object []byte, name string) (found []byte, ok bool) {
 	for key, value := range members(object) {
-		if string(unquoted(key)) == name {
+		if string(jsontext.Unquote(key)) == name {
 			found, ok = value, true
 		}
 	}

@@ -1,47 +1,12 @@
 package canonical
 
 import (
-	"errors"
+	"gntconfd/internal/jsontext"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"pgregory.net/rapid"
 )
-
-func TestParsePointer(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		pointer string
-		want    []string
-		err     error
-	}{
-		{"", nil, ErrWholeDocument},
-		{"/", []string{""}, nil},
-		{"//", []string{"", ""}, nil},
-		{"/a/b c", []string{"a", "b c"}, nil},
-		{"/a/", []string{"a", ""}, nil},
-		{"/~0~1/~01", []string{"~/", "~1"}, nil},
-		{"a", nil, ErrPointer},
-		{"#/a", nil, ErrPointer},
-		{" /a", nil, ErrPointer},
-		{"/~", nil, ErrPointer},
-		{"/a~", nil, ErrPointer},
-		{"/~2", nil, ErrPointer},
-		{"/~~0", nil, ErrPointer},
-		{"/~/0", nil, ErrPointer},
-	}
-	for _, test := range tests {
-		got, err := ParsePointer(test.pointer)
-		if !errors.Is(err, test.err) {
-			t.Errorf("%q: error %v, want %v", test.pointer, err, test.err)
-		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", test.pointer, diff)
-		}
-	}
-}
 
 func TestLookup(t *testing.T) {
 	t.Parallel()
@@ -78,7 +43,7 @@ func TestLookup(t *testing.T) {
 		{"/none/0", ""},
 	}
 	for _, test := range tests {
-		tokens, err := ParsePointer(test.pointer)
+		tokens, err := jsontext.ParsePointer(test.pointer)
 		if err != nil {
 			t.Fatalf("%s: %v", test.pointer, err)
 		}

@@ -2,10 +2,8 @@ package canonical
 
 import (
 	"bytes"
+	"gntconfd/internal/jsontext"
 	"iter"
-	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // The functions below read text that is known to be valid JSON.
@@ -115,91 +113,10 @@ func (s *scratch) appendValue(dst, raw []byte) []byte {
 	return dst
 }
 
-// appendString appends a JSON string with nothing escaped that need not be.
+// appendString appends a JSON string without needless escapes.
 func appendString(dst, raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return append(dst, raw...)
 	}
-	return appendQuoted(dst, unquoted(raw))
-}
-
-// unquoted returns what a JSON string stands for. Half of a surrogate pair, which
-// is not a character, becomes the three bytes that UTF-8 would have for it.
-func unquoted(raw []byte) []byte {
-	if raw[0] != '"' {
-		return nil
-	}
-	raw = raw[1 : len(raw)-1]
-	i := bytes.IndexByte(raw, '\\')
-	if i < 0 {
-		return raw
-	}
-	text := append(make([]byte, 0, len(raw)), raw[:i]...)
-	for i < len(raw) {
-		c := raw[i]
-		if c != '\\' {
-			text = append(text, c)
-			i++
-			continue
-		}
-		c = raw[i+1]
-		i += 2
-		if at := bytes.IndexByte(escapeLetters, c); at >= 0 {
-			text = append(text, escaped[at])
-			continue
-		}
-		if c != 'u' {
-			text = append(text, c)
-			continue
-		}
-		r := hex(raw[i:])
-		i += 4
-		if utf16.IsSurrogate(r) && i+6 <= len(raw) && raw[i] == '\\' && raw[i+1] == 'u' {
-			if pair := utf16.DecodeRune(r, hex(raw[i+2:])); pair != utf8.RuneError {
-				r = pair
-				i += 6
-			}
-		}
-		if utf16.IsSurrogate(r) {
-			text = append(text, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
-			continue
-		}
-		text = utf8.AppendRune(text, r)
-	}
-	return text
-}
-
-// The letters of JSON's short escapes, and what they stand for.
-var (
-	escapeLetters = []byte("bfnrt")
-	escaped       = []byte("\b\f\n\r\t")
-)
-
-// hex returns the number of which text begins with the four digits.
-func hex(text []byte) rune {
-	n, _ := strconv.ParseUint(string(text[:4]), 16, 16)
-	return rune(n)
-}
-
-// appendQuoted appends text as a JSON string: the reverse of unquoted.
-func appendQuoted(dst, text []byte) []byte {
-	const digits = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch at := bytes.IndexByte(escaped, c); {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case at >= 0:
-			dst = append(dst, '\\', escapeLetters[at])
-		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		case c == 0xed && i+2 < len(text) && text[i+1] >= 0xa0: // a surrogate
-			dst = append(dst, '\\', 'u', 'd', digits[text[i+1]>>2&15], digits[text[i+1]<<2&12|text[i+2]>>4&3], digits[text[i+2]&15])
-			i += 2
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
+	return jsontext.AppendQuoted(dst, jsontext.Unquote(raw))
 }

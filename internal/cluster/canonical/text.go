@@ -6,26 +6,27 @@ import (
 	"strings"
 
 	"gntconfd/gen/form"
+	"gntconfd/internal/jsontext"
 )
 
 // appendText appends a JSON string, read as what f's kind takes for text.
 func (f *Form) appendText(dst, raw []byte) []byte {
 	switch f.kind {
 	case form.Mebibytes:
-		if n, ok := parseMebibytes(string(unquoted(raw))); ok {
+		if n, ok := parseMebibytes(string(jsontext.Unquote(raw))); ok {
 			return strconv.AppendInt(dst, n, 10)
 		}
 	case form.JobID:
-		if n, err := strconv.ParseUint(string(unquoted(raw)), 10, 64); err == nil {
+		if n, err := strconv.ParseUint(string(jsontext.Unquote(raw)), 10, 64); err == nil {
 			return strconv.AppendUint(dst, n, 10)
 		}
 	case form.IPv4:
-		if address, ok := parseIPv4(string(unquoted(raw))); ok {
-			return appendQuoted(dst, address)
+		if address, ok := parseIPv4(string(jsontext.Unquote(raw))); ok {
+			return jsontext.AppendQuoted(dst, address)
 		}
 	case form.IPv4Network:
-		if network, ok := parseIPv4Network(string(unquoted(raw))); ok {
-			return appendQuoted(dst, network)
+		if network, ok := parseIPv4Network(string(jsontext.Unquote(raw))); ok {
+			return jsontext.AppendQuoted(dst, network)
 		}
 	}
 	return appendString(dst, raw)

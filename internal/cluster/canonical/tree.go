@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"bytes"
+	"gntconfd/internal/jsontext"
 	"slices"
 	"sort"
 )
@@ -90,7 +91,7 @@ func (t Tree) newTable(end int, starts []int32, object bool) *table {
 		if bytes.IndexByte(raw, '\\') < 0 {
 			continue
 		}
-		if label := appendQuoted(nil, unquoted(raw)); !bytes.Equal(label, raw) {
+		if label := jsontext.AppendQuoted(nil, jsontext.Unquote(raw)); !bytes.Equal(label, raw) {
 			if made.labels == nil {
 				made.labels = make(map[int32][]byte)
 			}
@@ -143,7 +144,7 @@ func (t Tree) Lookup(tokens []string) (value []byte, ok bool) {
 			}
 			begin = int(table.starts[n])
 		case t.text[begin] == '{':
-			label := appendQuoted(nil, []byte(token))
+			label := jsontext.AppendQuoted(nil, []byte(token))
 			at, found := sort.Find(len(table.byName), func(i int) int {
 				return t.compare(label, table, table.byName[i])
 			})

@@ -17,6 +17,7 @@ import (
 	layout "gntconfd/gen/classic"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster/canonical"
+	"gntconfd/internal/jsontext"
 )
 
 // Older reports whether a configuration has an older layout, by its version and
@@ -288,7 +289,7 @@ func str(s string) jx.Raw {
 
 // place returns the pointer to an object of a container.
 func place(container, key string) string {
-	return "/" + container + "/" + canonical.EscapeToken(key)
+	return "/" + container + "/" + jsontext.EscapeToken(key)
 }
 
 // moved notes where an object was that has a key in a container now.

@@ -9,10 +9,10 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/jsontext"
 )
 
 // maxLine is the maximum length of a line in bytes, including its newline: a pipe accepts
@@ -192,11 +192,8 @@ func escape(line []byte, json bool) []byte {
 			escaped = append(escaped, `\ufffd`...)
 		case r == utf8.RuneError:
 			escaped = fmt.Appendf(escaped, `\x%02x`, body[0])
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
 		default:
-			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+			escaped = jsontext.AppendEscape(escaped, r)
 		}
 		body = body[size:]
 	}

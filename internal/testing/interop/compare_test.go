@@ -3,7 +3,7 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
+	"gntconfd/internal/testing/jsonvalue"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,7 +107,10 @@ func differ(want, got *daemon, a, b reply) string {
 	case serialA != serialB:
 		return fmt.Sprintf("serial %s instead of %s", serialB, serialA)
 	}
-	return differAt("answer", answerA, answerB)
+	if err := jsonvalue.Difference(answerA, answerB, same); err != nil {
+		return "answer" + err.Error()
+	}
+	return ""
 }
 
 // lowBytes reduces each character of a text to its low byte, as the real daemon does.
@@ -115,64 +118,12 @@ func lowBytes(s string) string {
 	return strings.Map(func(r rune) rune { return r & 0xff }, s)
 }
 
-// differAt compares two JSON values strictly: 1 is not 1.0, but 1.0e2 is 100.0.
-func differAt(path string, a, b any) string {
-	switch a := a.(type) {
-	case map[string]any:
-		b, ok := b.(map[string]any)
-		if !ok {
-			break
-		}
-		for _, key := range keys(a) {
-			if _, ok := b[key]; !ok {
-				return fmt.Sprintf("%s: member %q is missing", path, key)
-			}
-			if d := differAt(path+"/"+key, a[key], b[key]); d != "" {
-				return d
-			}
-		}
-		for _, key := range keys(b) {
-			if _, ok := a[key]; !ok {
-				return fmt.Sprintf("%s: member %q is too much", path, key)
-			}
-		}
-		return ""
-	case []any:
-		b, ok := b.([]any)
-		if !ok {
-			break
-		}
-		if len(a) != len(b) {
-			return fmt.Sprintf("%s: %d elements instead of %d", path, len(b), len(a))
-		}
-		for i := range a {
-			if d := differAt(fmt.Sprintf("%s/%d", path, i), a[i], b[i]); d != "" {
-				return d
-			}
-		}
-		return ""
-	case json.Number:
-		if b, ok := b.(json.Number); ok && sameNumber(string(a), string(b)) {
-			return ""
-		}
-	default:
-		if a == b {
-			return ""
-		}
-	}
-	return fmt.Sprintf("%s: %s instead of %s", path, brief(fmt.Sprint(b)), brief(fmt.Sprint(a)))
-}
-
-func sameNumber(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if strings.ContainsAny(a, ".eE") != strings.ContainsAny(b, ".eE") || len(a) > 400 || len(b) > 400 {
-		return false
-	}
-	x, okX := new(big.Rat).SetString(a)
-	y, okY := new(big.Rat).SetString(b)
-	return okX && okY && x.Cmp(y) == 0
+// same compares two JSON values that are neither objects nor lists. Integers differ from
+// numbers with a fraction.
+func same(want, got any) bool {
+	a, okA := want.(json.Number)
+	b, okB := got.(json.Number)
+	return want == got || okA && okB && jsonvalue.SameNumberAndKind(a, b)
 }
 
 func keys[V any](m map[string]V) []string {

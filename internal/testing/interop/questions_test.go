@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"gntconfd/internal/jsontext"
 	"slices"
 	"strings"
 	"testing"
@@ -229,11 +230,11 @@ func pointers(t *testing.T, d *daemon, config map[string]any) []question {
 	for _, section := range []string{"nodes", "nodegroups", "instances", "networks", "disks", "filters"} {
 		tops = append(tops, "/"+section)
 		for _, key := range keys(member(config, section)) {
-			tops = append(tops, "/"+section+"/"+escape(key))
+			tops = append(tops, "/"+section+"/"+jsontext.EscapeToken(key))
 		}
 	}
 	for _, name := range keys(member(config, "cluster")) {
-		tops = append(tops, "/cluster/"+escape(name))
+		tops = append(tops, "/cluster/"+jsontext.EscapeToken(name))
 	}
 	fetch := make([]question, len(tops))
 	for i, top := range tops {
@@ -264,7 +265,7 @@ func walk(pointer string, value any, found map[string]bool) {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, child := range value {
-			walk(pointer+"/"+escape(name), child, found)
+			walk(pointer+"/"+jsontext.EscapeToken(name), child, found)
 		}
 		for _, odd := range []string{"nosuch", "0", "~0", "//", "~", "NAME"} {
 			found[pointer+"/"+odd] = true
@@ -280,10 +281,6 @@ func walk(pointer string, value any, found map[string]bool) {
 		found[pointer+"/0"] = true
 		found[pointer+"/x"] = true
 	}
-}
-
-func escape(token string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
 }
 
 // decode decodes a configuration into plain Go values.

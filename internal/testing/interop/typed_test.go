@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	confd "gntconfd/client"
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // typed is a daemon's answer to a question of the client library.
@@ -102,7 +102,7 @@ func testTypedQuestions(t *testing.T, genuine program) {
 		theirs, our := q.ask(ctx, clients[0]), q.ask(ctx, clients[1])
 		sameAddr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 		sameError := cmp.Comparer(func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
-		sameJSON := cmp.Comparer(func(a, b json.RawMessage) bool { return differAt("", value(t, a), value(t, b)) == "" })
+		sameJSON := cmp.Comparer(func(a, b json.RawMessage) bool { return jsonvalue.Difference(value(t, a), value(t, b), same) == nil })
 		if diff := cmp.Diff(theirs, our, sameAddr, sameError, sameJSON); diff != "" {
 			t.Errorf("%s (-the real daemon +ours):\n%s", name, diff)
 		}
@@ -125,12 +125,11 @@ func testTypedQuestions(t *testing.T, genuine program) {
 	}
 }
 
-// value decodes a JSON text; numbers stay json.Number.
-func value(t *testing.T, text json.RawMessage) (v any) {
+// value decodes a JSON text.
+func value(t *testing.T, text json.RawMessage) any {
 	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
+	v, err := jsonvalue.Decode(text)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"gntconfd/internal/testing/jsonvalue"
 	"strconv"
 	"strings"
 	"time"
@@ -170,7 +171,7 @@ func changed(digit byte) string {
 
 // textForm returns how a text becomes a JSON string and how the envelope becomes bytes.
 func textForm(name string) (quote func(string) string, encode func(string) ([]byte, error), err error) {
-	plain := func(s string) string { return string(compact(s)) }
+	plain := func(s string) string { return string(jsonvalue.Encode(s)) }
 	switch name {
 	case "":
 		return func(s string) string { return escape(plain(s)) }, latin1, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"gntconfd/internal/testing/jsonvalue"
 	"net"
 	"net/netip"
 	"strings"
@@ -47,8 +48,8 @@ func serve(t *testing.T, answers ...[]byte) Target {
 
 // reply returns the datagram of a reply whose answer is true.
 func reply(salt string, status int64) []byte {
-	msg := string(compact(map[string]any{"protocol": 1, "status": status, "answer": true, "serial": 0}))
-	return append([]byte(magic), compact(map[string]string{"msg": msg, "salt": salt, "hmac": sign(testKey, salt, msg)})...)
+	msg := string(jsonvalue.Encode(map[string]any{"protocol": 1, "status": status, "answer": true, "serial": 0}))
+	return append([]byte(magic), jsonvalue.Encode(map[string]string{"msg": msg, "salt": salt, "hmac": sign(testKey, salt, msg)})...)
 }
 
 func TestJudge(t *testing.T) {

@@ -3,6 +3,7 @@ package vectors
 import (
 	"encoding/json"
 	"errors"
+	"gntconfd/internal/testing/jsonvalue"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,7 @@ func number(n int64) *int64 { return &n }
 
 func TestParseReply(t *testing.T) {
 	const msg = `{"protocol":1,"status":0,"answer":"x /d/config.data y","serial":7}`
-	datagram := `plj0{"hmac":"6d20486ea448171c1c978d27e11f04b002cdb05f","msg":` + string(compact(msg)) + `,"salt":"rs"}`
+	datagram := `plj0{"hmac":"6d20486ea448171c1c978d27e11f04b002cdb05f","msg":` + string(jsonvalue.Encode(msg)) + `,"salt":"rs"}`
 	got, err := ParseReply([]byte(datagram), testKey, "/d/config.data")
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +26,7 @@ func TestParseReply(t *testing.T) {
 
 func TestParseReplyGarbled(t *testing.T) {
 	sealed := func(msg, extra string) string {
-		return `plj0{"salt":"rs","msg":` + string(compact(msg)) + `,"hmac":"` + sign(testKey, "rs", msg) + `"` + extra + `}`
+		return `plj0{"salt":"rs","msg":` + string(jsonvalue.Encode(msg)) + `,"hmac":"` + sign(testKey, "rs", msg) + `"` + extra + `}`
 	}
 	const good = `{"protocol":1,"status":0,"answer":1,"serial":7}`
 	if _, err := ParseReply([]byte(sealed(good, "")), testKey, "-"); err != nil {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"gntconfd/internal/testing/jsonvalue"
 	"io/fs"
 	"path"
 	"slices"
@@ -175,8 +176,8 @@ func Load(vectors fs.FS, dialect string) ([]File, error) {
 func (f *File) Format() ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString("{\n")
-	fmt.Fprintf(&out, "  \"$schema\": %s,\n", compact(f.Schema))
-	fmt.Fprintf(&out, "  \"description\": %s,\n  \"vectors\": [", compact(f.Description))
+	fmt.Fprintf(&out, "  \"$schema\": %s,\n", jsonvalue.Encode(f.Schema))
+	fmt.Fprintf(&out, "  \"description\": %s,\n  \"vectors\": [", jsonvalue.Encode(f.Description))
 	for i := range f.Vectors {
 		members, err := membersOf(&f.Vectors[i])
 		if err != nil {
@@ -194,7 +195,7 @@ func (f *File) Format() ([]byte, error) {
 // membersOf returns the members of v in order, each as `"name": value`.
 func membersOf(v *Vector) ([][]byte, error) {
 	var members [][]byte
-	d := json.NewDecoder(bytes.NewReader(compact(v)))
+	d := json.NewDecoder(bytes.NewReader(jsonvalue.Encode(v)))
 	if _, err := d.Token(); err != nil {
 		return nil, err
 	}
@@ -210,16 +211,4 @@ func membersOf(v *Vector) ([][]byte, error) {
 		members = append(members, fmt.Appendf(nil, "%q: %s", name, value))
 	}
 	return members, nil
-}
-
-// compact returns the JSON text of v without white space. The types of this package can
-// always be encoded.
-func compact(v any) []byte {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		panic(err)
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"gntconfd/internal/testing/jsonvalue"
 	"gntconfd/spec"
 	"gntconfd/spec/vectors"
 )
@@ -191,7 +192,7 @@ func TestVectorsAreUnique(t *testing.T) {
 				t.Errorf("%s: same note as %s", v.ID, other)
 			}
 			notes[v.Note] = v.ID
-			question := v.Config + "/" + string(v.Key) + "/" + string(compact(v.Message))
+			question := v.Config + "/" + string(v.Key) + "/" + string(jsonvalue.Encode(v.Message))
 			if other, ok := questions[question]; ok {
 				t.Errorf("%s: same datagram as %s", v.ID, other)
 			}

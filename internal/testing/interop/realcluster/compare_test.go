@@ -1,13 +1,11 @@
 package realcluster
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gntconfd/client"
+	"gntconfd/internal/jsontext"
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // A question is a request type, with a query that is JSON.
@@ -104,7 +104,7 @@ func collect(pointer string, value any, visit func(pointer, member string, value
 	switch value := value.(type) {
 	case map[string]any:
 		for name, child := range value {
-			at := pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			at := pointer + "/" + jsontext.EscapeToken(name)
 			visit(at, name, child)
 			collect(at, child, visit)
 		}
@@ -143,9 +143,8 @@ func (q question) ask(ctx context.Context, c *client.Client, wait time.Duration)
 		} else if reply.Err != nil {
 			return said{}, reply.Err
 		}
-		d := json.NewDecoder(bytes.NewReader(reply.JSON))
-		d.UseNumber()
-		return s, d.Decode(&s.Answer)
+		s.Answer, err = jsonvalue.Decode(reply.JSON)
+		return s, err
 	}
 	return said{}, errors.New("neither a reply nor an error")
 }
@@ -199,14 +198,5 @@ func (q question) difference(ctx context.Context, genuine, ours *client.Client) 
 			break
 		}
 	}
-	return cmp.Diff(say[0], say[1], cmp.Comparer(sameNumber)), nil
-}
-
-func sameNumber(a, b json.Number) bool {
-	if a == b {
-		return true
-	}
-	x, okX := new(big.Rat).SetString(string(a))
-	y, okY := new(big.Rat).SetString(string(b))
-	return okX && okY && x.Cmp(y) == 0 && strings.ContainsAny(string(a), ".eE") == strings.ContainsAny(string(b), ".eE")
+	return cmp.Diff(say[0], say[1], cmp.Comparer(jsonvalue.SameNumberAndKind)), nil
 }
