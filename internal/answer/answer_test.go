@@ -3,13 +3,17 @@ package answer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
 )
 
@@ -154,10 +158,155 @@ func TestShow(t *testing.T) {
 		"\x00\x01\x1f\x7f": `"\NUL\SOH\US\DEL"`,
 		"\x0eH\x0eO":       `"\SO\&H\SOO"`,
 		"é1é x":            `"\233\&1\233 x"`,
+		"é0é9é/é:é٣":       `"\233\&0\233\&9\233/\233:\233\1635"`,
+		"\u0080":           `"\128"`,
 		"\U0001f600":       `"\128512"`,
 	} {
 		if got := show(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestInvalidQuery(t *testing.T) {
+	b := load(t, string(sample.Config))
+	for query, want := range map[string]string{
+		`"a \"b\""`: `Invalid query type PlainQuery "a \"b\""`,
+		`{}`: `Invalid query type DictQuery (ConfdReqQ {confdReqQIp = Nothing, confdReqQIpList = [], ` +
+			`confdReqQLink = Nothing, confdReqQFields = []})`,
+		`{"0":"br1","1":"10.0.0.1","2":["","10.0.0.2"],"3":[0,"1",2]}`: `Invalid query type DictQuery (ConfdReqQ {confdReqQIp = Just "10.0.0.1", ` +
+			`confdReqQIpList = ["","10.0.0.2"], confdReqQLink = Just "br1", confdReqQFields = [ReqFieldName,ReqFieldIp,ReqFieldMNodePip]})`,
+	} {
+		var parsed wire.Query
+		if err := parsed.Decode(jx.DecodeStr(query)); err != nil {
+			t.Fatal(err)
+		}
+		if got := InvalidQuery(&parsed); got != want {
+			t.Errorf("%s\n got %s\nwant %s", query, got, want)
+		}
+	}
+	for _, request := range []string{`"type":1`, `"type":7`, `"type":8`, `"type":9`, `"type":10`} {
+		want := `1 "Invalid query type DictQuery (ConfdReqQ {confdReqQIp = Nothing, confdReqQIpList = [], ` +
+			`confdReqQLink = Nothing, confdReqQFields = []})" 0`
+		if got := ask(t, b, request+`,"query":{}`); got != want {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+
+	// What does not fit into a datagram is not printed to its end.
+	many := wire.Query{Type: wire.QueryParametersQuery}
+	many.QueryParameters.IPList.SetTo(slices.Repeat([]string{strings.Repeat("\x01", 1000)}, 1000))
+	if got := len(InvalidQuery(&many)); got <= wire.MaxDatagramSize || got > wire.MaxDatagramSize+10_000 {
+		t.Errorf("a query of a million bytes is printed with %d", got)
+	}
+}
+
+// A Book that takes over replies gives the same answers as one that is made anew.
+func TestPrepareNext(t *testing.T) {
+	text := string(sample.Config)
+	former := load(t, text)
+	var requests []string
+	for _, node := range []string{"node1", "node2", "nodex"} {
+		for _, kind := range []int{1, 7, 8} {
+			requests = append(requests, fmt.Sprintf(`"type":%d,"query":"%s.example.org"`, kind, node))
+		}
+	}
+	for _, link := range []string{"br0", "br1", "br7"} {
+		requests = append(requests, fmt.Sprintf(`"type":6,"query":"%s"`, link),
+			fmt.Sprintf(`"type":2,"query":{"0":"%s","2":["203.0.113.10","203.0.113.250","198.51.100.20"]}`, link))
+	}
+	requests = append(requests, `"type":0`, `"type":3`, `"type":4`, `"type":5`, `"type":6`, `"type":11`,
+		`"type":2,"query":{"1":"203.0.113.10"}`, `"type":2,"query":{"1":"203.0.113.250"}`)
+	for name, test := range map[string]struct {
+		old, new            string
+		sameNodes, sameLink bool // whether replies about nodes, and about br0, are taken over
+	}{
+		"nothing":           {"", "", true, true},
+		"instance's member": {`"beparams": {`, `"beparams":  {`, true, true},
+		"serial number":     {`"serial_no": 73`, `"serial_no": 74`, false, false},
+		"node's name":       {"node2.example.org", "nodex.example.org", false, true},
+		"node's address":    {"192.0.2.12", "192.0.2.112", false, true},
+		"node's flag":       {`"master_candidate": false`, `"master_candidate": true`, false, true},
+		"no nodes":          {`"nodes": {`, `"nodes": {}, "other_nodes": {`, false, true},
+		"address":           {"203.0.113.10", "203.0.113.250", true, false},
+		"default link":      {`"link": "br0"`, `"link": "br7"`, true, false},
+	} {
+		if !strings.Contains(text, test.old) {
+			t.Fatalf("the sample has no %q", test.old)
+		}
+		changed := text
+		if test.old != "" {
+			changed = strings.ReplaceAll(text, test.old, test.new)
+		}
+		want := load(t, changed)
+		got := PrepareNext(former, want.snapshot)
+		for _, request := range requests {
+			if got, want := ask(t, got, request), ask(t, want, request); got != want {
+				t.Errorf("%s: %s\n got %s\nwant %s", name, request, got, want)
+			}
+		}
+		same := func(a, b Reply) bool { return &a.Text[0] == &b.Text[0] }
+		if got := same(got.allNodes, former.allNodes); got != test.sameNodes {
+			t.Errorf("%s: the reply about all nodes is taken over: %v", name, got)
+		}
+		before, now := former.links["br0"], got.links["br0"]
+		if got := now.Text != nil && same(now, before); got != test.sameLink {
+			t.Errorf("%s: the reply about br0 is taken over: %v", name, got)
+		}
+	}
+	for name, b := range map[string]*Book{
+		"unavailable": PrepareNext(Unavailable("x"), former.snapshot), "no nodes": PrepareNext(load(t, root), load(t, root).snapshot),
+	} {
+		if got := ask(t, b, `"type":0`); got != `0 3000000 0` {
+			t.Errorf("after %s: %s", name, got)
+		}
+	}
+}
+
+// root is a configuration without objects.
+const root = `{"version":3000000,"cluster":{"serial_no":7,"master_node":"n1","master_ip":"","enabled_hypervisors":[]}}`
+
+func TestRespond(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
+	for request, want := range map[string]struct {
+		refusal protocol.Refusal
+		kind    wire.RequestType
+	}{
+		`{"protocol":1,"type":3,"rsalt":"rs"}`:                     {protocol.Accepted, wire.RequestClusterMaster},
+		`{"protocol":1,"type":3}`:                                  {protocol.RefusedRequest, 0},
+		`{"protocol":1,"type":2,"rsalt":"rs","query":{"1":"1.1"}}`: {protocol.RefusedRequest, 0}, // there is no default link
+	} {
+		datagram, err := codec.Seal(nil, strconv.FormatInt(now.Unix(), 10), []byte(request), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refusal := codec.Authenticate(datagram, now); refusal != protocol.Accepted {
+			t.Fatal(refusal)
+		}
+		response, refusal := load(t, root).Respond(codec, now, new(Scratch))
+		if refusal != want.refusal || response.Type != want.kind || (response.Rsalt == "rs") != (refusal == protocol.Accepted) {
+			t.Errorf("%s: response %+v, refusal %d", request, response, refusal)
+		}
+	}
+}
+
+// Minors with names that do not fit are not written, whichever of the names it is.
+func TestMinorsTooLarge(t *testing.T) {
+	tail := func(size int) string { return strings.Repeat("x", size) }
+	all, third := tail(wire.MaxDatagramSize), tail(wire.MaxDatagramSize/3)
+	for name, config := range map[string]string{
+		"node or peer":  strings.Replace(odd, `"a.x"`, `"a.x`+all+`"`, 1),
+		"instance":      strings.Replace(odd, `"one.x"`, `"one.x`+all+`"`, 1),
+		"node and peer": strings.NewReplacer(`"a.x"`, `"a.x`+third+third+`"`, `"b.x"`, `"b.x`+third+`"`).Replace(odd),
+		"all":           strings.NewReplacer(`"a.x"`, `"a.x`+third+`"`, `"b.x"`, `"b.x`+third+`"`, `"one.x"`, `"one.x`+third+`"`).Replace(odd),
+	} {
+		b := load(t, config)
+		for _, node := range []string{"k1", "k2"} {
+			request := wire.Request{Type: wire.RequestNodeDRBD, Query: wire.NewOptQuery(wire.NewStringQuery(node))}
+			if reply, _ := b.Answer(&request, new(Scratch)); !reply.TooLarge {
+				t.Errorf("long names of %s: a reply of %d bytes about %s", name, len(reply.Text), node)
+			}
 		}
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
@@ -102,7 +102,7 @@ func show(text string) string {
 		if b.Len() > wire.MaxDatagramSize {
 			break
 		}
-		if (previous == "number" && unicode.IsDigit(r) && r < unicode.MaxASCII) || (previous == "SO" && r == 'H') {
+		if (previous == "number" && '0' <= r && r <= '9') || (previous == "SO" && r == 'H') {
 			b.WriteString(`\&`)
 		}
 		previous = ""
@@ -115,7 +115,7 @@ func show(text string) string {
 			previous = names[r]
 		case r == 0x7f:
 			b.WriteString(`\DEL`)
-		case r > 0x7f:
+		case r >= utf8.RuneSelf:
 			b.WriteString(`\` + strconv.Itoa(int(r)))
 			previous = "number"
 		default:

@@ -12,12 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-faster/jx"
 
@@ -291,31 +289,22 @@ func (c *Codec) validateRequest() error {
 }
 
 var (
-	errBounds   = errors.New("request: not JSON, or a name or list is too long")
-	errReply    = errors.New("reply: not JSON")
-	errUTF8     = errors.New("not UTF-8")
-	errASCII    = errors.New("request: rsalt is not ASCII")
-	errTrailing = errors.New("text after the object")
+	errBounds = errors.New("request: not JSON, or a name or list is too long")
+	errReply  = errors.New("reply: not JSON")
+	errUTF8   = errors.New("not UTF-8")
+	errASCII  = errors.New("request: rsalt is not ASCII")
 )
 
 func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// decode runs a generated decoder on the whole text. Those decoders accept any bytes inside
-// strings and ignore what follows the value, so decode checks for both.
+// decode runs a generated decoder on a text from the envelope. Those decoders accept any
+// bytes inside strings and ignore what follows the value, but openEnvelope has made sure
+// that the text is UTF-8, and the scanner that nothing follows.
 func (c *Codec) decode(text []byte, into func(*jx.Decoder) error) error {
-	if !utf8.Valid(text) {
-		return errUTF8
-	}
 	c.decoder.ResetBytes(text)
-	if err := into(c.decoder); err != nil {
-		return err
-	}
-	if c.decoder.Skip() != io.EOF {
-		return errTrailing
-	}
-	return nil
+	return into(c.decoder)
 }
 
 // verify reports whether the envelope was signed with the current key or with an old one

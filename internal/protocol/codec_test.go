@@ -313,6 +313,9 @@ func TestOpenReplyErrors(t *testing.T) {
 	if _, _, err := codec.OpenReply(bytes.Replace(good, []byte("rs"), []byte("RS"), 1)); !errors.Is(err, ErrHMAC) {
 		t.Errorf("changed salt: %v", err)
 	}
+	if _, _, err := codec.OpenReply(pad(good, wire.MaxDatagramSize)); err != nil {
+		t.Errorf("as large as possible: %v", err)
+	}
 	if _, _, err := codec.OpenReply(pad(good, wire.MaxDatagramSize+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
@@ -350,6 +353,25 @@ func TestSealRefusesWhatIsTooLarge(t *testing.T) {
 	if !errors.Is(err, ErrTooLarge) || string(got) != "before" {
 		t.Errorf("%d bytes: %d bytes, error %v", room+1, len(got), err)
 	}
+
+	// Far larger texts are not even copied.
+	huge, short := bytes.Repeat([]byte("x"), 10*wire.MaxDatagramSize), []byte("x")
+	for name, texts := range map[string][2][]byte{"salt": {huge, short}, "text": {short, huge}} {
+		salt := string(texts[0])
+		size := allocated(func() { _, err = codec.Seal(dst, salt, texts[1], nil) })
+		if !errors.Is(err, ErrTooLarge) || size > wire.MaxDatagramSize {
+			t.Errorf("huge %s: error %v, %d bytes allocated", name, err, size)
+		}
+	}
+}
+
+func TestSealNeedsAKey(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a reply is sealed without a key")
+		}
+	}()
+	NewCodec(new(Keyring)).Seal(nil, "salt", []byte("text"), nil)
 }
 
 // The last two old keys verify, each for its time.
@@ -383,6 +405,30 @@ func TestFormerKeys(t *testing.T) {
 			if _, _, err := NewCodec(NewKeyring([]byte(key))).OpenReply(reply); err != nil {
 				t.Errorf("key %s: the reply is signed with another: %v", key, err)
 			}
+		}
+	}
+}
+
+// An old key counts until the end of its last second, also while others replace it.
+func TestFormerKeysLastSecond(t *testing.T) {
+	const last = wire.ClockSkew * time.Second
+	for name, test := range map[string]struct {
+		replaced time.Duration // when the next key comes
+		want     Refusal
+	}{
+		"in the last second": {last, Accepted},
+		"after it":           {last + time.Second, RefusedHMAC},
+	} {
+		ring := NewKeyring([]byte("one"))
+		ring.Replace([]byte("two"), testNow)
+		ring.Replace([]byte("three"), testNow.Add(test.replaced))
+		codec := NewCodec(NewKeyring([]byte("one")))
+		datagram, err := codec.SealRequest(nil, &wire.Request{Protocol: 1, Rsalt: "x"}, testNow.Add(last))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := NewCodec(ring).Open(datagram, testNow.Add(last)); got != test.want {
+			t.Errorf("replaced %s: refusal %d, want %d", name, got, test.want)
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package protocol
 
 import (
+	"errors"
 	"io"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/go-faster/jx"
 	"pgregory.net/rapid"
@@ -11,7 +13,7 @@ import (
 )
 
 // The two generated decoders of an envelope accept the same texts and decode the same
-// values.
+// values, which are UTF-8 if the envelope is.
 func TestEnvelopeDecoders(t *testing.T) {
 	var buffer wire.EnvelopeBuffer
 	member := rapid.SampledFrom([]string{
@@ -47,7 +49,7 @@ func compareEnvelopes(t interface{ Fatalf(string, ...any) }, buffer *wire.Envelo
 	d := jx.DecodeStr(text)
 	wantErr := want.Decode(d)
 	if wantErr == nil && d.Skip() != io.EOF {
-		wantErr = errTrailing
+		wantErr = errors.New("text after the envelope")
 	}
 	err := buffer.Decode([]byte(text))
 	if (err == nil) != (wantErr == nil) {
@@ -58,5 +60,12 @@ func compareEnvelopes(t interface{ Fatalf(string, ...any) }, buffer *wire.Envelo
 	}
 	if string(buffer.Msg) != want.Msg || string(buffer.Salt) != want.Salt || string(buffer.Hmac) != want.Hmac {
 		t.Fatalf("%s: %q, but %+v", text, buffer, want)
+	}
+	if utf8.ValidString(text) {
+		for _, value := range [][]byte{buffer.Msg, buffer.Salt, buffer.Hmac} {
+			if !utf8.Valid(value) {
+				t.Fatalf("%s: %q is not UTF-8", text, value)
+			}
+		}
 	}
 }

@@ -2,14 +2,17 @@ package classic
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
 )
 
@@ -202,5 +205,82 @@ func TestTooLarge(t *testing.T) {
 	}
 	if !b.TooLarge().TooLarge {
 		t.Error("the reply is not marked")
+	}
+}
+
+// The peer of a minor goes by its name, or by its reference if it is no node.
+func TestMinors(t *testing.T) {
+	b := load(t, strings.NewReplacer(`"1","gone"`, `"3","1"`, `"primary_node":"a.x"`, `"primary_node":"1"`).Replace(config))
+	for request, want := range map[string]string{
+		`"type":7,"query":"a.x"`: `0 [["a.x",4,"one","disk/0","primary","b.x"]] 734`,
+		`"type":7,"query":"b"`:   `0 [["b.x",3,"one","disk/0","secondary","a.x"]] 734`,
+		`"type":7,"query":"c"`:   `0 [] 734`,
+	} {
+		if got := ask(t, b, request); got != want {
+			t.Errorf("%s: %s, want %s", request, got, want)
+		}
+	}
+}
+
+// Minors with names that do not fit are not written, whichever of the names it is.
+func TestMinorsTooLarge(t *testing.T) {
+	all, third := strings.Repeat("x", wire.MaxDatagramSize), strings.Repeat("x", wire.MaxDatagramSize/3)
+	placed := strings.NewReplacer(`"1","gone"`, `"3","1"`, `"primary_node":"a.x"`, `"primary_node":"1"`).Replace(config)
+	for name, config := range map[string]string{
+		"node or peer":  strings.Replace(placed, `"name":"a.x"`, `"name":"a.x`+all+`"`, 1),
+		"instance":      strings.Replace(placed, `"one"`, `"one`+all+`"`, 1),
+		"node and peer": strings.NewReplacer(`"name":"a.x"`, `"name":"a.x`+third+third+`"`, `"name":"b.x"`, `"name":"b.x`+third+`"`).Replace(placed),
+		"all": strings.NewReplacer(`"name":"a.x"`, `"name":"a.x`+third+`"`, `"name":"b.x"`, `"name":"b.x`+third+`"`,
+			`"name":"one"`, `"name":"one`+third+`"`).Replace(placed),
+	} {
+		b := load(t, config)
+		for _, node := range []string{"1", "3"} {
+			request := wire.ClassicRequest{Type: wire.RequestNodeDRBD, Query: jx.Raw(`"` + node + `"`)}
+			if reply, _ := b.Answer(&request, new(answer.Scratch)); !reply.TooLarge {
+				t.Errorf("long names of %s: a reply of %d bytes about %s", name, len(reply.Text), node)
+			}
+		}
+	}
+}
+
+// An address that does not fit is not written, and a text with more characters than answers
+// fit is not looked at to its end.
+func TestNodeAddressTooLarge(t *testing.T) {
+	b := load(t, strings.Replace(config, `"192.0.2.1"`, `"192.0.2.1`+strings.Repeat("x", wire.MaxDatagramSize)+`"`, 1))
+	for _, query := range []string{`{"1":"10.0.0.9"}`, `{"2":["10.0.0.9"]}`} {
+		if got := ask(t, b, `"type":2,"query":`+query); !strings.HasPrefix(got, `1 "Reply too large`) {
+			t.Errorf("%.20s: %.100s", query, got)
+		}
+	}
+	for size, want := range map[int]int{maxClassicAnswers: maxClassicAnswers, 2 * maxClassicAnswers: maxClassicAnswers + 1} {
+		if all, _ := elements(strings.Repeat("1", size)); len(all) != want {
+			t.Errorf("a text of %d characters is taken for %d addresses, want %d", size, len(all), want)
+		}
+	}
+}
+
+func TestRespond(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
+	b := load(t, config)
+	for request, want := range map[string]struct {
+		refusal protocol.Refusal
+		kind    wire.RequestType
+	}{
+		`{"protocol":1,"type":3,"rsalt":"rs"}`:            {protocol.Accepted, wire.RequestClusterMaster},
+		`{"protocol":1,"type":3}`:                         {protocol.RefusedRequest, 0},
+		`{"protocol":1,"type":1,"rsalt":"rs","query":[]}`: {protocol.RefusedRequest, 0},
+	} {
+		datagram, err := codec.Seal(nil, strconv.FormatInt(now.Unix(), 10), []byte(request), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refusal := codec.Authenticate(datagram, now); refusal != protocol.Accepted {
+			t.Fatal(refusal)
+		}
+		response, refusal := b.Respond(codec, now, new(answer.Scratch))
+		if refusal != want.refusal || response.Type != want.kind || (response.Rsalt == "rs") != (refusal == protocol.Accepted) {
+			t.Errorf("%s: response %+v, refusal %d", request, response, refusal)
+		}
 	}
 }
