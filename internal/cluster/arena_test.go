@@ -51,11 +51,11 @@ func TestArenas(t *testing.T) {
 			t.Errorf("%s: %d objects, want %d", step.name, len(objects), len(networks))
 		}
 		for _, o := range objects {
-			if !bytes.Equal(o.raw, networks[o.key]) {
-				t.Fatalf("%s: %s is %s, want %s", step.name, o.key, o.raw, networks[o.key])
+			if !bytes.Equal(o.raw(), networks[o.key]) {
+				t.Fatalf("%s: %s is %s, want %s", step.name, o.key, o.raw(), networks[o.key])
 			}
 			if i, ok := former.document.containers["networks"].find(o.key); ok {
-				if &former.document.objects("networks")[i].raw[0] == &o.raw[0] {
+				if former.document.objects("networks")[i].samePlace(&o) {
 					shared++
 				}
 			}
@@ -64,5 +64,60 @@ func TestArenas(t *testing.T) {
 			t.Errorf("%s: %d of %d texts are where they were", step.name, shared, len(objects))
 		}
 		former = next
+	}
+}
+
+// A changed object has few others copied, and yet the memory that texts are in stays
+// little more than the texts, and in few pieces, however many writes there are.
+func TestArenasCopyLittleAndWasteLittle(t *testing.T) {
+	const objects, writes, each = 4000, 60, 40
+	texts := make([]string, objects)
+	set := func(i, write int) { texts[i] = fmt.Sprintf(`{"name":"%d","x":"%s"}`, write, strings.Repeat("x", i%300)) }
+	for i := range texts {
+		set(i, 0)
+	}
+	load := func(former *Snapshot) *Snapshot {
+		var networks strings.Builder
+		for i, text := range texts {
+			fmt.Fprintf(&networks, `,"key%04d":%s`, i, text)
+		}
+		s, err := Load(t.Context(), strings.NewReader(root(`,"networks":{`+networks.String()[1:]+`}`)), Options{Former: former})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	pieces := func(s *Snapshot) map[*[]byte]bool {
+		all := make(map[*[]byte]bool)
+		for _, o := range s.document.objects("networks") {
+			all[o.piece] = true
+		}
+		return all
+	}
+	former, copied, changed := load(nil), 0, 0
+	for write := range writes {
+		for i := range each {
+			at := (write*7919 + i*objects/each) % objects
+			set(at, write+1)
+			changed += len(texts[at])
+		}
+		next := load(former)
+		before, size := pieces(former), 0
+		for _, text := range texts {
+			size += len(text)
+		}
+		held := 0
+		for piece := range pieces(next) {
+			if held += len(*piece); !before[piece] {
+				copied += len(*piece)
+			}
+		}
+		if n := len(pieces(next)); held > size+size/arenaWaste || n > objects/4 {
+			t.Errorf("after %d writes: %d bytes in %d pieces for texts of %d bytes", write+1, held, n, size)
+		}
+		former = next
+	}
+	if copied > 15*changed {
+		t.Errorf("%d bytes were copied for %d new ones", copied, changed)
 	}
 }

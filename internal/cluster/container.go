@@ -38,9 +38,22 @@ type largeText struct {
 
 // object is one object of a container, as it stands in the file.
 type object struct {
-	key string
-	raw []byte
+	key      string
+	piece    *[]byte // of memory, where its text is with those of others: see arena
+	at, size int     // its text begins at a byte of that and has so many
 }
+
+// newObject returns an object with a copy of a text.
+func newObject(key string, text []byte) object {
+	piece := bytes.Clone(text)
+	return object{key: key, piece: &piece, size: len(text)}
+}
+
+// raw returns the object's text.
+func (o *object) raw() []byte { return (*o.piece)[o.at : o.at+o.size : o.at+o.size] }
+
+// samePlace reports whether two texts are one in memory.
+func (o *object) samePlace(other *object) bool { return o.piece == other.piece && o.at == other.at }
 
 // changes say how a container differs from the former one.
 type changes struct {
@@ -134,9 +147,13 @@ func (l *containerLoader) object(next int) (int, error) {
 	}
 	position := len(l.now.objects)
 	l.changes.sameKeys = l.changes.sameKeys && at == position
-	text := o.raw
-	// What may go on behind its end, as a number may, has to be read.
-	same := at >= 0 && o.raw[0] == '{' && l.passes(o.raw)
+	var text []byte
+	same := false
+	if at >= 0 {
+		text = o.raw()
+		// What may go on behind its end, as a number may, has to be read.
+		same = text[0] == '{' && l.passes(text)
+	}
 	if !same {
 		var err error
 		if text, err = l.value(2); err == nil {
@@ -156,7 +173,11 @@ func (l *containerLoader) object(next int) (int, error) {
 	if l.arena.endsBefore(o.key) {
 		l.finishArena()
 	}
-	l.arena.add(&o, text)
+	if same {
+		l.arena.addFormer(&o)
+	} else {
+		l.arena.addNew(&o, text)
+	}
 	if !l.differs {
 		l.now.objects = l.former.objects[:position+1]
 	} else {
@@ -167,7 +188,7 @@ func (l *containerLoader) object(next int) (int, error) {
 
 // finishArena ends the arena that the last objects are in.
 func (l *containerLoader) finishArena() {
-	if l.arena.differs(l.now.objects) {
+	if l.arena.differs() {
 		l.differ()
 	}
 	l.arena.finish(l.now.objects)
@@ -200,19 +221,20 @@ const largeObject = 4 << 10
 // same memory in the former container.
 func (c *container) prepareLarge(former *container) error {
 	for i := range c.objects {
-		if len(c.objects[i].raw) < largeObject {
+		raw := c.objects[i].raw()
+		if len(raw) < largeObject {
 			continue
 		}
 		if c.large == nil {
 			c.large = make(map[int32]largeText)
 		}
-		if at, ok := former.find(c.objects[i].key); ok && &former.objects[at].raw[0] == &c.objects[i].raw[0] {
+		if at, ok := former.find(c.objects[i].key); ok && former.objects[at].samePlace(&c.objects[i]) {
 			c.large[int32(i)] = former.large[at]
 			c.texts[i].Store(former.texts[at].Load())
 			continue
 		}
 		text, err := c.makeText(int32(i))
-		if err == nil && len(text) > wire.ConfigGrowth*len(c.objects[i].raw) {
+		if err == nil && len(text) > wire.ConfigGrowth*len(raw) {
 			err = ErrTooLarge
 			c.texts[i].Store(nil)
 		}
@@ -281,7 +303,7 @@ func appendForm(form *canonical.Form, raw []byte, redact bool) ([]byte, error) {
 
 // makeText makes the canonical text of the object at a position.
 func (c *container) makeText(i int32) ([]byte, error) {
-	raw := c.objects[i].raw
+	raw := c.objects[i].raw()
 	text, err := appendForm(c.form, raw, c.redact)
 	switch {
 	case errors.Is(err, canonical.ErrTooLarge):

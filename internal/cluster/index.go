@@ -101,12 +101,13 @@ func read[E, T any, P interface {
 		decoder := jx.DecodeBytes(nil)
 		for _, i := range texts[from:to] {
 			object := &objects[i]
+			raw := object.raw()
 			value = zero
-			decoder.ResetBytes(object.raw)
+			decoder.ResetBytes(raw)
 			if err := P(&value).Decode(decoder); err != nil {
-				at, inFile := x.document.origin(place(container, object.key), object.raw)
+				at, inFile := x.document.origin(place(container, object.key), raw)
 				names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
-				return fault(err, decoder, object.raw, at, names)
+				return fault(err, decoder, raw, at, names)
 			}
 			list[i] = entry(object.key, &value)
 		}
@@ -122,7 +123,7 @@ func takeOver[E any](list []E, objects []object, former []E, formerObjects []obj
 		for next < len(formerObjects) && formerObjects[next].key < objects[i].key {
 			next++
 		}
-		if next < len(formerObjects) && formerObjects[next].key == objects[i].key && bytes.Equal(formerObjects[next].raw, objects[i].raw) {
+		if next < len(formerObjects) && formerObjects[next].key == objects[i].key && bytes.Equal(formerObjects[next].raw(), objects[i].raw()) {
 			list[i] = former[next]
 		} else {
 			others = append(others, int32(i))

@@ -63,39 +63,36 @@ func (f *file) use() { f.used = f.sum }
 func (f *file) forget() { f.used = 0 }
 
 // read calls look with the file's contents, never empty, once more for each time
-// that they change meanwhile; the error of look is one of reading. If they are the
-// same as the last time, or cannot be had for the same reason, look is not called and
-// the error is errUnchanged; if they are others than the last time, but those in use,
-// it is errInUse. Without force a file that looks the same is not opened. Once ctx
-// ends, so does reading, with its error, and nothing of it is remembered.
+// that they change meanwhile; the error of look is one of reading. What look has made
+// of them counts only if the error is nil: if they are the same as the last time, or
+// cannot be had for the same reason, it is errUnchanged; if they are others than the last
+// time, but those in use, errInUse. Without force a file that looks the same is not opened.
+// Once ctx ends, so does reading, with its error, and nothing of it is remembered.
 //
-// A configuration takes much memory. It is read twice, first for its digest and then
-// by look, so that no more of it than look keeps is in memory at any time.
-func (f *file) read(ctx context.Context, force bool, look func(text *io.SectionReader) error) error {
+// A configuration takes much memory, so that no more of it than look keeps is in memory at
+// any time. The digest is taken on the way where look is likely to be needed: where the
+// file looks other than the last time and those contents are in use, so that look
+// costs little more than to compare. Otherwise the file is read for its digest first.
+func (f *file) read(ctx context.Context, force bool, look func(text *summed) error) error {
 	began := time.Now()
+	looksSame := f.seen != stamp{} && f.seen == stampAt(f.path)
 	// What was too new to be trusted is read once more when it has become old enough.
-	if !force && (!f.recent || f.seen.recent(began)) {
-		if info, err := os.Stat(f.path); err == nil && stampOf(info) == f.seen {
-			return errUnchanged
-		}
+	if looksSame && !force && (!f.recent || f.seen.recent(began)) {
+		return errUnchanged
 	}
 	var sum digest
-	var known error // errUnchanged or errInUse
-	seen, err := steady(ctx, f.path, f.limit, func(text *io.SectionReader) error {
-		var err error
-		if sum, err = sumOf(text); err != nil {
+	seen, err := steady(ctx, f.path, f.limit, func(section *io.SectionReader) (err error) {
+		text := newSummed(section)
+		if looksSame || f.sum != f.used {
+			if sum, err = text.sum(); err != nil || f.known(sum) != nil {
+				return err
+			}
+		}
+		if err := look(text); err != nil {
 			return err
 		}
-		known = nil
-		switch {
-		case sum == f.sum && f.failure == "":
-			known = errUnchanged
-		case sum == f.used:
-			known = errInUse
-		default:
-			return look(text)
-		}
-		return nil
+		sum, err = text.sum()
+		return err
 	})
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
@@ -108,8 +105,20 @@ func (f *file) read(ctx context.Context, force bool, look func(text *io.SectionR
 		f.failure = err.Error()
 		return err
 	}
+	known := f.known(sum)
 	f.sum, f.failure = sum, ""
 	return known
+}
+
+// known returns errUnchanged or errInUse for the digest of such contents.
+func (f *file) known(sum digest) error {
+	switch {
+	case sum == f.sum && f.failure == "":
+		return errUnchanged
+	case sum == f.used:
+		return errInUse
+	}
+	return nil
 }
 
 // recent reports whether a file with this stamp could change after a moment without
@@ -118,15 +127,50 @@ func (s stamp) recent(now time.Time) bool {
 	return now.Sub(time.Unix(0, s.ctime)) < coarsest
 }
 
-// sumOf returns the digest of a text, and leaves it at its beginning.
-func sumOf(text *io.SectionReader) (digest, error) {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	if _, err := io.Copy(&h, text); err != nil {
+// summed is a text of which the digest is taken as it is read.
+type summed struct {
+	*io.SectionReader
+	hash maphash.Hash
+	read int64 // how many bytes, from the first on, are in hash
+}
+
+func newSummed(text *io.SectionReader) *summed {
+	s := &summed{SectionReader: text}
+	s.hash.SetSeed(seed)
+	return s
+}
+
+func (s *summed) Read(into []byte) (int, error) {
+	at, err := s.Seek(0, io.SeekCurrent)
+	if err != nil {
 		return 0, err
 	}
-	_, err := text.Seek(0, io.SeekStart)
-	return digest(h.Sum64()), err
+	n, err := s.SectionReader.Read(into)
+	if known := s.read - at; 0 <= known && known < int64(n) {
+		s.hash.Write(into[known:n])
+		s.read = at + int64(n)
+	}
+	return n, err
+}
+
+// sum returns the digest of the whole text, of which it reads what has not been read, and
+// leaves it at its beginning.
+func (s *summed) sum() (digest, error) {
+	if rest := s.Size() - s.read; rest > 0 {
+		if _, err := s.Seek(s.read, io.SeekStart); err != nil {
+			return 0, err
+		}
+		room := make([]byte, min(rest, 128<<10))
+		for {
+			if _, err := s.Read(room); err == io.EOF {
+				break
+			} else if err != nil {
+				return 0, err
+			}
+		}
+	}
+	_, err := s.Seek(0, io.SeekStart)
+	return digest(s.hash.Sum64()), err
 }
 
 // ReadKey returns what a Reloader would take for the key, or the error that Start

@@ -127,7 +127,7 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) err
 	s := r.State()
 	var loaded State
 	var broken error
-	err := r.config.read(ctx, force, func(text *io.SectionReader) error {
+	err := r.config.read(ctx, force, func(text *summed) error {
 		began := time.Now()
 		loaded, broken = r.loadConfig(ctx, s, text)
 		l.took += time.Since(began)
@@ -191,7 +191,7 @@ func loader(redactSecrets bool) func(context.Context, *cluster.Snapshot, io.Read
 }
 
 // loadConfig returns the state that follows s with a snapshot of text.
-func (r *Reloader) loadConfig(ctx context.Context, s State, text *io.SectionReader) (State, error) {
+func (r *Reloader) loadConfig(ctx context.Context, s State, text *summed) (State, error) {
 	defer r.memory.Relax()()
 	began := time.Now()
 	snapshot, err := r.load(ctx, s.Snapshot, text)

@@ -375,7 +375,7 @@ func (r *Reloader) lookAtKey(ctx context.Context, force bool) error {
 	r.dir.watch()
 	r.keyPace.looked(r.nextPoll())
 	var key []byte
-	err := r.key.read(ctx, force, func(text *io.SectionReader) (err error) {
+	err := r.key.read(ctx, force, func(text *summed) (err error) {
 		key, err = io.ReadAll(text)
 		return err
 	})

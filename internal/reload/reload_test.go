@@ -199,7 +199,7 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	f := file{path: path, limit: 10}
 	read := func(force bool) (string, error) {
 		var data []byte
-		err := f.read(t.Context(), force, func(text *io.SectionReader) (err error) {
+		err := f.read(t.Context(), force, func(text *summed) (err error) {
 			data, err = io.ReadAll(text)
 			return err
 		})
@@ -246,7 +246,7 @@ func TestReadTakesNoMemory(t *testing.T) {
 	}{{"first", false, nil}, {"second", false, errUnchanged}, {"forced", true, errUnchanged}} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := f.read(t.Context(), read.force, func(text *io.SectionReader) error {
+		err := f.read(t.Context(), read.force, func(text *summed) error {
 			_, err := io.Copy(io.Discard, text)
 			return err
 		})
