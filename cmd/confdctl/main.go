@@ -113,7 +113,9 @@ asks up to six daemons at once, or --coverage, and prints the answer with the hi
 serial number once a majority agrees, everyone has replied, or --timeout expires. It
 gives up early when no daemon can be reached, unless --timeout is set. With --all it
 shows what each daemon says, and its state: ok; stale, with a lower serial; differs,
-with the same serial; error; or silent.
+with the same serial; error; or silent. The serial is that of what was asked about: of
+the node for drbd and instances, of the instance for disks, otherwise of the cluster.
+The file has another one, which goes up with every change; confdctl status shows it.
 
 Requests are signed with the cluster's key, /var/lib/ganeti/hmac.key on its nodes.
 GANETI_ROOTDIR, if set, goes in front of both paths. This machine's clock may be at most
@@ -180,10 +182,33 @@ with --all, some are stale or silent.`,
 	})
 	root.SetHelpCommandGroupID(more)
 	root.SetCompletionCommandGroupID(more)
+	strict(root)
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return advice.Usage(command, advice.Plain(err))
+		return advice.Flag(command, err)
 	})
 	return root
+}
+
+// strict makes help and completion take what does not exist for an error, as all other
+// commands do.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, command := range root.Commands() {
+		switch command.Name() {
+		case "help":
+			command.Args = advice.Args(func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+				}
+				return err
+			})
+		case "completion":
+			command.Args = advice.Args(cobra.NoArgs)
+			command.RunE = func(command *cobra.Command, _ []string) error { return command.Help() } // so that Args counts
+		}
+	}
 }
 
 // versionCommand prints which release this is.

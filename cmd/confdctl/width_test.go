@@ -35,7 +35,7 @@ func TestWidths(t *testing.T) {
 	}{
 		{regexp.MustCompile(`127\.0\.0\.1:PORT `), "127.0.0.1:12345 "},
 		{regexp.MustCompile(` *\d+\.\d+ ms *`), " TIME "},
-		{regexp.MustCompile(`\d+\.\d+s;`), "TIME;"},
+		{regexp.MustCompile(`\d+\.\n?\d+s;`), "TIME;"},
 		{regexp.MustCompile(`\d+ days *`), "AGE "},
 		{regexp.MustCompile(`\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  Cluster`), "\nNOW  Cluster"},
 	}

@@ -27,8 +27,8 @@ func Steps(stderr io.Writer) (say func(step string), done func()) {
 		return func(string) {}, func() {}
 	}
 	ticker := time.NewTicker(time.Second)
-	say, done = follow(stderr, Width(stderr), time.Now(), ticker.C)
-	return say, func() { ticker.Stop(); done() }
+	say, end := follow(stderr, Width(stderr), time.Now(), ticker.C)
+	return say, func() { ticker.Stop(); end() }
 }
 
 // follow shows the present step at each tick, in one line of less than width columns, once

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gntconfd/internal/testing/screen"
 )
 
 // TestProgress: nothing is said of what is soon over; of all else the present step, in one
@@ -38,4 +40,17 @@ func TestProgress(t *testing.T) {
 	say, done := Steps(new(strings.Builder))
 	say("nothing for a file")
 	done()
+}
+
+// TestProgressEnds: on a terminal, too, work can end, and end again.
+func TestProgressEnds(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	terminal, shown := screen.Open(t, 80, 24)
+	say, done := Steps(terminal)
+	say("nothing that takes long")
+	done()
+	done()
+	if text := strings.TrimSpace(shown().String()); text != "" {
+		t.Errorf("%q is left", text)
+	}
 }

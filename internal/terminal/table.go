@@ -66,23 +66,57 @@ func (t Table) Brief() string {
 // gap is how many columns separate two cells.
 const gap = 2
 
-// narrowest is how narrow a column may become by wrapping its cells. A table that would
-// need narrower ones has a line for each cell.
-const narrowest = 20
-
 // Lines lays the table out in at most width columns, or as many as it takes if width is
-// 0: first without spare columns, then with cells that go on in the next line, and at last
-// with a line for each cell. Lines without headings keep their length.
+// 0: first without spare columns, then with cells that go on in the next line between two
+// words, and at last with a line for each cell, spare ones too. Lines without headings
+// keep their length.
 func (t Table) Lines(style Style, width int) []string {
 	if t.Head == nil {
 		return layOut(t.Rows, nil, style)
 	}
+	rows, widths := t.fit(width)
+	if rows == nil {
+		return upright(t.all(), style, width)
+	}
+	return layOut(rows, widths, style)
+}
+
+// NotedLines returns the lines of the table, and below which spare columns have no room.
+func (t Table) NotedLines(style Style, width int) []string {
+	lines := t.Lines(style, width)
+	rows, _ := t.fit(width)
+	if rows == nil {
+		return lines
+	}
+	missing := slices.DeleteFunc(slices.Clone(t.Head), func(name string) bool {
+		return slices.ContainsFunc(rows[0], func(c Cell) bool { return c.Text == name })
+	})
+	if len(missing) == 0 {
+		return lines
+	}
+	for _, line := range Wrap("A wider terminal also shows "+strings.Join(missing, ", ")+".", width) {
+		lines = append(lines, style.Paint(Faint, line))
+	}
+	return lines
+}
+
+// all returns the rows, the headings before them.
+func (t Table) all() [][]Cell {
 	head := make([]Cell, len(t.Head))
 	for i, text := range t.Head {
 		head[i] = Strong.Cell(text)
 	}
-	rows := append([][]Cell{head}, t.Rows...)
-	widths := widest(rows)
+	return append([][]Cell{head}, t.Rows...)
+}
+
+// fit returns the rows and the columns' widths in a table of at most width columns, or nil
+// when there is room for a line for each cell only.
+func (t Table) fit(width int) (rows [][]Cell, widths []int) {
+	if t.Head == nil {
+		return nil, nil
+	}
+	rows = t.all()
+	widths = widest(rows)
 	for _, name := range t.Spare {
 		i := slices.IndexFunc(rows[0], func(c Cell) bool { return c.Text == name })
 		if width == 0 || total(widths) <= width || i < 0 {
@@ -91,14 +125,51 @@ func (t Table) Lines(style Style, width int) []string {
 		rows = without(rows, i)
 		widths = slices.Delete(widths, i, i+1)
 	}
-	for width > 0 && total(widths) > width {
-		i := slices.Index(widths, slices.Max(widths))
-		if widths[i] <= narrowest {
-			return upright(rows, style, width)
-		}
-		widths[i] = max(narrowest, widths[i]-(total(widths)-width))
+	if width == 0 || total(widths) <= width {
+		return rows, widths
 	}
-	return layOut(rows, widths, style)
+	least := narrowest(rows, width)
+	for total(widths) > width {
+		room := -1 // the widest of the columns that can be narrower
+		for i := range widths {
+			if widths[i] > least[i] && (room < 0 || widths[i] > widths[room]) {
+				room = i
+			}
+		}
+		if room < 0 {
+			return nil, nil
+		}
+		widths[room] = max(least[room], widths[room]-(total(widths)-width))
+	}
+	return rows, widths
+}
+
+// narrow is how narrow a column of words may become.
+const narrow = 20
+
+// narrowest returns how narrow each column may become by wrapping its cells: to 20,
+// and to its longest word, so that a name or an address stays whole, unless that has no room
+// in a line of its own either.
+func narrowest(rows [][]Cell, width int) []int {
+	room := width - gap
+	for _, c := range rows[0] {
+		room = min(room, width-gap-utf8.RuneCountInString(c.Text))
+	}
+	least := widest(rows)
+	for i := range least {
+		word := 0
+		for _, row := range rows {
+			if i < len(row) {
+				for _, text := range strings.Fields(row[i].Text) {
+					if size := utf8.RuneCountInString(text); size <= room {
+						word = max(word, size)
+					}
+				}
+			}
+		}
+		least[i] = min(least[i], max(word, narrow))
+	}
+	return least
 }
 
 // upright returns the lines of a table that has a line for each cell, behind its heading,
@@ -224,9 +295,9 @@ func Wrap(text string, width int) []string {
 	return append(lines, string(line))
 }
 
-// Write prints the table, on a terminal in its width.
+// Write prints the table, on a terminal in its width, and what has no room there.
 func (t Table) Write(w io.Writer) error {
-	return WriteLines(w, t.Lines(StyleFor(w), Width(w)))
+	return WriteLines(w, t.NotedLines(StyleFor(w), Width(w)))
 }
 
 // Markdown returns the table in Markdown, without headings as lines of code.

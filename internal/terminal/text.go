@@ -72,7 +72,7 @@ func Fit(text string, width int) string {
 		}
 		flush()
 		parts := described.FindStringSubmatch(line)
-		if utf8.RuneCountInString(line) <= width || parts == nil || width-len(parts[1]) < narrowest {
+		if utf8.RuneCountInString(line) <= width || parts == nil || width-len(parts[1]) < narrow {
 			out = append(out, line)
 			continue
 		}

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,8 +52,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestNarrowTable: on a narrow terminal spare columns go first, and then cells go on in
-// the next line; nothing but spare columns is lost.
+// TestNarrowTable: on a narrow terminal spare columns go first, which a note says, and
+// then there is a line for each cell, and nothing is lost.
 func TestNarrowTable(t *testing.T) {
 	table := Table{Head: []string{"NAME", "UUID", "TEXT"}, Spare: []string{"UUID", "NOWHERE"}}
 	table.Row("node1", strings.Repeat("x", 36), "one two three four")
@@ -60,9 +61,30 @@ func TestNarrowTable(t *testing.T) {
 		0:  {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
 		63: {"NAME   UUID                                  TEXT", "node1  " + strings.Repeat("x", 36) + "  one two three four"},
 		62: {"NAME   TEXT", "node1  one two three four"},
-		20: {"NAME  node1", "TEXT  one two three", "      four"},
-		3: {"NAME  n", "      o", "      d", "      e", "      1", "TEXT  o", "      n", "      e", "      t", "      w", "      o",
-			"      t", "      h", "      r", "      e", "      e", "      f", "      o", "      u", "      r"},
+		20: {"NAME  node1", "UUID  xxxxxxxxxxxxxx", "      xxxxxxxxxxxxxx", "      xxxxxxxx", "TEXT  one two three", "      four"},
+		3: slices.Concat([]string{"NAME  n", "      o", "      d", "      e", "      1", "UUID  x"}, slices.Repeat([]string{"      x"}, 35), []string{"TEXT  o", "      n", "      e", "      t", "      w", "      o",
+			"      t", "      h", "      r", "      e", "      e", "      f", "      o", "      u", "      r"}),
+	} {
+		if diff := cmp.Diff(want, table.Lines(false, width)); diff != "" {
+			t.Errorf("%d columns (-want +got):\n%s", width, diff)
+		}
+		var note []string
+		if width == 62 {
+			note = []string{"A wider terminal also shows UUID."}
+		}
+		if diff := cmp.Diff(slices.Concat(want, note), table.NotedLines(false, width)); diff != "" {
+			t.Errorf("%d columns, noted (-want +got):\n%s", width, diff)
+		}
+	}
+}
+
+// TestWholeWords: an address is never broken where a line of its own has room for it.
+func TestWholeWords(t *testing.T) {
+	table := Table{Head: []string{"INSTANCE", "ADDRESSES"}}
+	table.Row("archive.example.org", "2001:db8:2::40 2001:db8:1234:5678:9abc:def0:1:1")
+	for width, want := range map[int][]string{
+		56: {"INSTANCE             ADDRESSES", "archive.example.org  2001:db8:2::40", "                     2001:db8:1234:5678:9abc:def0:1:1"},
+		50: {"INSTANCE   archive.example.org", "ADDRESSES  2001:db8:2::40", "           2001:db8:1234:5678:9abc:def0:1:1"},
 	} {
 		if diff := cmp.Diff(want, table.Lines(false, width)); diff != "" {
 			t.Errorf("%d columns (-want +got):\n%s", width, diff)

@@ -19,6 +19,8 @@ import (
 	"github.com/goreleaser/nfpm/v2"
 	_ "github.com/goreleaser/nfpm/v2/deb"
 	_ "github.com/goreleaser/nfpm/v2/rpm"
+
+	"gntconfd/internal/terminal"
 )
 
 // programs are the commands below cmd/ that are packaged.
@@ -28,73 +30,83 @@ func main() {
 	version := flag.String("version", "", "`version` of the packages (default: derived from the date of the commit)")
 	output := flag.String("output", ".", "`directory` for the packages")
 	flag.Parse()
-	if err := run(*version, *output); err != nil {
+	say, done := terminal.Steps(os.Stderr)
+	packages, err := run(*version, *output, say)
+	done()
+	for _, path := range packages {
+		fmt.Println(path)
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// run builds all packages and prints their names.
-func run(version, output string) error {
+// run builds all packages and returns their paths. It tells say what it is doing.
+func run(version, output string, say func(string)) (packages []string, err error) {
 	r := release{version: version}
 	if err := r.fromCommit(); err != nil {
-		return err
+		return nil, err
 	}
 
 	built, err := os.MkdirTemp("", "gntconfd-packages")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(built)
 	for _, program := range programs {
+		say("compiling " + program)
 		if err := r.compile(program, built); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	say("making the manual pages")
 	if err := r.manual(built); err != nil {
-		return err
+		return nil, err
 	}
 	// The daemon's completions are files: it has Ganeti's options, not cobra's.
 	for _, program := range programs[1:] {
 		for _, shell := range []string{"bash", "zsh", "fish"} {
 			script, err := call(filepath.Join(built, program), "completion", shell)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if err := os.WriteFile(filepath.Join(built, program+"."+shell), []byte(script), 0o644); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
 	if err := compress(filepath.Join(built, "changelog.gz"), r.changelog()); err != nil {
-		return err
+		return nil, err
 	}
+	say("collecting licences")
 	others, err := licences(built)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := compress(filepath.Join(built, "licences.gz"), others); err != nil {
-		return err
+		return nil, err
 	}
 
 	values := map[string]string{"BUILT": built, "VERSION": r.version, "MAINTAINER": r.maintainer, "ARCH": runtime.GOARCH}
 	config, err := nfpm.ParseFileWithEnvMapping("packaging/nfpm.yaml", func(name string) string { return values[name] })
 	if err != nil {
-		return fmt.Errorf("packaging/nfpm.yaml: %w", err)
+		return packages, fmt.Errorf("packaging/nfpm.yaml: %w", err)
 	}
 	// Packages of one commit are identical, whenever they are built.
 	config.MTime = r.made
 	if err := os.MkdirAll(output, 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	for _, format := range []string{"deb", "rpm"} {
+		say("packing the ." + format)
 		path, err := pack(&config, format, output)
 		if err != nil {
-			return fmt.Errorf("%s: %w", format, err)
+			return packages, fmt.Errorf("%s: %w", format, err)
 		}
-		fmt.Println(path)
+		packages = append(packages, path)
 	}
-	return nil
+	return packages, nil
 }
 
 // release describes the release to build.
@@ -208,13 +220,14 @@ func compress(path string, content []byte) error {
 	return os.WriteFile(path, packed.Bytes(), 0o644)
 }
 
-// call runs a command and returns its output.
+// call runs a command and returns its output. What else it says is part of the error.
 func call(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
-	cmd.Stderr = os.Stderr
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%v: %w", cmd, err)
+		return "", fmt.Errorf("%v: %w\n%s", cmd, err, complaint.String())
 	}
 	return string(out), nil
 }

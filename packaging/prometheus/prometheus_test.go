@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/daemon/web"
@@ -58,6 +60,56 @@ func TestRules(t *testing.T) {
 		if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", args[0], err, out)
 		}
+	}
+}
+
+// TestRunbooks: each alert links to a section of the documentation about it, in the file
+// that the package installs.
+func TestRunbooks(t *testing.T) {
+	text, err := os.ReadFile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert       string
+				Annotations map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	documentation, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents, err := os.ReadFile("../nfpm.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const installed = "/usr/share/doc/gntconfd/operations.md"
+	if !strings.Contains(string(contents), "{src: docs/operations.md, dst: "+installed+"}") {
+		t.Errorf("the package has no %s", installed)
+	}
+	var alerts, sections []string
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			alerts = append(alerts, rule.Alert)
+			want := "file://" + installed + "#" + strings.ToLower(rule.Alert)
+			if got := rule.Annotations["runbook_url"]; got != want {
+				t.Errorf("%s has the runbook %q, want %q", rule.Alert, got, want)
+			}
+		}
+	}
+	for line := range strings.Lines(string(documentation)) {
+		if name, is := strings.CutPrefix(line, "### GanetiConfd"); is {
+			sections = append(sections, "GanetiConfd"+strings.TrimSpace(name))
+		}
+	}
+	if len(alerts) == 0 || !slices.Equal(alerts, sections) {
+		t.Errorf("the alerts are %v,\nthe sections about them %v", alerts, sections)
 	}
 }
 

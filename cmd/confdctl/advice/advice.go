@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Error is an error with a text that says what to do about it.
@@ -38,9 +39,9 @@ func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// Plain returns an error about a flag in words, where it was in those of the program's
-// inside.
-func Plain(err error) error {
+// Flag makes an error about a command's flags a usage error, in words where it was in
+// those of the program's inside, with the flag that may have been meant.
+func Flag(command *cobra.Command, err error) error {
 	text := err.Error()
 	if i := strings.Index(text, ": strconv."); i >= 0 {
 		text = text[:i] + ": not a number, or not in its range"
@@ -48,5 +49,13 @@ func Plain(err error) error {
 	if i := strings.Index(text, ": time: "); i >= 0 {
 		text = text[:i] + ": not a time such as 500ms, 10s or 2m"
 	}
-	return errors.New(text)
+	plain := errors.New(text)
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		command.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			return New(plain, "Did you mean --"+near+"?")
+		}
+	}
+	return Usage(command, plain)
 }

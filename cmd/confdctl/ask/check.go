@@ -97,7 +97,7 @@ another daemon, for the version of its configuration and for the master. It prin
 line, with the round-trip time in seconds and the cluster's serial number as performance
 data:
 
-    CONFD OK - version 3000000, serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
+    CONFD OK - version 3000000, cluster serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
 
 The slower of the two answers counts. Round-trip time includes retries. --timeout bounds
 both questions together; it should be more than --critical.
@@ -129,7 +129,7 @@ an error on this machine, such as a key file that cannot be read.`,
 		},
 	}
 	command.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return unknown(advice.Usage(command, advice.Plain(err)))
+		return unknown(advice.Flag(command, err))
 	})
 	conn.AddFlags(command)
 	flags := command.Flags()
@@ -159,7 +159,7 @@ func check(ctx context.Context, conn *Connection, limit limits) *Finding {
 	if err != nil {
 		return conn.failed("master", err)
 	}
-	text := fmt.Sprintf("version %d, serial %d, master %s", version.Answer, master.Serial, master.Answer)
+	text := fmt.Sprintf("version %d, cluster serial %d, master %s", version.Answer, master.Serial, master.Answer)
 	return judge(limit, max(version.RoundTrip, master.RoundTrip), master.Serial, text)
 }
 
@@ -186,11 +186,11 @@ func checkAll(ctx context.Context, conn *Connection, c *client.Client, limit lim
 		slowest = max(slowest, o.roundTrip)
 	}
 	serial := opinions[0].serial
-	text := fmt.Sprintf("all %d asked say the same, serial %d, master %s", len(opinions), serial, opinions[0].Value)
+	text := fmt.Sprintf("all %d asked say the same, cluster serial %d, master %s", len(opinions), serial, opinions[0].Value)
 	behind, newest := stragglers(ctx, c)
 	if len(behind) > 0 {
 		return &Finding{health: healthWarning, text: fmt.Sprintf(
-			"all %d asked have serial %d and master %s, but not the same file: %s",
+			"all %d asked have cluster serial %d and master %s, but not the same file: %s",
 			len(opinions), serial, opinions[0].Value, strings.Join(behind, ", "))}
 	}
 	f := judge(limit, slowest, serial, text)
@@ -224,7 +224,7 @@ func stragglers(ctx context.Context, c *client.Client) (behind []string, newest 
 	}
 	for _, peer := range c.Peers() {
 		if serial, known := serials[peer]; known && serial < newest {
-			behind = append(behind, fmt.Sprintf("%s is stale, serial %d of the file where another has %d", peer, serial, newest))
+			behind = append(behind, fmt.Sprintf("%s is stale, file serial %d where another has %d", peer, serial, newest))
 		}
 	}
 	return behind, newest

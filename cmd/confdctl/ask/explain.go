@@ -117,7 +117,7 @@ func (a *asked) hints(ctx context.Context, status *client.StatusError) []string 
 		if a.question.subject == anInstance {
 			names = instanceNames(r)
 		}
-		if near := roster.Nearest(a.args[0], names); near != "" {
+		if near := advice.Nearest(a.args[0], names); near != "" {
 			return []string{"Did you mean " + near + "?"}
 		}
 		return []string{fmt.Sprintf("confdctl %ss --output name lists all %ss.", a.question.subject, a.question.subject)}
@@ -132,6 +132,26 @@ func (a *asked) hints(ctx context.Context, status *client.StatusError) []string 
 		return a.nearPath(ctx, pointer(a.args[0]))
 	}
 	return nil
+}
+
+// noAddresses says which links there are, where one has no addresses.
+func (a *asked) noAddresses(ctx context.Context) string {
+	ctx, cancel := a.conn.Patience(ctx)
+	defer cancel()
+	link := a.in.link
+	if len(a.args) > 0 {
+		link = a.args[0]
+	}
+	known := links(ctx, a.client)
+	switch near := advice.Nearest(link, known); {
+	case link == "":
+		return "no instance has an address on the default link"
+	case len(known) == 0, slices.Contains(known, link):
+		return "no instance has an address on the link " + link
+	case near != "":
+		return fmt.Sprintf("no instance has an address on the link %s; did you mean %s?", link, near)
+	}
+	return fmt.Sprintf("no instance has an address on the link %s; links: %s", link, strings.Join(known, ", "))
 }
 
 func nodeNames(r *roster.Roster) []string {
@@ -201,8 +221,11 @@ func (a *asked) nearPath(ctx context.Context, path string) []string {
 		for _, member := range members {
 			names = append(names, strings.TrimPrefix(member, parent+"/"))
 		}
-		if near := roster.Nearest(step, names); near != "" {
+		if near := advice.Nearest(step, names); near != "" {
 			return []string{"Did you mean " + parent + "/" + near + "?"}
+		}
+		if len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return !isUUID(name) }) {
+			return []string{byUUIDs(parent)}
 		}
 		const shown = 20
 		text := strings.Join(names[:min(shown, len(names))], ", ")
@@ -214,6 +237,15 @@ func (a *asked) nearPath(ctx context.Context, path string) []string {
 		}
 		return []string{parent + " has " + text + "."}
 	}
+}
+
+// byUUIDs says how the members of an object are called that have UUIDs for names.
+func byUUIDs(path string) string {
+	switch path {
+	case "/nodes", "/instances":
+		return fmt.Sprintf("What is below %s is called by UUID, or by name. confdctl %s --output wide lists both.", path, path[1:])
+	}
+	return "What is below " + path + " is called by UUID. confdctl config " + path + " lists it."
 }
 
 // steps returns the names of an object's members, or the numbers of a list's elements,

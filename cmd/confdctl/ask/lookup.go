@@ -84,12 +84,56 @@ func fullName(ctx context.Context, a *asked) error {
 		if node, found := roster.Load(ctx, a.client, a.conn.files(), roster.Nodes).Find(given); found {
 			a.args = []string{node.Name}
 		}
-	case len(given) == len("00000000-0000-0000-0000-000000000000") && !strings.Contains(given, "."):
+	case isUUID(given):
 		node, err := client.Query(ctx, a.client, client.ConfigValue[roster.Node]("/nodes/"+given))
 		if err == nil && node.Answer.Name != "" {
 			a.args = []string{node.Answer.Name}
 		}
 	}
+	return nil
+}
+
+// isUUID reports whether a text may be a UUID rather than a name.
+func isUUID(text string) bool {
+	return len(text) == len("00000000-0000-0000-0000-000000000000") && strings.Count(text, "-") == 4 && !strings.Contains(text, ".")
+}
+
+// nameInPath puts the UUID of a node, an instance, a node group or a network in place of
+// its name in a path, and says so.
+func nameInPath(ctx context.Context, a *asked) error {
+	parts := strings.SplitN(strings.TrimPrefix(pointer(a.args[0]), "/"), "/", 3)
+	if len(parts) < 2 || parts[1] == "" || isUUID(parts[1]) {
+		return nil
+	}
+	name := parts[1]
+	switch parts[0] {
+	case "nodes":
+		if node, found := roster.Load(ctx, a.client, a.conn.files(), roster.Nodes).Find(name); found {
+			parts[1], name = node.UUID, node.Name
+		}
+	case "instances":
+		if i, found := roster.Load(ctx, a.client, a.conn.files(), roster.Instances).FindInstance(name); found {
+			parts[1], name = i.UUID, i.Name
+		}
+	case "nodegroups", "networks":
+		type named struct {
+			Name string `json:"name"`
+		}
+		all, err := client.Query(ctx, a.client, client.ConfigValue[map[string]named]("/"+parts[0]))
+		if err != nil {
+			return silence(err)
+		}
+		for uuid, one := range all.Answer {
+			if one.Name == name {
+				parts[1] = uuid
+			}
+		}
+	}
+	if parts[1] == "" || !isUUID(parts[1]) { // as of an instance of which only the name is known
+		return nil
+	}
+	a.args = []string{"/" + strings.Join(parts, "/")}
+	a.notes = append(a.notes, fmt.Sprintf("%s is /%s/%s", name, parts[0], parts[1]))
 	return nil
 }
 

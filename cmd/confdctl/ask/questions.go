@@ -44,6 +44,15 @@ const (
 	aLink      subject = "link"
 )
 
+// argument says what the argument is that names the subject.
+func (s subject) argument() string {
+	switch s {
+	case aNode, anInstance:
+		return "name of the " + string(s)
+	}
+	return string(s)
+}
+
 // inputs are the flags of questions, where they have any, and what was looked up.
 type inputs struct {
 	link    string
@@ -123,9 +132,11 @@ them, with their names where they can be found out.`,
 			},
 		},
 		{
-			use:     "instance-ips [LINK]",
-			short:   "List the addresses of all instances on a link",
-			long:    "instance-ips lists the IP addresses of all instances on a link, such as a bridge. It\nprints nothing if the link does not exist.",
+			use:   "instance-ips [LINK]",
+			short: "List the addresses of all instances on a link",
+			long: `instance-ips lists the IP addresses of all instances on a link, such as a bridge. Daemons
+do not tell a link that does not exist from one without addresses; where there are none,
+confdctl prints the links that it knows of to standard error.`,
 			example: "  confdctl instance-ips\n  confdctl instance-ips br1",
 			subject: aLink, args: cobra.MaximumNArgs(1), flags: linkFlag, complete: first(completeLink),
 			inquire: func(in inputs, args []string) (inquiry, error) {
@@ -205,10 +216,13 @@ YAML have all that the configuration says of them, private OS parameters include
 members, or numbers of elements, each after a slash; the first slash may be left out.
 Write ~1 for a slash in a name and ~0 for a tilde. Without PATH it lists what there is.
 
+Below /nodes, /instances, /nodegroups, /networks, /disks and /filters the members are
+called by UUIDs. For the first four confdctl takes names too, and looks up the UUID.
+
 A reply has at most 60 kB. For a larger part, confdctl lists what is in it as far as it
 can find out.`,
-			example: "  confdctl config\n  confdctl config /cluster/cluster_name\n  confdctl config cluster/nicparams/default --output yaml",
-			subject: aPath, args: cobra.MaximumNArgs(1), complete: first(completePointer),
+			example: "  confdctl config\n  confdctl config /cluster/cluster_name\n  confdctl config /instances/mail/nics --output yaml",
+			subject: aPath, args: cobra.MaximumNArgs(1), complete: first(completePointer), resolve: nameInPath,
 			inquire: func(_ inputs, args []string) (inquiry, error) {
 				if len(args) == 0 {
 					return nil, errWhole
@@ -280,6 +294,9 @@ func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Comma
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			a.args = args
+			if len(args) > 0 && args[0] == "" && q.subject != "" {
+				return advice.Usage(command, fmt.Errorf("the %s is empty", q.subject.argument()))
+			}
 			err := a.inquire()
 			if errors.Is(err, errWhole) && (a.conn.all || a.conn.Follow > 0) {
 				err = fmt.Errorf("%s needs an argument here", q.name())
@@ -369,6 +386,9 @@ func askOnce(command *cobra.Command, asked *asked) error {
 	}
 	if note := a.note(); failure == nil && note != "" {
 		asked.notes = append(asked.notes, note)
+	}
+	if failure == nil && asked.question.subject == aLink && len(a.Table.Rows) == 0 {
+		asked.notes = append(asked.notes, asked.noAddresses(command.Context()))
 	}
 	if asked.verbose && failure == nil {
 		asked.notes = append(asked.notes, fmt.Sprintf("%d of %d daemons replied, serial %d, %s", a.replies, a.asked, a.serial, show.Milliseconds(a.roundTrip)))

@@ -47,7 +47,11 @@ func ParseType(text string) (wire.RequestType, error) {
 			return wire.RequestType(typ), nil
 		}
 	}
-	return 0, advice.New(fmt.Errorf("unknown request type %q", text),
+	unknown := fmt.Errorf("unknown request type %q", text)
+	if near := advice.Nearest(text, wire.RequestWords[:]); near != "" {
+		return 0, advice.New(unknown, "Did you mean "+near+"?")
+	}
+	return 0, advice.New(unknown,
 		fmt.Sprintf("It is a number from 0 to %d or one of:\n%s", len(requests)-1, strings.Join(wire.RequestWords[:], ", ")))
 }
 

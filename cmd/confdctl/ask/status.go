@@ -265,7 +265,7 @@ func (s *clusterStatus) title() string {
 
 // table has a row for each daemon.
 func (s *clusterStatus) table() terminal.Table {
-	head := []string{"DAEMON", "NODE", "STATE", "SERIAL", "FILE CHANGED", "AGE", "ROUND TRIP", "PROGRAM"}
+	head := []string{"DAEMON", "NODE", "STATE", "FILE SERIAL", "FILE CHANGED", "AGE", "ROUND TRIP", "PROGRAM"}
 	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "PROGRAM", "ROUND TRIP"}}
 	for _, d := range s.Peers {
 		changed, age, rtt, serial := "-", "-", "-", "-"

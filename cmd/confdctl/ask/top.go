@@ -128,7 +128,7 @@ func look(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, e
 		}
 		t.Rows[i] = slices.Insert(row, 4, answers, dropped)
 	}
-	lines := append([]string{now + "  " + terminal.Printable(s.title()), ""}, t.Lines(terminal.StyleFor(stdout), terminal.Width(stdout))...)
+	lines := append([]string{now + "  " + terminal.Printable(s.title()), ""}, t.NotedLines(terminal.StyleFor(stdout), terminal.Width(stdout))...)
 	return strings.Join(lines, "\n") + "\n", nil
 }
 

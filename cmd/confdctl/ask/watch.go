@@ -52,7 +52,15 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
   confdctl watch config /cluster/serial_no --output json`,
 		Args: advice.Args(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
-			return advice.Usage(command, fmt.Errorf("there is no command %q to watch", args[0]))
+			unknown := fmt.Errorf("there is no command %q to watch", args[0])
+			var names []string
+			for _, known := range command.Commands() {
+				names = append(names, known.Name())
+			}
+			if near := advice.Nearest(args[0], names); near != "" {
+				return advice.New(unknown, "Did you mean "+near+"?")
+			}
+			return advice.Usage(command, unknown)
 		},
 	}
 	for _, q := range questions() {

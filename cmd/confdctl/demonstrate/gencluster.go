@@ -3,6 +3,7 @@ package demonstrate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,11 +46,13 @@ Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 				return err
 			}
 		}
-		if output == "" {
-			return generate(command.OutOrStdout())
+		stdout := command.OutOrStdout()
+		if output != "" || !terminal.IsTerminal(stdout) { // which shows by itself what is going on
+			defer terminal.Patient(command.ErrOrStderr(), fmt.Sprintf("writing %d nodes and %d instances", nodes, instances))()
 		}
-		done := terminal.Patient(command.ErrOrStderr(), "writing "+output)
-		defer done()
+		if output == "" {
+			return generate(stdout)
+		}
 		return replaceFile(output, 0o644, generate)
 	}
 	flags := command.Flags()
