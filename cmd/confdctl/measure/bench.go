@@ -56,7 +56,7 @@ func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, ro
 
 // options checks the flags and returns what they mean. first is the daemon to
 // measure.
-func (b *benchFlags) options(command *cobra.Command, first bench.Contestant) (bench.Options, error) {
+func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
 	for _, flag := range []struct {
 		name  string
 		value int
@@ -86,7 +86,6 @@ func (b *benchFlags) options(command *cobra.Command, first bench.Contestant) (be
 		Contestants: contestants,
 		Load:        b.load,
 		Rounds:      b.rounds,
-		Progress:    terminal.Progress(command.ErrOrStderr()),
 	}, nil
 }
 
@@ -101,7 +100,6 @@ func (b *benchFlags) contestant() bench.Contestant {
 
 // show prints a report and draws its plots.
 func (b *benchFlags) show(command *cobra.Command, report *bench.Report) error {
-	terminal.Progress(command.ErrOrStderr())("")
 	if b.svg != "" {
 		if err := os.MkdirAll(b.svg, 0o755); err != nil {
 			return err
@@ -186,7 +184,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 			}
 			first.Server = s
 		}
-		o, err := b.options(command, first)
+		o, err := b.options(first)
 		if err != nil {
 			return advice.Usage(command, err)
 		}
@@ -208,9 +206,11 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 			}
 			defer os.Remove(config)
 		}
+		var done func()
+		o.Progress, done = terminal.Steps(command.ErrOrStderr())
 		report, err := bench.Run(command.Context(), o, name, config, mix)
+		done()
 		if err != nil {
-			terminal.Progress(command.ErrOrStderr())("")
 			return (&ask.Connection{KeyFile: keyFile}).Advise(err)
 		}
 		return b.show(command, report)
@@ -263,7 +263,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		o, err := b.options(command, b.contestant())
+		o, err := b.options(b.contestant())
 		if err != nil {
 			return advice.Usage(command, err)
 		}
@@ -271,7 +271,10 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		if err != nil {
 			return advice.Usage(command, err)
 		}
+		var done func()
+		o.Progress, done = terminal.Steps(command.ErrOrStderr())
 		report, err := bench.Matrix(command.Context(), o, sizes)
+		done()
 		if err != nil {
 			return err
 		}
