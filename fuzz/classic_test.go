@@ -60,7 +60,7 @@ func TestOlderConfigurations(t *testing.T) {
 
 // TestMutatedOlderConfigurations: what the releases wrote, with changes to some values.
 func TestMutatedOlderConfigurations(t *testing.T) {
-	files, err := filepath.Glob("../internal/cluster/classic/testdata/2.*.json")
+	files, err := filepath.Glob("../spec/vectors/configs/release-2.*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}

@@ -21,7 +21,7 @@ func TestFormerSnapshots(t *testing.T) {
 	if err := sample.Generate(&generated, 5, 60, 1); err != nil {
 		t.Fatal(err)
 	}
-	older, err := os.ReadFile("classic/testdata/2.5.json")
+	older, err := os.ReadFile("../../spec/vectors/configs/release-2.5.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // Every member and element of the sample and of an older release's file, at every depth,
 // is left out and mistyped: if the file is refused, the error names the place.
 func TestFaultsAreWhereTheyAreNamed(t *testing.T) {
-	older, err := os.ReadFile("classic/testdata/2.5.json")
+	older, err := os.ReadFile("../../spec/vectors/configs/release-2.5.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func replaced(t *testing.T, text []byte, place string, with json.RawMessage) ([]
 
 // A file with another version than that of its layout is told what fits.
 func TestOlderFileOfANewerVersion(t *testing.T) {
-	text, err := os.ReadFile("classic/testdata/2.10.json")
+	text, err := os.ReadFile("../../spec/vectors/configs/release-2.10.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestOlder(t *testing.T) {
 // releases returns the configuration of each release line, by line.
 func releases(t *testing.T) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.json")
+	files, err := filepath.Glob("../../../spec/vectors/configs/release-*.json")
 	if err != nil || len(files) != 18 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -61,7 +61,7 @@ func releases(t *testing.T) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		configs[strings.TrimSuffix(filepath.Base(file), ".json")] = config
+		configs[strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "release-"), ".json")] = config
 	}
 	return configs
 }

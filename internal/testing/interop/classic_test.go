@@ -29,7 +29,7 @@ var lines = []string{"2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.
 
 func configurationOf(t *testing.T, line string) []byte {
 	t.Helper()
-	config, err := os.ReadFile(filepath.Join("../../cluster/classic/testdata", line+".json"))
+	config, err := os.ReadFile(filepath.Join("../../../spec/vectors/configs", "release-"+line+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
