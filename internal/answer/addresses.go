@@ -3,6 +3,7 @@ package answer
 import (
 	"slices"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 )
 
@@ -77,7 +78,7 @@ func (b *Book) answerLink(query *wire.Query, s *Scratch) (Reply, bool) {
 	case wire.StringQuery:
 		name = query.String
 	case wire.QueryParametersQuery:
-		return s.errorText("Invalid query type"), true
+		return s.errorText(rules.TextLinkQuery), true
 	}
 	if !b.snapshot.HasDefaultLink {
 		return Reply{}, false

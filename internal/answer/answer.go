@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/jsontext"
@@ -148,7 +149,7 @@ var tooLarge = func() Reply {
 
 // TooLargeText is the answer of the error sent instead of a reply that does not fit into a
 // datagram, in both dialects.
-const TooLargeText = "Reply too large: it does not fit into a datagram"
+var TooLargeText = rules.TextTooLarge(": it does not fit into a datagram")
 
 // TooLarge returns the error sent instead of a reply that does not fit into a datagram.
 func (*Book) TooLarge() Reply { return tooLarge }

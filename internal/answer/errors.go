@@ -1,11 +1,11 @@
 package answer
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 )
@@ -22,42 +22,32 @@ func (s *Scratch) errorCode(code int) Reply {
 	return s.end(wire.StatusError, 0)
 }
 
-// These texts are exactly those of Ganeti's daemon, which prints values in Haskell
-// notation: tools print them and scripts search for them. See "Error texts" in
-// spec/README.md.
+// The texts of errors are those of spec/errors.json. Names are cut before they are put into
+// them, because a text that is too large is not sent.
 
 // NodeProblem returns why a name does not identify one node.
-func NodeProblem(name string, match cluster.Match) string { return problem("Node", name, match) }
+func NodeProblem(name string, match cluster.Match) string {
+	if match == cluster.Ambiguous {
+		return rules.TextNodeAmbiguous(Cut(name))
+	}
+	return rules.TextNodeNotFound(Cut(name))
+}
 
 func instanceProblem(name string, match cluster.Match) string {
-	return problem("Instance", name, match)
-}
-
-func problem(kind, name string, match cluster.Match) string {
-	name = Cut(name)
 	if match == cluster.Ambiguous {
-		return kind + " name " + name + " has multiple matches"
+		return rules.TextInstanceAmbiguous(Cut(name))
 	}
-	return kind + " name " + name + " not found"
+	return rules.TextInstanceNotFound(Cut(name))
 }
 
-// failure wraps a problem for request types 1 and 3.
-func failure(problem string) string {
-	return "Failure: prerequisites not met for this operation:\nerror type: ECodeNoEnt, error details:\n" + problem
-}
+// prerequisite wraps a problem.
+func prerequisite(problem string) string { return rules.TextPrerequisite(show(problem)) }
 
-// prerequisite wraps a problem for the other request types.
-func prerequisite(problem string) string {
-	return "OpPrereqError " + show(problem) + " ECodeNoEnt"
-}
-
-// InvalidQuery returns the error for a kind of query that the request type does not accept.
+// InvalidQuery returns the error for a query that is not a text, for a request type that
+// needs one.
 func InvalidQuery(query *wire.Query) string {
-	switch query.Type {
-	case wire.NullQuery:
-		return "Invalid query type EmptyQuery"
-	case wire.StringQuery:
-		return "Invalid query type PlainQuery " + show(query.String)
+	if query.Type == wire.NullQuery {
+		return rules.TextEmptyQuery
 	}
 	q := &query.QueryParameters
 	var ips []string
@@ -70,16 +60,12 @@ func InvalidQuery(query *wire.Query) string {
 	}
 	fields := make([]string, len(q.Fields.Value))
 	for i, field := range q.Fields.Value {
-		fields[i] = [...]string{
-			wire.FieldName:          "ReqFieldName",
-			wire.FieldIP:            "ReqFieldIp",
-			wire.FieldMasterNodePIP: "ReqFieldMNodePip",
-		}[fieldCode(field)]
+		fields[i] = rules.FieldNames[fieldCode(field)]
 	}
-	return fmt.Sprintf("Invalid query type DictQuery (ConfdReqQ {confdReqQIp = %s, "+
-		"confdReqQIpList = [%s], confdReqQLink = %s, confdReqQFields = [%s]})",
-		showMaybe(q.IP), strings.Join(ips, ","), showMaybe(q.Link), strings.Join(fields, ","))
+	return rules.TextObjectQuery(showMaybe(q.IP), showList(ips), showMaybe(q.Link), showList(fields))
 }
+
+func showList(shown []string) string { return "[" + strings.Join(shown, ",") + "]" }
 
 func showMaybe(text wire.OptNilString) string {
 	if value, ok := text.Get(); ok {
@@ -91,10 +77,6 @@ func showMaybe(text wire.OptNilString) string {
 // show returns text as a Haskell string literal. For a text that does not fit into a
 // datagram it returns only a beginning, which does not fit either.
 func show(text string) string {
-	names := [...]string{
-		"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "a", "b", "t", "n", "v", "f", "r", "SO", "SI",
-		"DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
-	}
 	var b strings.Builder
 	b.WriteByte('"')
 	var previous string // the escape just written, if the next character could extend it
@@ -103,7 +85,7 @@ func show(text string) string {
 			break
 		}
 		if (previous == "number" && '0' <= r && r <= '9') || (previous == "SO" && r == 'H') {
-			b.WriteString(`\&`)
+			b.WriteString(rules.LiteralSeparator)
 		}
 		previous = ""
 		switch {
@@ -111,10 +93,10 @@ func show(text string) string {
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case r < ' ':
-			b.WriteString(`\` + names[r])
-			previous = names[r]
+			previous = rules.LiteralControls[r]
+			b.WriteString(`\` + previous)
 		case r == 0x7f:
-			b.WriteString(`\DEL`)
+			b.WriteString(`\` + rules.LiteralDelete)
 		case r >= utf8.RuneSelf:
 			b.WriteString(`\` + strconv.Itoa(int(r)))
 			previous = "number"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 )
@@ -78,8 +79,7 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
-		problem := prerequisite(NodeProblem(query.String, match))
-		return s.errorText("Node not found in the configuration: " + problem), true
+		return s.errorText(rules.TextNoNode(prerequisite(NodeProblem(query.String, match)))), true
 	}
 	node := &b.snapshot.Nodes[i]
 	e := s.Begin()
@@ -115,8 +115,7 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 	}
 	i, match := b.snapshot.FindInstance(query.String)
 	if match != cluster.Found {
-		problem := prerequisite(instanceProblem(query.String, match))
-		return s.errorText("Instance not found in the configuration: " + problem), true
+		return s.errorText(rules.TextNoInstance(prerequisite(instanceProblem(query.String, match)))), true
 	}
 	instance := b.snapshot.Instances[i]
 
@@ -131,7 +130,7 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 		text, err := b.snapshot.DiskText(key)
 		switch {
 		case errors.Is(err, cluster.ErrNoValue):
-			return s.errorText(noDisks("Disk uuid " + Cut(key) + " not found")), true
+			return s.errorText(noDisks(rules.TextDiskNotFound(Cut(key)))), true
 		case errors.Is(err, cluster.ErrTooLarge):
 			return tooLarge, true
 		case err != nil:
@@ -146,7 +145,7 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 	return s.end(wire.StatusOK, instance.Serial), true
 }
 
-func noDisks(problem string) string { return "Could not retrieve disks: " + prerequisite(problem) }
+func noDisks(problem string) string { return rules.TextNoDisks(prerequisite(problem)) }
 
 // Exceeds reports whether an answer becomes too large for a datagram when a text of this
 // many bytes is added. That limits the work for one answer.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 )
@@ -74,11 +75,11 @@ func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 		return s.errorText(InvalidQuery(query)), true
 	}
 	if b.master == nil {
-		return s.errorText(failure(NodeProblem(b.snapshot.MasterNode, b.noMaster))), true
+		return s.errorText(rules.TextFailure(NodeProblem(b.snapshot.MasterNode, b.noMaster))), true
 	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
-		return s.errorText(failure(NodeProblem(query.String, match))), true
+		return s.errorText(rules.TextFailure(NodeProblem(query.String, match))), true
 	}
 	return b.roles[b.role(&b.snapshot.Nodes[i], query.String)], true
 }
@@ -103,7 +104,7 @@ func (b *Book) prepareMaster(s *Scratch) {
 	i, match := b.snapshot.FindNode(b.snapshot.MasterNode)
 	if match != cluster.Found {
 		b.noMaster = match
-		b.masterName = s.errorText(failure(NodeProblem(b.snapshot.MasterNode, match))).Prepared()
+		b.masterName = s.errorText(rules.TextFailure(NodeProblem(b.snapshot.MasterNode, match))).Prepared()
 		return
 	}
 	b.master = &b.snapshot.Nodes[i]

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gntconfd/gen/rules"
 	"gntconfd/internal/cluster"
 )
 
@@ -146,8 +147,7 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) err
 		r.config.forget()
 		s = State{Loads: s.Loads, Failures: s.Failures, Err: err}
 		// The words of Ganeti 3.0, which has no others for this case.
-		s.Problem = fmt.Sprintf("Failure during configuration update: %s: "+
-			"getFileStatus: does not exist (No such file or directory)", r.config.path)
+		s.Problem = rules.TextConfigMissing(r.config.path)
 		r.log.Info("no configuration file: this node is no master candidate", "file", r.config.path)
 	case errors.Is(err, errInUse):
 		s.Err = nil
@@ -214,7 +214,7 @@ func (r *Reloader) refuse(s *State, err error) {
 	s.Err = err
 	s.Failures++
 	if s.Snapshot == nil {
-		s.Problem = fmt.Sprintf("Cannot load configuration from %s: %v", r.config.path, err)
+		s.Problem = rules.TextConfigUnreadable(r.config.path, err.Error())
 	}
 	r.log.Debug("the configuration file cannot be loaded", "file", r.config.path, "error", err)
 }

@@ -20,6 +20,7 @@ type port struct {
 	Modules []*module
 	Tables  map[string]any // by file: the definitions, without what decides nothing
 	Answers []string       // the definition of the answer to each type of request
+	Rules   *rules
 }
 
 // group is a group of constants.
@@ -92,9 +93,17 @@ const (
 	referenceKind
 )
 
-// newPort reads the constants and the schema files, by their names.
+// newPort reads the constants, the schema files and the files of rules, by their names.
 func newPort(names []string, sources [][]byte) (*port, error) {
 	p := &port{Tables: make(map[string]any)}
+	schemas := 1
+	for schemas < len(names) && !isRules(names[schemas]) {
+		schemas++
+	}
+	var err error
+	if p.Rules, err = readRules(names[schemas:], sources[schemas:]); err != nil {
+		return nil, err
+	}
 	var file constantsFile
 	if err := decodeStrict(sources[0], &file); err != nil {
 		return nil, err
@@ -102,7 +111,7 @@ func newPort(names []string, sources [][]byte) (*port, error) {
 	for _, g := range file.Groups {
 		p.Groups = append(p.Groups, newGroup(g))
 	}
-	for i, source := range sources[1:] {
+	for i, source := range sources[1:schemas] {
 		name := filepath.Base(names[i+1])
 		if err := p.add(name, source); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)

@@ -21,14 +21,27 @@ var pythonTemplates = template.Must(template.New("python").Funcs(template.FuncMa
 	"document": pythonDoc,
 	"typed":    pythonType,
 	"plain":    func(members []member) bool { return !slices.ContainsFunc(members, isOdd) },
-	"literal":  func(v any) string { return literal(v, [3]string{"None", "False", "True"}) },
+	"literal":  pythonLiteral,
+	"formType": func(form string) string {
+		return map[string]string{"text": "str", "literal": "str", "optional": "str | None", "literals": "Iterable[str]", "fields": "Iterable[int]"}[form]
+	},
+	"written": func(t errorText) string {
+		return portText(t, func(p *parameter) string {
+			if p.Form == "text" {
+				return p.Name
+			}
+			return "shown_" + p.Form + "(" + p.Name + ")"
+		})
+	},
 }).ParseFS(pythonFiles, "python/*.tmpl"))
+
+func pythonLiteral(v any) string { return literal(v, [3]string{"None", "False", "True"}) }
 
 // python returns the files of a Python package with the protocol's types, readers and
 // constants.
 func python(p *port) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	for name, data := range map[string]any{"__init__": p, "constants": p, "tables": p, "check": p} {
+	for name, data := range map[string]any{"__init__": p, "constants": p, "tables": p, "check": p, "rules": p} {
 		if err := execute(files, pythonTemplates, name+".py", name+".py.tmpl", data); err != nil {
 			return nil, err
 		}
@@ -81,7 +94,7 @@ func pythonType(s shape, current string) string {
 	case unionKind:
 		return strings.Join(distinct(each(s.Of, of)), " | ")
 	case valuesKind:
-		return "Literal[" + strings.Join(each(s.Values, func(v any) string { return literal(v, [3]string{"None", "False", "True"}) }), ", ") + "]"
+		return "Literal[" + strings.Join(each(s.Values, pythonLiteral), ", ") + "]"
 	case referenceKind:
 		if s.Module != current {
 			return s.Module + "." + s.Name

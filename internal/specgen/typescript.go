@@ -14,14 +14,27 @@ var typescriptTemplates = template.Must(template.New("typescript").Funcs(templat
 	"document": typescriptDoc,
 	"member":   typescriptMember,
 	"lower":    func(name string) string { return strings.ToLower(name[:1]) + name[1:] },
-	"literal":  func(v any) string { return literal(v, [3]string{"null", "false", "true"}) },
+	"literal":  typescriptLiteral,
+	"formType": func(form string) string {
+		return map[string]string{"text": "string", "literal": "string", "optional": "string | null", "literals": "readonly string[]", "fields": "readonly number[]"}[form]
+	},
+	"written": func(t errorText) string {
+		return portText(t, func(p *parameter) string {
+			if p.Form == "text" {
+				return p.Name
+			}
+			return "shown" + strings.ToUpper(p.Form[:1]) + p.Form[1:] + "(" + p.Name + ")"
+		})
+	},
 }).ParseFS(typescriptFiles, "typescript/*.tmpl"))
+
+func typescriptLiteral(v any) string { return literal(v, [3]string{"null", "false", "true"}) }
 
 // typescript returns the files of a TypeScript module with the protocol's types, readers and
 // constants.
 func typescript(p *port) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	for _, name := range []string{"constants", "tables", "check"} {
+	for _, name := range []string{"constants", "tables", "check", "rules"} {
 		if err := execute(files, typescriptTemplates, name+".ts", name+".ts.tmpl", p); err != nil {
 			return nil, err
 		}
@@ -65,7 +78,7 @@ func typescriptType(s shape, current string) string {
 	case unionKind:
 		return strings.Join(distinct(each(s.Of, of)), " | ")
 	case valuesKind:
-		return strings.Join(each(s.Values, func(v any) string { return literal(v, [3]string{"null", "false", "true"}) }), " | ")
+		return strings.Join(each(s.Values, typescriptLiteral), " | ")
 	case referenceKind:
 		if s.Module != current {
 			return s.Module + "." + s.Name

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
@@ -113,7 +114,7 @@ func (b *Book) TooLarge() answer.Reply { return b.tooLarge }
 
 func (b *Book) answerPing(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value != nil {
-		return b.text(s, wire.StatusError, "non-empty ping query"), true
+		return b.text(s, wire.StatusError, rules.TextPingQuery), true
 	}
 	return b.text(s, wire.StatusOK, "ok"), true
 }
@@ -212,14 +213,14 @@ func (b *Book) prepareNodes(s *answer.Scratch) {
 
 func (b *Book) answerNodeList(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value != nil {
-		return b.text(s, wire.StatusError, "non-empty node primary IPs query"), true
+		return b.text(s, wire.StatusError, rules.TextNodesQuery), true
 	}
 	return b.allNodes, true
 }
 
 func (b *Book) answerCandidateList(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value != nil {
-		return b.text(s, wire.StatusError, "non-empty master candidates primary IPs query"), true
+		return b.text(s, wire.StatusError, rules.TextCandidatesQuery), true
 	}
 	return b.candidates, true
 }
@@ -288,7 +289,7 @@ func (b *Book) sortMinors() {
 }
 
 func (b *Book) answerUnknownType(_ query, s *answer.Scratch) (answer.Reply, bool) {
-	return b.text(s, wire.StatusNotImplemented, "not implemented"), true
+	return b.text(s, wire.StatusNotImplemented, rules.TextNotImplemented), true
 }
 
 // node returns the node whose key or name is exactly the given text, or nil.

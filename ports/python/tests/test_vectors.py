@@ -3,12 +3,13 @@
 import base64
 import json
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gntconfd import AnswerError, DatagramError, TooLargeError, questions
 from gntconfd.datagram import seal, sign, unseal, unseal_reply, verify
-from gntconfd.protocol import check
+from gntconfd.protocol import check, rules
 from gntconfd.protocol.constants import MAX_DATAGRAM_SIZE, RequestType
 from gntconfd.protocol.tables import ANSWERS
 
@@ -54,6 +55,17 @@ class Replies(unittest.TestCase):
                     count += 1
         self.assertGreater(count, 1000)
 
+    def test_error_texts(self) -> None:
+        count = 0
+        for vector in load(VECTORS / "3.0" / "error-texts.json") + load(VECTORS / "3.0" / "names.json"):
+            asked, answer = request(vector), vector.get("reply", {}).get("answer")
+            if vector["outcome"] != "answered_error" or not isinstance(answer, str):
+                continue
+            with self.subTest(vector["id"]):
+                self.assertIn(answer, list(error_texts(asked.get("query"))))
+                count += 1
+        self.assertGreater(count, 40)
+
     def test_every_type_has_an_answer(self) -> None:
         self.assertEqual(list(range(len(ANSWERS))), [type.value for type in RequestType])
 
@@ -79,6 +91,22 @@ class Replies(unittest.TestCase):
         for question, answer in cases:
             with self.subTest(type=question.type, answer=answer):
                 self.assertRaises(AnswerError, question.decode, answer)
+
+
+def error_texts(query: Any) -> Iterator[str]:
+    """Yield the error texts that a query may get while there is a configuration."""
+    yield rules.TEXT_EMPTY_QUERY
+    yield rules.TEXT_LINK_QUERY
+    if isinstance(query, dict):
+        ips, fields = query.get("2") or [], query.get("3") or []
+        yield rules.text_object_query(query.get("1"), ips, query.get("0"), [int(field) for field in fields])
+    if isinstance(query, str):
+        for node in rules.text_node_not_found(query), rules.text_node_ambiguous(query):
+            yield rules.text_failure(node)
+            yield rules.text_prerequisite(node)
+            yield rules.text_no_node(rules.text_prerequisite(node))
+        for instance in rules.text_instance_not_found(query), rules.text_instance_ambiguous(query):
+            yield rules.text_no_instance(rules.text_prerequisite(instance))
 
 
 def request(vector: dict[str, Any]) -> dict[str, Any]:

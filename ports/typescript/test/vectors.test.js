@@ -9,6 +9,7 @@ import { seal, sign, unseal, unsealReply, verify } from "gntconfd/datagram";
 import { parse, stringify } from "gntconfd/json";
 import { check } from "gntconfd/protocol/check";
 import { MaxDatagramSize, RequestType } from "gntconfd/protocol/constants";
+import * as rules from "gntconfd/protocol/rules";
 import { answerNames } from "gntconfd/protocol/tables";
 
 const folder = process.env.CONFD_VECTORS ?? new URL("../../../spec/vectors", import.meta.url).pathname;
@@ -49,6 +50,35 @@ test("replies", () => {
   }
   assert.ok(count > 1000, `${count} replies`);
 });
+
+test("error texts", () => {
+  let count = 0;
+  for (const vector of [...load("3.0/error-texts.json"), ...load("3.0/names.json")]) {
+    const answer = vector.reply?.answer;
+    if (vector.outcome !== "answered_error" || typeof answer !== "string") continue;
+    assert.ok([...errorTexts(request(vector).query)].includes(answer), `${vector.id}: ${answer}`);
+    count++;
+  }
+  assert.ok(count > 40, `${count} texts`);
+});
+
+// errorTexts yields the error texts that a query may get while there is a configuration.
+function* errorTexts(query) {
+  yield rules.textEmptyQuery;
+  yield rules.textLinkQuery;
+  if (typeof query === "object" && query !== null) {
+    yield rules.textObjectQuery(query[1], query[2] ?? [], query[0], (query[3] ?? []).map(Number));
+  }
+  if (typeof query !== "string") return;
+  for (const node of [rules.textNodeNotFound(query), rules.textNodeAmbiguous(query)]) {
+    yield rules.textFailure(node);
+    yield rules.textPrerequisite(node);
+    yield rules.textNoNode(rules.textPrerequisite(node));
+  }
+  for (const instance of [rules.textInstanceNotFound(query), rules.textInstanceAmbiguous(query)]) {
+    yield rules.textNoInstance(rules.textPrerequisite(instance));
+  }
+}
 
 // request returns the request of a vector, in whichever form it has it.
 function request(vector) {

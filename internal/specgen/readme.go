@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-json"
+)
+
+// generatedTable matches a table in a page: a comment with its name, the table, and a comment
+// that ends it.
+var generatedTable = regexp.MustCompile(`(?s)(<!-- table ([a-z0-9.-]+), made by go generate -->\n).*?(<!-- end -->)`)
+
+// fill replaces the tables of rules in a page. Each must be there once.
+func (r *rules) fill(page []byte) ([]byte, error) {
+	tables := map[string]func() string{
+		"errors": r.errorTable,
+		"texts":  r.textTable,
+	}
+	var unknown []string
+	filled := generatedTable.ReplaceAllStringFunc(string(page), func(old string) string {
+		parts := generatedTable.FindStringSubmatch(old)
+		table, ok := tables[parts[2]]
+		if !ok {
+			unknown = append(unknown, parts[2])
+			return old
+		}
+		delete(tables, parts[2])
+		return parts[1] + "\n" + table() + "\n" + parts[3]
+	})
+	for name := range tables {
+		return nil, fmt.Errorf("there is no place for the table %s", name)
+	}
+	if unknown != nil {
+		return nil, fmt.Errorf("no table %q, or a second one", unknown)
+	}
+	return []byte(filled), nil
+}
+
+// table writes a table of Markdown.
+func table(rows ...[]string) string {
+	var b strings.Builder
+	for i, row := range rows {
+		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+	return b.String()
+}
+
+func (r *rules) errorTable() string {
+	rows := [][]string{{"dialect", "types", "when", "answer"}}
+	for _, dialect := range []string{"3.0", "2.6"} {
+		for _, text := range r.Errors.Texts {
+			rows = append(rows, sentRows(dialect, text.Sent, "`"+text.Name+"`")...)
+		}
+		for _, code := range r.Errors.Codes {
+			rows = append(rows, sentRows(dialect, code.Sent, "`"+code.Code+"`")...)
+		}
+	}
+	return table(rows...)
+}
+
+func sentRows(dialect string, all []sent, answer string) (rows [][]string) {
+	for _, s := range all {
+		if s.Dialect == dialect {
+			rows = append(rows, []string{dialect, typeList(s.Types), s.When, answer})
+		}
+	}
+	return rows
+}
+
+func (r *rules) textTable() string {
+	rows := [][]string{{"name", "text", "what varies"}}
+	for _, text := range r.Errors.Texts {
+		quoted := string(must(json.MarshalWithOption(text.Text, json.DisableHTMLEscape())))
+		varies := each(text.Parameters, func(p parameter) string {
+			line := "`$" + p.Name + "`: " + p.Doc
+			if p.Of != nil {
+				line += ", " + strings.Join(each(p.Of, func(name string) string { return "`" + name + "`" }), " or ")
+			}
+			if p.Form != "text" {
+				line += ", as " + r.Errors.Forms[p.Form]
+			}
+			return line
+		})
+		rows = append(rows, []string{"`" + text.Name + "`", "`" + quoted[1:len(quoted)-1] + "`", strings.Join(varies, "; ")})
+	}
+	return table(rows...)
+}
+
+// typeList writes types of request in ascending order.
+func typeList(types []int) string {
+	if len(types) == 12 {
+		return "all"
+	}
+	var parts []string
+	for i := 0; i < len(types); i++ {
+		last := i
+		for last+1 < len(types) && types[last+1] == types[last]+1 {
+			last++
+		}
+		part := strconv.Itoa(types[i])
+		if last >= i+2 {
+			part += " to " + strconv.Itoa(types[last])
+			i = last
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"go/format"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/goccy/go-json"
+)
+
+// rules are the rules of the protocol that are neither shapes nor constants.
+type rules struct {
+	Errors errorsFile
+
+	files map[string]any // each file as it is, by its name without extension
+}
+
+// errorsFile is the layout of spec/errors.json.
+type errorsFile struct {
+	Schema      string `json:"$schema"`
+	Description string `json:"description"`
+	Literals    struct {
+		Description string   `json:"description"`
+		Controls    []string `json:"controls"`
+		Delete      string   `json:"delete"`
+		Separator   string   `json:"separator"`
+	} `json:"literals"`
+	Fields struct {
+		Description string   `json:"description"`
+		Names       []string `json:"names"`
+	} `json:"fields"`
+	Forms map[string]string `json:"forms"`
+	Texts []errorText       `json:"texts"`
+	Codes []struct {
+		Code string `json:"code"`
+		Sent []sent `json:"sent"`
+	} `json:"codes"`
+}
+
+type errorText struct {
+	Name       string      `json:"name"`
+	Text       string      `json:"text"`
+	Doc        string      `json:"doc"`
+	Status     string      `json:"status"`
+	Deviations []string    `json:"deviations"`
+	Parameters []parameter `json:"parameters"`
+	Sent       []sent      `json:"sent"`
+}
+
+type parameter struct {
+	Name string   `json:"name"`
+	Form string   `json:"form"`
+	Of   []string `json:"of"`
+	Doc  string   `json:"doc"`
+}
+
+type sent struct {
+	Dialect string `json:"dialect"`
+	Types   []int  `json:"types"`
+	When    string `json:"when"`
+}
+
+// layouts returns where each file of rules is read into.
+func (r *rules) layouts() map[string]any {
+	return map[string]any{"errors.json": &r.Errors}
+}
+
+// isRules reports whether a file is one of rules.
+func isRules(name string) bool { return new(rules).layouts()[filepath.Base(name)] != nil }
+
+// readRules reads files of rules, each by its name.
+func readRules(names []string, sources [][]byte) (*rules, error) {
+	r := &rules{files: make(map[string]any)}
+	for i, source := range sources {
+		name := filepath.Base(names[i])
+		into, ok := r.layouts()[name]
+		if !ok {
+			return nil, fmt.Errorf("%s: not a file of rules", name)
+		}
+		var file any
+		if err := json.Unmarshal(source, &file); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		r.files[strings.TrimSuffix(name, ".json")] = file
+		if err := decodeStrict(source, into); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return r, r.check()
+}
+
+// check returns what is wrong with the rules that no schema can tell.
+func (r *rules) check() error {
+	for _, text := range r.Errors.Texts {
+		known := make(map[string]bool)
+		for _, p := range text.Parameters {
+			known[p.Name] = true
+			for _, name := range p.Of {
+				if r.Errors.text(name) == nil {
+					return fmt.Errorf("text %s: parameter %s: there is no text %s", text.Name, p.Name, name)
+				}
+			}
+		}
+		for _, part := range text.Parts() {
+			if part.Parameter != nil {
+				delete(known, part.Parameter.Name)
+			} else if strings.Contains(part.Text, "$") {
+				return fmt.Errorf("text %s: no parameter in %q", text.Name, part.Text)
+			}
+		}
+		for name := range known {
+			return fmt.Errorf("text %s does not contain its parameter %s", text.Name, name)
+		}
+	}
+	return nil
+}
+
+// text returns the text with a name, or nil.
+func (f *errorsFile) text(name string) *errorText {
+	for i := range f.Texts {
+		if f.Texts[i].Name == name {
+			return &f.Texts[i]
+		}
+	}
+	return nil
+}
+
+// part is a part of an error text: words that are always the same, or a parameter.
+type part struct {
+	Text      string
+	Parameter *parameter
+}
+
+var placeholder = regexp.MustCompile(`\$[a-z]+`)
+
+// Parts returns the parts of a text, in their order.
+func (t *errorText) Parts() []part {
+	var parts []part
+	add := func(text string) {
+		if text != "" {
+			parts = append(parts, part{Text: text})
+		}
+	}
+	end := 0
+	for _, at := range placeholder.FindAllStringIndex(t.Text, -1) {
+		for i := range t.Parameters {
+			if t.Parameters[i].Name == t.Text[at[0]+1:at[1]] {
+				add(t.Text[end:at[0]])
+				parts = append(parts, part{Parameter: &t.Parameters[i]})
+				end = at[1]
+			}
+		}
+	}
+	add(t.Text[end:])
+	return parts
+}
+
+//go:embed rules.tmpl
+var rulesText string
+
+var rulesTemplate = template.Must(template.New("rules").Funcs(template.FuncMap{
+	"comment": comment,
+	"quote":   strconv.Quote,
+	"goText":  goText,
+}).Parse(rulesText))
+
+// goRules returns the Go source of the rules.
+func goRules(pkg string, r *rules) ([]byte, error) {
+	var b bytes.Buffer
+	if err := rulesTemplate.Execute(&b, struct {
+		Package string
+		*rules
+	}{pkg, r}); err != nil {
+		return nil, err
+	}
+	return format.Source(b.Bytes())
+}
+
+// goText writes an error text as an expression of Go.
+func goText(t errorText) string {
+	return strings.Join(each(t.Parts(), func(p part) string {
+		if p.Parameter != nil {
+			return p.Parameter.Name
+		}
+		return strconv.Quote(p.Text)
+	}), " + ")
+}
+
+// ruleTable is data of a file of rules, for ports.
+type ruleTable struct {
+	Name, Doc string
+	Value     any
+}
+
+// Tables returns what ports get as data, in the order of the names.
+func (r *rules) Tables() []ruleTable {
+	var tables []ruleTable
+	for _, name := range sortedKeys(r.files) {
+		if members, ok := r.files[name].(map[string]any); ok {
+			doc, _ := members["description"].(string)
+			tables = append(tables, ruleTable{strings.ToUpper(name[:1]) + name[1:], doc, without(members, "$schema", "description")})
+		}
+	}
+	return tables
+}
+
+// without returns members of an object that have other names.
+func without(members map[string]any, names ...string) map[string]any {
+	kept := maps.Clone(members)
+	for _, name := range names {
+		delete(kept, name)
+	}
+	return kept
+}
+
+// portText writes an error text as an expression of another language, in which words are
+// literals of JSON.
+func portText(t errorText, shown func(p *parameter) string) string {
+	return strings.Join(each(t.Parts(), func(p part) string {
+		if p.Parameter != nil {
+			return shown(p.Parameter)
+		}
+		return literal(p.Text, [3]string{})
+	}), " + ")
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const specFolder = "../../spec"
+
+// TestLayouts: each file of the spec that names a schema of its own meets it, and each such
+// schema has a file.
+func TestLayouts(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(specFolder, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	layouts, documents := make(map[string]bool), make(map[string]string)
+	for _, file := range files {
+		name := filepath.Base(file)
+		var document struct {
+			Schema string `json:"$schema"`
+		}
+		if err := json.Unmarshal(read(t, file), &document); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		switch {
+		case strings.HasSuffix(name, ".schema.json"):
+			layouts[name] = true
+		case strings.HasSuffix(document.Schema, ".schema.json"):
+			documents[name] = document.Schema
+		}
+	}
+	for name, layout := range documents {
+		delete(layouts, layout)
+		schema, err := compiler.Compile(filepath.Join(specFolder, layout))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var document any
+		if err := json.Unmarshal(read(t, filepath.Join(specFolder, name)), &document); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(document); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for layout := range layouts {
+		t.Errorf("no file has the layout %s", layout)
+	}
+	if len(documents) < 2 {
+		t.Error("no file of rules was found")
+	}
+}
+
+// TestOneChange: a text that changes in the spec changes in Python, in TypeScript and in what
+// the daemon sends, by generating alone.
+func TestOneChange(t *testing.T) {
+	dir := t.TempDir()
+	const before, after = "Node not found in the configuration", "No such node in the configuration"
+	commands := readCommands(t)
+	for _, product := range []string{"rules", "python", "typescript"} {
+		args := commands[product]
+		for i, arg := range args {
+			switch {
+			case arg == "spec/errors.json":
+				changed := strings.Replace(string(read(t, filepath.Join(specFolder, "errors.json"))), before, after, 1)
+				args[i] = filepath.Join(dir, "errors.json")
+				if err := os.WriteFile(args[i], []byte(changed), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			case strings.HasPrefix(arg, "spec/"):
+				args[i] = filepath.Join("../..", arg)
+			case i > 0 && args[i-1] == "-target":
+				args[i] = filepath.Join(dir, arg)
+			}
+		}
+		if err := run(args); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"gen/rules/rules_gen.go", "gen/python/rules.py", "gen/typescript/rules.ts"} {
+		text := string(read(t, filepath.Join(dir, file)))
+		if strings.Contains(text, before) || !strings.Contains(text, after) {
+			t.Errorf("%s does not have the new text", file)
+		}
+	}
+
+	// The tests of the answers fail with the new table, and only for its text.
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
+		filepath.Join(root, "gen/rules/rules_gen.go"): filepath.Join(dir, "gen/rules/rules_gen.go"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", path, "-run", "^TestAnswers$", "../answer").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), `got 1 "`+after) {
+		t.Errorf("the daemon does not take the text from the table: %v\n%s", err, out)
+	}
+}
+
+// readCommands returns the arguments of the commands in generate.go, by their first.
+func readCommands(t *testing.T) map[string][]string {
+	t.Helper()
+	commands := make(map[string][]string)
+	for line := range strings.Lines(string(read(t, "../../generate.go"))) {
+		if args, ok := strings.CutPrefix(line, "//go:generate go run ./internal/specgen "); ok {
+			fields := strings.Fields(args)
+			commands[fields[0]] = fields
+		}
+	}
+	return commands
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
