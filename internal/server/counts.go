@@ -90,9 +90,7 @@ func (c *counters) replied(request wire.RequestType, status wire.Status, size in
 
 // took counts the duration of a number of replies.
 func (c *counters) took(duration time.Duration, replies uint64) {
-	if replies > 0 {
-		c.durations.add(&DurationBounds, uint64(max(duration, 0)), replies)
-	}
+	c.durations.add(&DurationBounds, uint64(max(duration, 0)), replies)
 }
 
 func (c *counters) addTo(sum *Counts) {

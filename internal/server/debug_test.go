@@ -52,3 +52,16 @@ func TestDebugLinesAreShort(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"all of it ~":                          "all of it ~",
+		"\x1f\x20\x7e\x7f\"\\é":                "? ~????",
+		strings.Repeat("a", causeLength):       strings.Repeat("a", causeLength),
+		strings.Repeat("a", causeLength) + "b": strings.Repeat("a", causeLength),
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q is printed as %q, want %q", text, got, want)
+		}
+	}
+}

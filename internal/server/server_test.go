@@ -57,15 +57,32 @@ func ask(t *testing.T, conn net.Conn, request []byte) []byte {
 // they are sent.
 func start(t *testing.T, logger *slog.Logger) *Server {
 	t.Helper()
-	s, err := Listen(Options{
-		Addr:    netip.MustParseAddrPort("127.0.0.1:0"),
-		Workers: 1,
-		Keys:    protocol.NewKeyring(sample.Key),
-		Logger:  logger,
-	})
+	s := listen(t, Options{Logger: logger})
+	serve(t, s)
+	return s
+}
+
+// listen makes a server with the key of the sample cluster: on a free port of 127.0.0.1,
+// with one worker and no log, unless the options say otherwise.
+func listen(t *testing.T, o Options) *Server {
+	t.Helper()
+	if !o.Addr.IsValid() {
+		o.Addr = netip.MustParseAddrPort("127.0.0.1:0")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Workers, o.Keys = max(o.Workers, 1), protocol.NewKeyring(sample.Key)
+	s, err := Listen(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// serve lets a server serve until the test ends.
+func serve(t *testing.T, s *Server) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
@@ -75,7 +92,6 @@ func start(t *testing.T, logger *slog.Logger) *Server {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 func TestEveryQuestionIsAnswered(t *testing.T) {
