@@ -26,7 +26,7 @@ import (
 // be served after them. They run in the directory data, and have besides the
 // commands of testscript
 //
-//	start [poll=DURATION] [pause=DURATION] [respite=DURATION] [lasting=DURATION] [watch=no]
+//	start [poll=DURATION] [pause=DURATION] [minLoad=DURATION] [lasting=DURATION] [watch=no]
 //	                     starts a reloader; poll is an hour, and pause, which follows
 //	                     every load, and lasting are nothing unless told; an error goes to stderr
 //	starting [...]       the same, but does not wait until it has started
@@ -174,8 +174,8 @@ func (w *world) prepare(settings []string) error {
 			var lasting time.Duration
 			lasting, err = time.ParseDuration(value)
 			w.lasting(r, lasting)
-		case "respite":
-			r.respite, err = time.ParseDuration(value)
+		case "minLoad":
+			r.minLoad, err = time.ParseDuration(value)
 		case "watch":
 			r.dir.open = func() (*fsnotify.Watcher, error) { return nil, syscall.EMFILE }
 		default:
