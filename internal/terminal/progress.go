@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Progress returns a function that shows on a terminal what is going on, in one
-// line that an empty text clears.
+// Progress returns a function that shows its text in one line of a terminal; an empty text
+// clears the line.
 func Progress(stderr io.Writer) func(string) {
 	if !IsTerminal(stderr) || os.Getenv("TERM") == "dumb" {
 		return func(string) {}
@@ -16,11 +16,11 @@ func Progress(stderr io.Writer) func(string) {
 	return func(text string) { fmt.Fprintf(stderr, "\r\x1b[K%s", text) }
 }
 
-// patience is how long a person waits without a word.
+// patience is how long a user waits before the progress is shown.
 const patience = 2 * time.Second
 
-// Patient says on a terminal what is going on when that takes longer than two seconds,
-// with the time that it has taken, until the function that it returns is called.
+// Patient shows a text on a terminal with the elapsed time, once that exceeds two seconds, until
+// the returned function is called.
 func Patient(stderr io.Writer, what string) (done func()) {
 	show := Progress(stderr)
 	begin := time.Now()

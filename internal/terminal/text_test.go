@@ -51,8 +51,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestNarrowTable: on a narrow terminal spare columns go first, and then cells go on in
-// the next line; nothing but spare columns is lost.
+// TestNarrowTable: a narrow terminal first omits spare columns, and then wraps cells. Nothing
+// but spare columns is lost.
 func TestNarrowTable(t *testing.T) {
 	table := Table{Head: []string{"NAME", "UUID", "TEXT"}, Spare: []string{"UUID", "NOWHERE"}}
 	table.Row("node1", strings.Repeat("x", 36), "one two three four")
@@ -70,7 +70,7 @@ func TestNarrowTable(t *testing.T) {
 	}
 }
 
-// TestWrappedTable: cells that are a little too long go on in the next line.
+// TestWrappedTable: cells that are a little too long are wrapped.
 func TestWrappedTable(t *testing.T) {
 	table := Table{Head: []string{"A", "TEXT"}}
 	table.Row("1", strings.Repeat("word ", 9))
