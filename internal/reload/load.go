@@ -39,7 +39,7 @@ func (l *loading) over() <-chan struct{} {
 // begin begins to check the configuration. With force it reads a file that looks unchanged too.
 func (r *Reloader) begin(ctx context.Context, force bool) {
 	r.dir.watch()
-	r.configPace.looked(r.nextPoll())
+	r.configPace.checked(r.nextPoll())
 	r.configPace.wake()
 	ctx, cancel := context.WithCancel(ctx)
 	l := &loading{
@@ -56,7 +56,7 @@ func (r *Reloader) begin(ctx context.Context, force bool) {
 		runtime.LockOSThread() // so that threadTime counts only this check
 		defer runtime.UnlockOSThread()
 		began := threadTime()
-		l.err = r.lookAtConfig(ctx, force, l)
+		l.err = r.checkConfig(ctx, force, l)
 		l.cost = threadTime() - began
 	}()
 }
@@ -121,9 +121,9 @@ func threadTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// lookAtConfig updates the state and records in l how long a load took. It returns an error, and
+// checkConfig updates the state and records in l how long a load took. It returns an error, and
 // changes nothing, only if ctx has ended.
-func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) error {
+func (r *Reloader) checkConfig(ctx context.Context, force bool, l *loading) error {
 	s := r.State()
 	var loaded State
 	var broken error

@@ -36,8 +36,8 @@ func (p *pace) worked(now time.Time, cost time.Duration) {
 	p.notBefore = later(now.Add(min((share-1)*cost, p.longest)), p.paid.Add(-share*p.burst))
 }
 
-// looked records that the file is being checked, and when to poll it next.
-func (p *pace) looked(poll time.Time) {
+// checked records that the file is being checked, and when to poll it next.
+func (p *pace) checked(poll time.Time) {
 	p.first, p.poll = time.Time{}, poll
 }
 

@@ -185,7 +185,7 @@ func newReloader(o Options) *Reloader {
 }
 
 func (r *Reloader) start(ctx context.Context) error {
-	if err := r.lookAtKey(ctx, true); err != nil {
+	if err := r.checkKey(ctx, true); err != nil {
 		r.dir.close()
 		return err
 	}
@@ -266,7 +266,7 @@ func (r *Reloader) run(ctx context.Context) {
 		case <-timer.C:
 			settled = time.Time{}
 			r.drain()
-			r.look(ctx, time.Now())
+			r.check(ctx, time.Now())
 		}
 	}
 }
@@ -319,10 +319,10 @@ func (r *Reloader) nextConfig() time.Time {
 	return at
 }
 
-// look checks the files that are due. It reads them if they have changed and, after an event,
+// check checks the files that are due. It reads them if they have changed and, after an event,
 // even if they look unchanged: after a clock was set back, a new file can have the times of the
 // old one.
-func (r *Reloader) look(ctx context.Context, now time.Time) {
+func (r *Reloader) check(ctx context.Context, now time.Time) {
 	if !now.Before(r.keyPace.next()) {
 		r.followKey(ctx, r.keyPace.pending())
 	}
@@ -332,7 +332,7 @@ func (r *Reloader) look(ctx context.Context, now time.Time) {
 		r.begin(ctx, r.configPace.pending())
 	default:
 		r.again = r.again || r.configPace.pending()
-		r.configPace.looked(r.nextPoll())
+		r.configPace.checked(r.nextPoll())
 		if stampAt(r.config.path) != r.loading.file {
 			r.log.Debug("the configuration file has changed while it was loaded", "file", r.config.path)
 			r.loading.cancel()
@@ -350,7 +350,7 @@ func (r *Reloader) nextPoll() time.Time {
 }
 
 func (r *Reloader) followKey(ctx context.Context, force bool) {
-	if err := r.lookAtKey(ctx, force); err != nil {
+	if err := r.checkKey(ctx, force); err != nil {
 		r.log.Debug("cannot use the key file", "error", err)
 	}
 	now := time.Now()
@@ -364,11 +364,11 @@ func (r *Reloader) followKey(ctx context.Context, force bool) {
 	r.keyPace.pollBy(r.keyAlarm.due)
 }
 
-// lookAtKey returns an error if the key file has become unusable. As with the configuration, it
+// checkKey returns an error if the key file has become unusable. As with the configuration, it
 // looks after the watch first, so that it misses no change before reading.
-func (r *Reloader) lookAtKey(ctx context.Context, force bool) error {
+func (r *Reloader) checkKey(ctx context.Context, force bool) error {
 	r.dir.watch()
-	r.keyPace.looked(r.nextPoll())
+	r.keyPace.checked(r.nextPoll())
 	var key []byte
 	err := r.key.read(ctx, force, func(text *io.SectionReader) (err error) {
 		key, err = io.ReadAll(text)

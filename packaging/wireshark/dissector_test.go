@@ -40,22 +40,22 @@ func (r *relay) run(daemon string) error {
 		if err != nil {
 			return nil // it is closed
 		}
-		r.keep(40000, wire.DefaultPort, buffer[:n])
+		r.record(40000, wire.DefaultPort, buffer[:n])
 		if _, err = behind.Write(buffer[:n]); err != nil {
 			return err
 		}
 		if n, err = behind.Read(buffer); err != nil {
 			return err
 		}
-		r.keep(wire.DefaultPort, 40000, buffer[:n])
+		r.record(wire.DefaultPort, 40000, buffer[:n])
 		if _, err = r.conn.WriteToUDPAddrPort(buffer[:n], from); err != nil {
 			return err
 		}
 	}
 }
 
-// keep keeps a datagram as a packet.
-func (r *relay) keep(from, to uint16, datagram []byte) {
+// record keeps a datagram as a packet.
+func (r *relay) record(from, to uint16, datagram []byte) {
 	p := []byte{0x45, 0}
 	p = binary.BigEndian.AppendUint16(p, uint16(28+len(datagram)))
 	p = append(p, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2)
@@ -188,10 +188,10 @@ func TestBrokenDatagrams(t *testing.T) {
 		`plj0{"msg":{},"salt":[1,"]",{"a":"}"}]}`, `plj0[1]`, `plj0{"msg":"\\\\\\`, `plj0{"msg":"{}","salt":"","hmac":""}`, "plj0\x00\xff",
 	}
 	for _, text := range broken {
-		r.keep(40000, wire.DefaultPort, []byte(text))
+		r.record(40000, wire.DefaultPort, []byte(text))
 	}
-	r.keep(40000, 40001, []byte("other traffic"))
-	r.keep(40000, 40001, []byte(`plj0{"msg":"{\"protocol\":1,\"type\":1,\"query\":\"a\\\"\\u00e9\\\\n\",\"rsalt\":\"x\"}","salt":"1700000000","hmac":""}`))
+	r.record(40000, 40001, []byte("other traffic"))
+	r.record(40000, 40001, []byte(`plj0{"msg":"{\"protocol\":1,\"type\":1,\"query\":\"a\\\"\\u00e9\\\\n\",\"rsalt\":\"x\"}","salt":"1700000000","hmac":""}`))
 	out := dissect(t, &r, "-T", "fields", "-E", "separator=|", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info", "-e", "confd.query")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != len(broken)+2 {

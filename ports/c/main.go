@@ -35,7 +35,7 @@ func main() {} // a library has none, but the linker wants it
 
 //export confd_seal
 func confd_seal(key unsafe.Pointer, keySize C.size_t, request *C.char, now C.int64_t, result *C.struct_confd_result) C.int {
-	return give(result, func() ([]byte, error) {
+	return fill(result, func() ([]byte, error) {
 		codec, err := newCodec(key, keySize)
 		if err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func confd_seal(key unsafe.Pointer, keySize C.size_t, request *C.char, now C.int
 
 //export confd_open
 func confd_open(key unsafe.Pointer, keySize C.size_t, datagram unsafe.Pointer, size C.size_t, rsalt *C.char, result *C.struct_confd_result) C.int {
-	return give(result, func() ([]byte, error) {
+	return fill(result, func() ([]byte, error) {
 		codec, err := newCodec(key, keySize)
 		if err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func confd_open(key unsafe.Pointer, keySize C.size_t, datagram unsafe.Pointer, s
 
 //export confd_version
 func confd_version(result *C.struct_confd_result) C.int {
-	return give(result, func() ([]byte, error) { return []byte(release.Version()), nil })
+	return fill(result, func() ([]byte, error) { return []byte(release.Version()), nil })
 }
 
 //export confd_free
@@ -98,8 +98,8 @@ func newCodec(key unsafe.Pointer, size C.size_t) (*protocol.Codec, error) {
 	return protocol.NewCodec(protocol.NewKeyring(C.GoBytes(key, C.int(size)))), nil
 }
 
-// give copies what a function makes into a result, in memory of C.
-func give(result *C.struct_confd_result, run func() ([]byte, error)) C.int {
+// fill copies what a function makes into a result, in memory of C.
+func fill(result *C.struct_confd_result, run func() ([]byte, error)) C.int {
 	*result = C.struct_confd_result{}
 	data, err := run()
 	if err != nil {

@@ -84,7 +84,7 @@ func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count
 	var err error
 	for n := 1; err == nil && ctx.Err() == nil; n++ {
 		var text string
-		if text, err = look(ctx, a, m, stdout); err == nil && ctx.Err() == nil {
+		if text, err = overview(ctx, a, m, stdout); err == nil && ctx.Err() == nil {
 			err = redraw(text)
 		}
 		if n == count {
@@ -104,8 +104,8 @@ func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count
 	return err
 }
 
-// look returns the present overview of all daemons.
-func look(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, error) {
+// overview returns the present overview of all daemons.
+func overview(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, error) {
 	asking, cancel := a.conn.Patience(ctx)
 	defer cancel()
 	s, err := lookAtAll(asking, a)
