@@ -195,7 +195,7 @@ func (w *window) value(level int) ([]byte, error) {
 	}
 }
 
-// passes skips a byte if it comes next.
+// passes skips a text if it comes next.
 func (w *window) passes(wanted []byte) bool {
 	for {
 		n := min(len(w.text), len(wanted))
