@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// library builds the C library, and returns how to compile a program that uses it. The
-// program counts what it does not free, and fails if there is anything.
+// library builds the C library and returns the command that compiles a program with it. The
+// program counts unfreed results, and fails if there are any.
 func library(t *testing.T) (file string, compile func(source string, flags ...string) (program string)) {
 	t.Helper()
 	need(t, "cc", "gcc libc6-dev")
@@ -25,14 +25,14 @@ func library(t *testing.T) (file string, compile func(source string, flags ...st
 	}
 }
 
-// TestC has the example ask every daemon for the master.
+// TestC: the example asks every daemon for the master.
 func TestC(t *testing.T) {
 	t.Parallel()
 	_, compile := library(t)
 	master(t, compile("example/master.c"))
 }
 
-// TestPerl has a language ask that has no port.
+// TestPerl calls the library from a language without a port.
 func TestPerl(t *testing.T) {
 	t.Parallel()
 	if err := exec.Command("perl", "-MFFI::Platypus", "-e", "1").Run(); err != nil {
@@ -42,7 +42,7 @@ func TestPerl(t *testing.T) {
 	master(t, "perl", "c/example/master.pl", file)
 }
 
-// master has an example ask every daemon for the master.
+// master runs an example that asks every daemon for the master.
 func master(t *testing.T, example ...string) {
 	daemons(t, func(t *testing.T, server, keyFile string) {
 		host, port, err := net.SplitHostPort(server)

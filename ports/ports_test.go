@@ -23,13 +23,13 @@ import (
 	"gntconfd/spec/vectors"
 )
 
-// lack skips a test for want of a tool, or fails it with CONFD_INTEROP=require.
+// lack skips a test because a tool is missing, or fails it with CONFD_INTEROP=require.
 func lack(t *testing.T, tool, pkg string) {
 	t.Helper()
 	lacking.Skip(t, "%s is not here: apt-get install %s", tool, pkg)
 }
 
-// need ends the test if a program is not to be found.
+// need skips the test if a program is missing.
 func need(t *testing.T, tool, pkg string) {
 	t.Helper()
 	if _, err := exec.LookPath(tool); err != nil {
@@ -37,8 +37,8 @@ func need(t *testing.T, tool, pkg string) {
 	}
 }
 
-// run runs a program in a folder and returns what it wrote to standard output. What it
-// does wrong ends the test.
+// run runs a program in a folder and returns its standard output. A failure of the program ends
+// the test.
 func run(t *testing.T, dir string, command ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
@@ -52,8 +52,8 @@ func run(t *testing.T, dir string, command ...string) []byte {
 	return out
 }
 
-// copied returns a copy of a folder, with what its symbolic links lead to: tools write where
-// they build.
+// copied returns a copy of a folder in which symbolic links are replaced by their targets: tools
+// write where they build.
 func copied(t *testing.T, folder string) string {
 	t.Helper()
 	copy := filepath.Join(t.TempDir(), "port")
@@ -82,7 +82,7 @@ func scenarios(t *testing.T, command ...string) {
 	}
 }
 
-// daemons runs a test with this project's daemon and with each of Ganeti's, with the sample
+// daemons runs a test with this project's daemon and with each of Ganeti's, all with the sample
 // cluster.
 func daemons(t *testing.T, test func(t *testing.T, server, keyFile string)) {
 	starts := map[string]func(*testing.T) conformance.Start{
@@ -123,7 +123,7 @@ func daemons(t *testing.T, test func(t *testing.T, server, keyFile string)) {
 	}
 }
 
-// drbd has an example list the DRBD minors of a node of the sample cluster.
+// drbd runs an example that lists the DRBD minors of a node of the sample cluster.
 func drbd(t *testing.T, command ...string) {
 	daemons(t, func(t *testing.T, server, keyFile string) {
 		root := t.TempDir()
@@ -152,7 +152,7 @@ func drbd(t *testing.T, command ...string) {
 	})
 }
 
-// TestLicences: each package has the licence of the project with it.
+// TestLicences: each package contains the licence of the project.
 func TestLicences(t *testing.T) {
 	want, err := os.ReadFile("../LICENSE")
 	if err != nil {
@@ -165,7 +165,7 @@ func TestLicences(t *testing.T) {
 	}
 }
 
-// said is a line of what a port prints: a question, and the answer as its types have it.
+// said is a line of a port's output: a question, and the answer as the port decoded it.
 type said struct {
 	Type   int             `json:"type"`
 	Query  json.RawMessage `json:"query"`
@@ -174,8 +174,8 @@ type said struct {
 	Serial int64           `json:"serial"`
 }
 
-// live has a port ask a daemon every question, and compares what it makes of the answers
-// with what the daemon says to this project's client library.
+// live runs a port that asks a daemon every question, and compares its answers with those that
+// this project's client library gets.
 func live(t *testing.T, command ...string) {
 	daemons(t, func(t *testing.T, server, keyFile string) {
 		c, err := client.New(client.Options{Peers: []string{server}, Key: sample.Key})
@@ -219,7 +219,7 @@ func ask(t *testing.T, c *client.Client, q said) said {
 	return said{Answer: result.JSON, Serial: result.Serial}
 }
 
-// equal compares two texts by the JSON that they hold, numbers by their value.
+// equal compares the values of two JSON texts.
 func equal(t *testing.T, a, b json.RawMessage) bool {
 	t.Helper()
 	var values [2]any

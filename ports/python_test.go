@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// python returns how to start Python with the library, in a folder or a wheel. It ends the test
-// unless Python is new enough.
+// python returns the command that starts Python with the library from a folder or a wheel. It
+// skips the test if Python is missing or too old.
 func python(t *testing.T, library string) []string {
 	t.Helper()
 	need(t, "python3", "python3")
@@ -58,10 +58,10 @@ func TestPythonTypes(t *testing.T) {
 		glob(t, "python/*/*.py")...)...)
 }
 
-// TestPythonWheel builds the wheel, and asks with nothing but what is in it.
+// TestPythonWheel builds the wheel, and asks using only the wheel.
 func TestPythonWheel(t *testing.T) {
 	t.Parallel()
-	const debian = "/usr/bin/python3" // has what Debian's packages install
+	const debian = "/usr/bin/python3" // finds what Debian's packages install
 	if err := exec.Command(debian, "-c", "import build, setuptools, wheel").Run(); err != nil {
 		lack(t, "Python's build", "python3-build python3-setuptools python3-wheel")
 	}
@@ -70,7 +70,7 @@ func TestPythonWheel(t *testing.T) {
 	live(t, append(python(t, glob(t, filepath.Join(folder, "dist", "*.whl"))[0]), "python/tests/live.py")...)
 }
 
-// glob returns the files that match a pattern, of which there must be some.
+// glob returns the files that match a pattern, at least one.
 func glob(t *testing.T, pattern string) []string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)

@@ -14,16 +14,16 @@ import (
 	"gntconfd/spec"
 )
 
-// verdict is a line of what a port's reader is asked: whether a value meets a schema.
+// verdict is a line of input for a port's reader: a value, and whether it meets a schema.
 type verdict struct {
 	Ref   string `json:"ref"`
 	Value any    `json:"value"`
 	Valid bool   `json:"valid"`
 }
 
-// readers has a port's reader judge objects of the sample cluster, and messages, in which one
-// value is replaced by another or left out. A validator of JSON Schema says what is right.
-// The program prints where it differs.
+// readers checks a port's reader with objects of the sample cluster and messages in which one
+// value is replaced or omitted. A validator of JSON Schema says what is valid. The program
+// prints where it disagrees.
 func readers(t *testing.T, command ...string) {
 	var in bytes.Buffer
 	lines, counts := json.NewEncoder(&in), map[bool]int{}
@@ -57,7 +57,7 @@ func readers(t *testing.T, command ...string) {
 	}
 }
 
-// originals returns values that meet their schemas, by these.
+// originals returns values that are valid, by their schemas.
 func originals(t *testing.T) map[string]any {
 	t.Helper()
 	values := map[string]any{
@@ -78,7 +78,7 @@ func originals(t *testing.T) map[string]any {
 		if err := json.Unmarshal(file[member], &objects); err != nil {
 			t.Fatal(err)
 		}
-		most := 0 // the object that has most in it
+		most := 0 // the object with the most members
 		for _, object := range objects {
 			if n := len(must(t, object)); n > most {
 				values["config.json#/definitions/"+definition], most = object, n
@@ -97,15 +97,15 @@ func must(t *testing.T, value any) []byte {
 	return text
 }
 
-// replacements are of every type, and some are what one of the schemas looks for.
+// replacements have all types, and some are valid in one of the schemas.
 var replacements = []any{
 	nil, true, false, 0.0, 1.0, 2.0, -1.0, 1.5, "", "x", "10", "up", "drbd", "512 M", map[string]any{}, map[string]any{"x": 1.0},
 	[]any{}, []any{"x"}, []any{"x", "y"}, []any{"&"}, []any{"|", nil, []any{"?", "x"}}, []any{"!", nil}, []any{"=", "x", 1.0}, []any{"=", "x", nil},
 	[]any{"=~", "x", "y"}, []any{"RATE_LIMIT", 0.0}, []any{"RATE_LIMIT", 1.0}, []any{"x", "x"},
 }
 
-// changes returns a value with each of its parts in turn replaced or, where it is a member,
-// left out.
+// changes returns a value in variants, each with one part replaced or, if it is a member,
+// omitted.
 func changes(value any) func(yield func(any) bool) {
 	return func(yield func(any) bool) {
 		for _, other := range replacements {
@@ -142,7 +142,7 @@ func changes(value any) func(yield func(any) bool) {
 	}
 }
 
-// judge is a validator that takes objects with members that no schema knows, as readers do.
+// judge is a validator that, like readers, accepts objects with unknown members.
 type judge struct{ *jsonschema.Compiler }
 
 func newJudge(t *testing.T) judge {
@@ -165,7 +165,7 @@ func newJudge(t *testing.T) judge {
 	return judge{compiler}
 }
 
-// open lets all objects have further members.
+// open allows unknown members in all objects.
 func open(schema any) {
 	switch schema := schema.(type) {
 	case []any:

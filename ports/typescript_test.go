@@ -9,8 +9,7 @@ import (
 	"gntconfd/internal/testing/lacking"
 )
 
-// TestTypeScript compiles, tests and packs the library, and then asks with nothing but what
-// is in the package.
+// TestTypeScript compiles, tests and packs the library, and then asks using only the package.
 func TestTypeScript(t *testing.T) {
 	t.Parallel()
 	need(t, "node", "nodejs")

@@ -64,8 +64,8 @@ func TestDemoJSON(t *testing.T) {
 	}
 }
 
-// TestDemoOfGaneti asks Ganeti's own daemon, which thereby has to load the sample
-// cluster, the questions of the demonstration.
+// TestDemoOfGaneti asks Ganeti's own daemon the questions of the demonstration. For that, the
+// daemon must load the sample cluster.
 func TestDemoOfGaneti(t *testing.T) {
 	ganeti := startGaneti(t)
 	var got []demonstrate.Entry
@@ -89,7 +89,7 @@ func TestDemoOfGaneti(t *testing.T) {
 	}
 }
 
-// sameJSON compares JSON by what it means.
+// sameJSON compares JSON by its value.
 var sameJSON = cmp.Transformer("value", func(text json.RawMessage) (value any) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -99,8 +99,7 @@ var sameJSON = cmp.Transformer("value", func(text json.RawMessage) (value any) {
 	return value
 })
 
-// startGaneti starts Ganeti's daemon with the sample cluster and waits until it
-// answers.
+// startGaneti starts Ganeti's daemon with the sample cluster and waits until it answers.
 func startGaneti(t *testing.T) *client.Client {
 	t.Helper()
 	path, err := exec.LookPath("/usr/sbin/ganeti-confd")
@@ -152,7 +151,7 @@ func startGaneti(t *testing.T) *client.Client {
 	return nil
 }
 
-// TestDemoLines keeps the demonstration within its width.
+// TestDemoLines: the demonstration keeps to its width.
 func TestDemoLines(t *testing.T) {
 	var stdout bytes.Buffer
 	if code := run([]string{"demo"}, &stdout, &stdout); code != 0 {

@@ -20,7 +20,7 @@ import (
 	"gntconfd/internal/testing/lacking"
 )
 
-// installed returns the path of a program that tests need, and skips them without it.
+// installed returns the path of a program, and skips the test if it is not installed.
 func installed(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -30,7 +30,7 @@ func installed(t *testing.T, program string) string {
 	return path
 }
 
-// serveFor runs a daemon with the sample cluster for a test, and has confdctl ask it.
+// serveFor runs a daemon with the sample cluster for a test, and makes confdctl ask it.
 func serveFor(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -211,7 +211,7 @@ scrape_configs:
 	})
 }
 
-// start starts a program, and ends it with the test.
+// start starts a program, and stops it after the test.
 func start(t *testing.T, command *exec.Cmd) {
 	t.Helper()
 	var out strings.Builder

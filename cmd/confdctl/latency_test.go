@@ -14,7 +14,7 @@ import (
 	"gntconfd/internal/testing/screen"
 )
 
-// TestLatencyOnTerminal looks at a terminal on which the times are shown again and again.
+// TestLatencyOnTerminal checks the display on a terminal, which is updated repeatedly.
 func TestLatencyOnTerminal(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "hmac.key")
 	if err := os.WriteFile(key, sample.Key, 0o400); err != nil {

@@ -1,5 +1,5 @@
-// Command confdctl is the operator's tool for ganeti-confd: it asks a running
-// daemon questions, and shows on a sample cluster what can be asked.
+// Command confdctl is the operator's tool for ganeti-confd: it queries running daemons, and
+// demonstrates the queries with a sample cluster.
 package main
 
 import (
@@ -74,7 +74,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 }
 
-// report prints an error, and what to do about it.
+// report prints an error with its advice.
 func report(stderr io.Writer, err error) {
 	text := ask.Words(err)
 	var advised *advice.Error
@@ -82,7 +82,7 @@ func report(stderr io.Writer, err error) {
 		text += "\n" + strings.ReplaceAll(advised.Advice, "\n", "\n  ")
 		text = strings.Replace(text, "\n", "\n  ", 1)
 	}
-	text = strings.ReplaceAll(text, "\t", "  ") // as in cobra's list of similar commands
+	text = strings.ReplaceAll(text, "\t", "  ") // from cobra's list of similar commands
 	width := terminal.Width(stderr)
 	for line := range strings.Lines("confdctl: " + text) {
 		line = terminal.Printable(strings.TrimSuffix(line, "\n"))
@@ -93,7 +93,7 @@ func report(stderr io.Writer, err error) {
 	}
 }
 
-// newRoot returns the program as a command.
+// newRoot creates the command line of the program.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "confdctl",

@@ -16,8 +16,8 @@ import (
 	"gntconfd/internal/sample/serve"
 )
 
-// TestQuestionsToGaneti: each command prints the same about the sample cluster,
-// whichever daemon it asks.
+// TestQuestionsToGaneti: each command prints the same about the sample cluster, whichever daemon
+// it asks.
 func TestQuestionsToGaneti(t *testing.T) {
 	theirs := startGaneti(t)
 	key := filepath.Join(t.TempDir(), "hmac.key")

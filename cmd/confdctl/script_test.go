@@ -28,20 +28,20 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the scripts of testdata. In them $SERVER is the address of a
-// daemon with the sample cluster, $LOCALHOST the same by another name, $EMPTY that of one without a configuration, $SILENT
-// one where nobody answers, $REFUSED one where nobody listens, $ESC what colours a
-// terminal, config.data the sample cluster, hmac.key the daemons' key, and
+// TestScripts runs the scripts of testdata. In them $SERVER is the address of a daemon with
+// the sample cluster, $LOCALHOST another name for it, $EMPTY the address of a daemon without a
+// configuration, $SILENT one that never answers, $REFUSED one where nobody listens, $ESC the
+// escape character, config.data the sample cluster, hmac.key the daemons' key, and
 //
 //	exits code args...	runs confdctl and compares its exit code
 //	mask file		replaces ports, times and round-trip times in stdout, into file
-//	serve NAME file		starts a daemon with a configuration, and has its address in $NAME
+//	serve NAME file		starts a daemon with a configuration, and puts its address into $NAME
 //	await file regexp	waits until a file matches
 //
-// With GANETI_ROOTDIR=$WORK/node confdctl finds the key, and $SERVER in place of the
+// With GANETI_ROOTDIR=$WORK/node confdctl finds the key, and $SERVER instead of the
 // master candidates.
 //
-// With UPDATE_SCRIPTS=1 the files that the scripts compare with are written anew.
+// With UPDATE_SCRIPTS=1 the expected files are rewritten.
 func TestScripts(t *testing.T) {
 	silent := silentAddress(t)
 	empty := emptyAddress(t)
@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("EMPTY", empty)
 					env.Setenv("REFUSED", refused.String())
 					env.Setenv("ESC", "\x1b[31m")
-					// The race detector lets each process wait a second at its end.
+					// The race detector delays the exit of each process by a second.
 					env.Setenv("GORACE", "atexit_sleep_ms=0")
 					node := filepath.Join(env.WorkDir, "node/var/lib/ganeti")
 					return errors.Join(
@@ -91,8 +91,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// exits runs confdctl, as exec does, and compares its exit code, which exec does
-// not show.
+// exits runs confdctl like exec, and checks its exit code, which exec cannot.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec("sh", append([]string{"-c", `code=$0; confdctl "$@"; test $? = $code`}, args...)...)
 	if err != nil {
@@ -125,7 +124,7 @@ func awaitFile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s does not match %q:\n%s", args[0], args[1], text)
 }
 
-// emptyAddress returns the address of a daemon that has a key and nothing else.
+// emptyAddress returns the address of a daemon with a key but no configuration.
 func emptyAddress(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -136,7 +135,7 @@ func emptyAddress(t *testing.T) string {
 	return startDaemon(t, filepath.Join(dir, "config.data"), key)
 }
 
-// startDaemon returns the address of a daemon that runs as long as the test.
+// startDaemon returns the address of a daemon that runs until the test ends.
 func startDaemon(t *testing.T, config, key string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -158,7 +157,7 @@ func startDaemon(t *testing.T, config, key string) string {
 	return d.Addr().String()
 }
 
-// silentAddress returns the address of a socket that is never read from.
+// silentAddress returns the address of a socket that nobody reads.
 func silentAddress(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -15,12 +15,11 @@ import (
 	"gntconfd/internal/testing/screen"
 )
 
-// TestWidths: every command fits terminals of 80 and of 120 columns, with and without
-// colours, which is compared with what people are to see there. With UPDATE_SCRIPTS=1
-// that is written anew.
+// TestWidths: every command fits terminals of 80 and 120 columns, with and without colours. The
+// expected output is in testdata; UPDATE_SCRIPTS=1 rewrites it.
 func TestWidths(t *testing.T) {
 	serveFor(t)
-	t.Setenv("GANETI_ROOTDIR", "/nowhere") // which help texts show
+	t.Setenv("GANETI_ROOTDIR", "/nowhere") // help texts show it
 	lines := []string{
 		"ping", "role node1", "role ndoe1", "master --details", "nodes", "nodes --output wide", "candidates", "instance-ips br1",
 		"locate 203.0.113.10 198.51.100.20 192.0.2.99", "drbd node4", "instances", "instances node7", "instances node7 --output wide",
@@ -49,7 +48,7 @@ func TestWidths(t *testing.T) {
 				coloured := 0
 				for _, line := range lines {
 					if line == "check" {
-						line += " --server " + os.Getenv("CONFD_SERVER") // which is of this machine
+						line += " --server " + os.Getenv("CONFD_SERVER") // it differs on every machine
 					}
 					args := append(strings.Fields(line), "--utc")
 					if slices.Contains([]string{"nodes", "candidates", "locate", "status", "top"}, args[0]) {

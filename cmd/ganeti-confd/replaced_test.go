@@ -273,7 +273,7 @@ var replacements = []struct {
 // However the files and their directories are replaced, the daemon uses what is at their
 // paths now.
 func TestReplaced(t *testing.T) {
-	each(t, func(t *testing.T, users *users) {
+	forBothUsers(t, func(t *testing.T, users *users) {
 		for _, r := range replacements {
 			t.Run(r.name, func(t *testing.T) {
 				if r.mounts {
@@ -311,7 +311,7 @@ func TestLogReplaced(t *testing.T) {
 			h.log = disk
 		},
 	}
-	each(t, func(t *testing.T, users *users) {
+	forBothUsers(t, func(t *testing.T, users *users) {
 		for name, replace := range replace {
 			t.Run(name, func(t *testing.T) {
 				h := &host{t: t, users: users, mounts: name == "mounted over" && os.Getuid() == 0}
@@ -332,8 +332,8 @@ func TestLogReplaced(t *testing.T) {
 	})
 }
 
-// each runs a test twice on separate nodes: as the current user and as the daemon's user.
-func each(t *testing.T, test func(t *testing.T, users *users)) {
+// forBothUsers runs a test twice on separate nodes: as the current user and as the daemon's user.
+func forBothUsers(t *testing.T, test func(t *testing.T, users *users)) {
 	t.Run("one user", func(t *testing.T) { test(t, nil) })
 	t.Run("Ganeti's users", func(t *testing.T) {
 		needRoot(t)

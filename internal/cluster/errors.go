@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxErrorText is how long the text of an error about a configuration is at most, in
-// bytes. Decoders quote what they dislike, and that may be most of the file.
+// maxErrorText is the maximum length, in bytes, of an error about a configuration. Decoders
+// quote what they reject, and that may be most of the file.
 const maxErrorText = 400
 
-// shortError is an error about a configuration with the end of its text cut off, and
-// with control characters escaped: it goes to logs, pages and clients.
+// shortError is an error about a configuration whose text is shortened and has control
+// characters escaped: it goes to logs, pages and clients.
 type shortError struct{ error }
 
 func (e *shortError) Unwrap() error { return e.error }

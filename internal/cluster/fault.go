@@ -14,11 +14,11 @@ import (
 	"gntconfd/internal/jsontext"
 )
 
-// fault says what a generated decoder disliked: err is its error, d the decoder as it was
-// left, text what it was given and place the pointer to that in the configuration. The
-// decoder knows the names of the members that it was in, but neither which element of an
-// array nor what else the object has: names returns the names of the members that the
-// object at a pointer in text has in the file.
+// fault returns a better error for an error err of a generated decoder. d is the decoder in the
+// state in which it stopped, text what it decoded, and place the pointer to text in the
+// configuration. The decoder knows the names of the members that it was in, but not the index of
+// an array's element, nor the other members of an object: names returns the names of the members
+// in the file of the object at a pointer in text.
 func fault(err error, d *jx.Decoder, text []byte, place string, names func(inner string) []string) error {
 	at := lastRead(err, d, text)
 	inner := canonical.Place(text, at)
@@ -26,7 +26,7 @@ func fault(err error, d *jx.Decoder, text []byte, place string, names func(inner
 	problem := "unexpected " + kindOf(valueAt(text, inner))
 	var invalid *validate.Error
 	if errors.As(err, &invalid) {
-		// In the words of Ganeti's daemon.
+		// the wording of Ganeti's daemon
 		var all jx.Encoder
 		all.Arr(func(e *jx.Encoder) {
 			for _, name := range names(inner) {
@@ -41,8 +41,7 @@ func fault(err error, d *jx.Decoder, text []byte, place string, names func(inner
 	return fmt.Errorf("%s: %s", place, problem)
 }
 
-// valueAt returns the value that a pointer leads to, the text itself where it leads
-// nowhere.
+// valueAt returns the value at a pointer, or the text itself if there is none.
 func valueAt(text []byte, pointer string) []byte {
 	if tokens, err := jsontext.ParsePointer(pointer); err == nil {
 		if value, ok := canonical.Lookup(text, tokens); ok {
@@ -52,22 +51,22 @@ func valueAt(text []byte, pointer string) []byte {
 	return text
 }
 
-// lastRead returns the position of the byte that a decoder disliked, or else of the last
-// that it read.
+// lastRead returns the position of the byte that caused an error of the decoder, or else of the
+// last byte that it read.
 func lastRead(err error, d *jx.Decoder, text []byte) int {
 	if at, ok := position(innermost(err)); ok {
 		return at
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		// The text is whole: a literal was wanted, and the last value is shorter.
+		// The text is complete: the decoder expected a literal, and the last value is shorter.
 		at := len(text) - 1
 		for at > 0 && strings.IndexByte("}] \n\t\r", text[at]) >= 0 {
 			at--
 		}
 		return at
 	}
-	// The decoder tells where it is by disliking what comes next, and at the end by
-	// finding nothing.
+	// The decoder reveals its position when it rejects what comes next or, at the end, finds
+	// nothing.
 	next := d.Null
 	if d.Next() == jx.Null {
 		next = func() error { _, err := d.Bool(); return err }
@@ -85,8 +84,8 @@ func lastRead(err error, d *jx.Decoder, text []byte) int {
 	return max(at, 0)
 }
 
-// otherType begins the error of a decoder that takes values of several types, none of which
-// comes next.
+// otherType begins the error of a decoder that accepts several types if the next value has none
+// of them.
 const otherType = "unexpected json type"
 
 func innermost(err error) error {
@@ -99,7 +98,7 @@ func innermost(err error) error {
 	}
 }
 
-// position returns the position that the decoder's error about a byte ends with.
+// position returns the position at the end of the decoder's error about a byte.
 func position(err error) (int, bool) {
 	if err == nil {
 		return 0, false
@@ -112,7 +111,7 @@ func position(err error) (int, bool) {
 	return at, convErr == nil
 }
 
-// kindOf says in a word what a JSON value is.
+// kindOf returns the type of a JSON value in words.
 func kindOf(value []byte) string {
 	switch value[0] {
 	case '{':

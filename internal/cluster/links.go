@@ -6,26 +6,25 @@ import (
 	"strings"
 )
 
-// Link is a link (a bridge or a routing table) with the instance addresses on
-// it. A nil Link has none.
+// Link is a link (a bridge or a routing table) with the instance addresses on it. A nil Link has
+// none.
 type Link struct {
-	// IPs are the addresses, each once, in ascending order of their text.
+	// IPs are the addresses without duplicates, sorted as strings.
 	IPs []string
 
-	holders []int32       // of each of them, the index of the instance that it leads to; -1 for none
+	holders []int32       // for each address, the index of the instance that has it, or -1
 	byIP    positionTable // positions in IPs
-	nodes   []int32       // of each instance, the index of its primary node; -1 where that is not known
+	nodes   []int32       // for each instance, the index of its primary node, or -1 if unknown
 }
 
-// linkAddress is an address on a link, with the index of the instance that it leads to,
-// or -1.
+// linkAddress is an address on a link, with the index of the instance that has it, or -1.
 type linkAddress struct {
 	ip     string
 	holder int32
 	order  int32 // among the addresses of all instances
 }
 
-// newLink makes a link of the addresses on it. Of doubled ones the last counts.
+// newLink makes a link from its addresses. The last of duplicate addresses counts.
 func newLink(addresses []linkAddress, nodes []int32) *Link {
 	slices.SortFunc(addresses, func(a, b linkAddress) int {
 		return cmp.Or(strings.Compare(a.ip, b.ip), cmp.Compare(a.order, b.order))
@@ -46,8 +45,8 @@ func newLink(addresses []linkAddress, nodes []int32) *Link {
 
 func (l *Link) ip(i int32) string { return l.IPs[i] }
 
-// Node returns the index in Snapshot.Nodes of the primary node of the instance
-// with an address. It is false when no instance has it or its node is not known.
+// Node returns the index in Snapshot.Nodes of the primary node of the instance with an address.
+// It returns false if no instance has the address, or if the node is unknown.
 func (l *Link) Node(ip string) (int, bool) {
 	if l == nil {
 		return 0, false
@@ -60,9 +59,9 @@ func (l *Link) Node(ip string) (int, bool) {
 	return int(node), node >= 0
 }
 
-// makeLinks enters the addresses of all instances. An address leads to the name of
-// an instance, and that to the first instance with the name, which may be another.
-// Of several instances with one address on a link the last has it.
+// makeLinks indexes the addresses of all instances. An address leads to the name of an instance,
+// and the name to the first instance that has it, which may be another. If several instances
+// have the same address on a link, the last one counts.
 func (x *indexer) makeLinks() error {
 	if x.sameAddresses() {
 		x.Links = x.former.Links
@@ -87,7 +86,7 @@ func (x *indexer) makeLinks() error {
 		}
 	}
 	addresses := make(map[string][]linkAddress)
-	var onDefault []linkAddress // apart, so that its name is not hashed for each of them
+	var onDefault []linkAddress // separate, so that the name is not hashed for each address
 	order := int32(0)
 	for i := range x.Instances {
 		if err := x.ended(i); err != nil {
@@ -97,7 +96,7 @@ func (x *indexer) makeLinks() error {
 		if len(in.Addresses) == 0 {
 			continue
 		}
-		// A nameless instance goes by its UUID here.
+		// An instance without a name is identified by its UUID.
 		name := in.UUID
 		if in.Named {
 			name = in.Name
@@ -124,7 +123,7 @@ func (x *indexer) makeLinks() error {
 	return nil
 }
 
-// sameAddresses reports whether all instances have the addresses that they had.
+// sameAddresses reports whether all instances have the same addresses as before.
 func (x *indexer) sameAddresses() bool {
 	return x.sameInstances && x.former.indexed &&
 		x.DefaultLink == x.former.DefaultLink && x.HasDefaultLink == x.former.HasDefaultLink &&
@@ -133,5 +132,5 @@ func (x *indexer) sameAddresses() bool {
 		})
 }
 
-// sameList reports whether two lists are one and the same.
+// sameList reports whether two lists share their memory.
 func sameList[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }

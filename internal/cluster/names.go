@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// Match is the outcome of a lookup by name.
+// Match is the result of a lookup by name.
 type Match uint8
 
 const (
-	// NotFound: nothing has that key or name.
+	// NotFound: nothing has the key or name.
 	NotFound Match = iota
-	// Found: exactly one object is meant.
+	// Found: exactly one object matches.
 	Found
-	// Ambiguous: more than one name starts with what was asked for.
+	// Ambiguous: several names begin with the query.
 	Ambiguous
 )
 
-// names finds objects of a container by key (the UUID, as a rule), by name, or by the
-// leading labels of a name, in this order, as Ganeti finds nodes and instances.
+// names finds objects of a container by key (usually the UUID), by name, or by the first labels
+// of a name, in this order, as Ganeti finds nodes and instances.
 type names struct {
 	keys   *container
 	byName positionTable
-	sorted []int32 // one object of every name, by name, ascending
+	sorted []int32 // one object for each name, sorted by name
 }
 
-// newNames returns the names of a container's objects. nameless objects are found by
-// their keys alone. Of several objects with one name the last is found.
+// newNames returns the names of a container's objects. Objects that are nameless are found only
+// by their keys. If several objects have the same name, the last one is found.
 func newNames(keys *container, name func(i int32) string, nameless func(i int32) bool) names {
 	n := names{keys: keys, byName: newPositionTable(len(keys.all()))}
 	for i := range int32(len(keys.all())) {
@@ -39,15 +39,15 @@ func newNames(keys *container, name func(i int32) string, nameless func(i int32)
 	return n
 }
 
-// with returns the same names of another container, which has the same keys.
+// with returns the same names for another container with the same keys.
 func (n names) with(keys *container) names {
 	n.keys = keys
 	return n
 }
 
-// find returns the index of the object that query means: the one with that key
-// or name or, where there is none, the only one whose name continues query with
-// a dot. It takes time logarithmic in the number of names and allocates nothing.
+// find returns the index of the object with the key or name in query or, if there is none, the
+// only object whose name continues query with a dot. It takes time logarithmic in the number of
+// names and allocates nothing.
 func (n *names) find(query string, name func(i int32) string) (int32, Match) {
 	if i, ok := n.keys.find(query); ok {
 		return i, Found
@@ -70,8 +70,8 @@ func (n *names) find(query string, name func(i int32) string) (int32, Match) {
 	return n.sorted[first], Found
 }
 
-// compareWithDot compares the beginning of name with query + "." without making
-// that string: 0 when name starts with it.
+// compareWithDot compares the beginning of name with query + "." without making that string. It
+// returns 0 if name begins with it.
 func compareWithDot(name, query string) int {
 	switch {
 	case name == query:

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// NumDisks returns how many disks there are.
+// NumDisks returns the number of disks.
 func (s *Snapshot) NumDisks() int { return len(s.disks) }
 
-// Problems tells what makes answers poorer than they ought to be: references that
-// lead nowhere, and names and addresses that are there twice. Each begins with a
-// JSON pointer to the place in the present layout and says what comes of it. A sound
-// configuration has none. Of very many the first are told and the others counted.
+// Problems lists what makes answers incomplete: references to objects that do not exist, and
+// duplicate names and addresses. Each problem begins with a JSON pointer to the place in the
+// present layout, and says what it causes. A sound configuration has none. If there are very
+// many, the rest are only counted.
 func (s *Snapshot) Problems() []string {
 	var p problems
 	if s.Version < 2_010_000 || s.Version >= 4_000_000 {
@@ -33,13 +33,13 @@ func (s *Snapshot) Problems() []string {
 	return p.told
 }
 
-// maxProblems is how many problems are told: nobody reads more, and each takes many times
-// the bytes that it is about.
+// maxProblems is how many problems are listed: nobody reads more, and each takes many times the
+// bytes that it is about.
 const maxProblems = 1000
 
 type problems struct {
 	told []string
-	more int // how many are not told
+	more int // how many are not listed
 }
 
 func (p *problems) add(place, format string, args ...any) {
@@ -55,8 +55,8 @@ func (p *problems) add(place, format string, args ...any) {
 	p.told = append(p.told, place+": "+fmt.Sprintf(format, args...))
 }
 
-// short returns the beginning of a text that is too long to be told: one name may be in
-// many problems.
+// short returns the beginning of a text that is too long to be listed: one name may be in many
+// problems.
 func short(text string) string {
 	const most = 200
 	if len(text) <= most {
@@ -65,7 +65,7 @@ func short(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
-// place returns the pointer to an object or to something in it.
+// place returns the pointer to an object, or to something in it.
 func place(container, key string, inner ...string) string {
 	return "/" + container + "/" + jsontext.EscapeToken(key) + strings.Join(append([]string{""}, inner...), "/")
 }
@@ -117,7 +117,7 @@ func (p *problems) addInstances(s *Snapshot) {
 			if a.Linked && a.Link != s.DefaultLink {
 				link, address = a.Link, held{linked: true, link: a.Link, text: a.IP}
 			}
-			// With the default link missing there are no links at all.
+			// Without a default link there are no links at all.
 			if other, taken := addresses.enter(address, in.Name); taken && s.HasDefaultLink {
 				p.add(place("instances", short(object.key), "nics"), "instance %s also has the address %s on link %q; the last of them counts", other, a.IP, link)
 			}
@@ -125,17 +125,17 @@ func (p *problems) addInstances(s *Snapshot) {
 	}
 }
 
-// holders tells who has a name or an address.
+// holders records which object has a name or an address.
 type holders map[held]string
 
-// held is a name, or an address: on a link, or on the default link.
+// held is a name, or an address on a link or on the default link.
 type held struct {
 	linked     bool
 	link, text string
 }
 
-// enter gives what is held to holder if nobody has it yet, and otherwise returns who has.
-// Nobody has the empty text.
+// enter records that holder has something, unless another object has it already; then it returns
+// that object. Nobody has the empty text.
 func (h holders) enter(what held, holder string) (other string, taken bool) {
 	if what.text == "" {
 		return "", false

@@ -10,22 +10,21 @@ import (
 
 var (
 	errDeep = fmt.Errorf("there are more than %d levels of containers", wire.ConfigLevels)
-	// errCut: the text ends before the value does.
+	// errCut: the text ends within the value.
 	errCut = errors.New("the text ends too early")
 )
 
-// unexpected is the error about a byte of a value, counted from 0, that no JSON value has
-// there.
+// unexpected is the error about a byte, counted from 0, that cannot occur there in JSON.
 func unexpected(c byte, at int) error {
 	return fmt.Errorf("unexpected byte %q at byte %d of it", c, at)
 }
 
-// scanValue returns where the JSON value ends that text begins with. It takes exactly what
-// RFC 8259 allows, but not more than wire.ConfigLevels levels of containers, of which the
-// value is below that many. The error is errCut when there is too little of the value; of
-// a number there is when text ends with it, as it may go on.
+// scanValue returns the end of the JSON value with which text begins. It accepts what RFC 8259
+// allows, but not more than wire.ConfigLevels levels of containers; the value is below that
+// many. The error is errCut if the value is incomplete. A number at the end of text counts as
+// incomplete, because it may continue.
 func scanValue(text []byte, level int) (end int, err error) {
-	var objects uint64 // of each container that is open, whether it is an object; the innermost is bit 0
+	var objects uint64 // for each open container, whether it is an object; the innermost is bit 0
 	top, i := level, 0
 value:
 	if i = space(text, i); i == len(text) {
@@ -47,7 +46,7 @@ value:
 		if i = space(text, i+1); i == len(text) {
 			return 0, errCut
 		}
-		if text[i] == c+2 { // the bracket that closes it
+		if text[i] == c+2 { // the closing bracket
 			i++
 			objects >>= 1
 			level--
@@ -116,7 +115,7 @@ member:
 	goto value
 }
 
-// space returns where the white space that begins at i ends.
+// space returns the end of the white space that begins at i.
 func space(text []byte, i int) int {
 	for i < len(text) && (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r') {
 		i++
@@ -126,7 +125,7 @@ func space(text []byte, i int) int {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// scanString returns where the string that begins at i ends.
+// scanString returns the end of the string that begins at i.
 func scanString(text []byte, i int) (int, error) {
 	i++
 	for {
@@ -166,15 +165,15 @@ func scanString(text []byte, i int) (int, error) {
 	}
 }
 
-// isPlain reports whether none of eight bytes ends a string, begins an escape or is a
-// control character. It may be false for what is plain.
+// isPlain reports whether none of eight bytes ends a string, begins an escape or is a control
+// character. It may be false although this is so.
 func isPlain(eight uint64) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := eight^(ones*'"'), eight^(ones*'\\')
 	return ((eight-ones*' ')|(quote-ones)|(backslash-ones)|eight)&highs == 0
 }
 
-// scanNumber returns where the number that begins at i ends.
+// scanNumber returns the end of the number that begins at i.
 func scanNumber(text []byte, i int) (int, error) {
 	digits := func() error {
 		if i == len(text) {
@@ -217,7 +216,7 @@ func scanNumber(text []byte, i int) (int, error) {
 	return i, nil
 }
 
-// scanWord returns where the word that begins at i ends.
+// scanWord returns the end of the word that begins at i.
 func scanWord(text []byte, i int, word string) (int, error) {
 	for j := range len(word) {
 		if i+j == len(text) {

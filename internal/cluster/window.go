@@ -13,24 +13,24 @@ import (
 	"github.com/go-faster/jx"
 )
 
-// readSize is how much of a configuration file is read at a time, in bytes.
+// readSize is how many bytes of a configuration file are read at a time.
 const readSize = 128 << 10
 
-// window reads a JSON text piece by piece. What it returns of the text is valid until it
-// is used again.
+// window reads a JSON text piece by piece. A part of the text that it returns is valid until its
+// next use.
 type window struct {
 	from io.Reader
 	room []byte
-	text []byte // the rest of what has been read, a part of room
+	text []byte // what has been read but not used; part of room
 	err  error  // of from; nothing comes after it
-	read int    // how much has been read since others were let in, in bytes
+	read int    // bytes read since giveWay last let others run
 }
 
 func newWindow(from io.Reader) *window {
 	return &window{from: from, room: rooms.Get().(*[readSize]byte)[:]}
 }
 
-// rooms has the memory of windows that are done with.
+// rooms keeps the memory of closed windows for reuse.
 var rooms = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // close ends the use of a window.
@@ -41,7 +41,7 @@ func (w *window) close() {
 	*w = window{err: io.EOF}
 }
 
-// more reads some more of the text. It is false at the end and after an error.
+// more reads more of the text. It returns false at the end and after an error.
 func (w *window) more() bool {
 	if w.err != nil {
 		return false
@@ -49,7 +49,7 @@ func (w *window) more() bool {
 	if cap(w.text)-len(w.text) < len(w.room)/2 {
 		room := w.room
 		if len(w.text) > len(room)/2 {
-			// Twice as much, so that a value is looked at again only so often.
+			// Doubling limits how often the same value is scanned again.
 			room = make([]byte, 2*len(room))
 		}
 		w.text, w.room = room[:copy(room, w.text)], room
@@ -63,19 +63,19 @@ func (w *window) more() bool {
 	return n > 0 || err == nil
 }
 
-// stretch is how much of a text is looked at in one go, in bytes: it takes a millisecond
-// or less.
+// stretch is how many bytes of a text are processed at a time, which takes at most a
+// millisecond.
 const stretch = 1 << 20
 
-// giveWay lets those in who answer questions if there is one processor for all. The
-// scheduler would look only after 10 ms whether datagrams have come.
+// giveWay lets the goroutines that answer queries run, if there is only one processor. The
+// scheduler would check for datagrams only after 10 ms.
 func giveWay() {
 	if runtime.GOMAXPROCS(0) == 1 {
 		time.Sleep(20 * time.Microsecond)
 	}
 }
 
-// failed returns why there is not more text.
+// failed returns why there is no more text.
 func (w *window) failed() error {
 	if w.err == nil || errors.Is(w.err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -95,7 +95,7 @@ func (w *window) next() (byte, error) {
 	}
 }
 
-// take skips white space and some byte, which has to come next.
+// take skips white space and a byte, which must come next.
 func (w *window) take(wanted byte) error {
 	c, err := w.next()
 	if err != nil {
@@ -108,8 +108,8 @@ func (w *window) take(wanted byte) error {
 	return nil
 }
 
-// member goes on to the key of an object's next member, the first one or another. It is
-// false at the end of the object, which it goes behind.
+// member advances to the key of an object's next member, be it the first or another. At the end
+// of the object it returns false, and is past the object.
 func (w *window) member(first bool) (bool, error) {
 	c, err := w.next()
 	switch {
@@ -124,7 +124,7 @@ func (w *window) member(first bool) (bool, error) {
 	return true, w.take(',')
 }
 
-// key returns an object's next key and goes behind the colon.
+// key returns an object's next key and skips the colon.
 func (w *window) key() (string, error) {
 	key, err := w.string()
 	if err != nil {
@@ -154,7 +154,7 @@ func (w *window) string() (string, error) {
 	return key, nil
 }
 
-// passesString goes behind a string, if that comes next and nothing in it is escaped.
+// passesString skips a string if one without escapes comes next.
 func (w *window) passesString(wanted string) bool {
 	if c, err := w.next(); err != nil || c != '"' {
 		return false
@@ -174,7 +174,7 @@ func (w *window) passesString(wanted string) bool {
 	}
 }
 
-// value returns the next value, which is below some levels of containers.
+// value returns the next value, which is inside this many levels of containers.
 func (w *window) value(level int) ([]byte, error) {
 	if _, err := w.next(); err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (w *window) value(level int) ([]byte, error) {
 	}
 }
 
-// passes goes behind what comes next if that is wanted.
+// passes skips a text if it comes next.
 func (w *window) passes(wanted []byte) bool {
 	for {
 		n := min(len(w.text), len(wanted))

@@ -69,7 +69,7 @@ func (r *Report) checkConfig(path string, dialect Dialect) {
 		fix := ": " + ganeti.Redistribute
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			fix = ": this node is no master candidate, so the daemon has no configuration; if it should be one" + fix
+			fix = ": this node is not a master candidate, so the daemon has no configuration; if it should be one" + fix
 		case errors.Is(err, fs.ErrPermission): // the error says what to do
 			fix = ""
 		}

@@ -6,16 +6,16 @@ import (
 	"runtime/metrics"
 )
 
-// Collector sets the pace of the garbage collector, of which a process has one: only a
-// program that runs one daemon and nothing else should use it. The zero value is ready.
+// Collector adjusts the pace of the garbage collector, which is one per process: only a program
+// that runs one daemon and nothing else should use it. The zero value is ready to use.
 type Collector struct {
-	held uint64 // how much memory the heap had when some was given back; 0 for never
+	held uint64 // memory of the heap when Tighten last returned some; 0 for never
 }
 
-// Relax lets the heap grow by 15 percent between collections, if it may not grow more
-// anyway, until the function that it returns is called. It is for loading a configuration:
-// that leaves more garbage in half a second than requests do in minutes. At the pace that
-// Tighten sets for a large heap, it would be half as slow again for the collector's sake.
+// Relax lets the heap grow by 15 percent between collections, unless it may grow more anyway,
+// until the returned function is called. It is for loading a configuration, which leaves more
+// garbage in half a second than requests do in minutes. At the pace that Tighten sets for a
+// large heap, collecting would make loading half as slow again.
 func (*Collector) Relax() (done func()) {
 	const percent = 15
 	before := debug.SetGCPercent(percent)
@@ -23,14 +23,13 @@ func (*Collector) Relax() (done func()) {
 	return func() { debug.SetGCPercent(before) }
 }
 
-// Tighten gives memory back that is no longer needed and sets the pace by what is left,
-// unless the heap has hardly grown: it takes a collection of the whole heap, which a change
-// of one object in a large configuration is not worth.
+// Tighten returns unused memory to the system and sets the pace for the remaining heap, unless
+// the heap has hardly grown: it collects the whole heap, which is too expensive for a change of
+// one object in a large configuration.
 //
-// Nearly all that is left is the configuration, which lasts: to let the heap grow to twice
-// its size between collections, as by default, would double the daemon's memory for
-// nothing. Requests leave so little garbage that the heap is collected once a second under
-// full load.
+// Nearly all that remains is the configuration, which lasts. If the heap could grow to twice its
+// size between collections, as by default, the daemon would use twice the memory for nothing.
+// Requests leave so little garbage that a collection per second is enough under full load.
 func (c *Collector) Tighten() {
 	if heldMemory() < c.held+min(c.held/16, growth(c.held)/2) {
 		return
@@ -42,8 +41,7 @@ func (c *Collector) Tighten() {
 	c.held = heldMemory()
 }
 
-// heldMemory returns how many bytes of the heap are in memory, whether they are in use or
-// not.
+// heldMemory returns the number of bytes that the heap occupies, in use or not.
 func heldMemory() uint64 {
 	classes := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
@@ -58,8 +56,8 @@ func heldMemory() uint64 {
 	return held
 }
 
-// growth returns by how many bytes a heap of so many may grow until it is collected.
+// growth returns by how many bytes a heap of this size may grow between collections.
 func growth(live uint64) uint64 { return 4<<20 + live/32 }
 
-// pacePercent returns the same in percent, which is not more than by default.
+// pacePercent returns growth in percent, at most the default.
 func pacePercent(live uint64) int { return int(min(100, 100*growth(live)/max(live, 1))) }

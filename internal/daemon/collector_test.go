@@ -21,9 +21,9 @@ func TestPacePercent(t *testing.T) {
 	}
 }
 
-// A collection is forced when the heap has grown, and not when it has not.
+// A collection is forced only if the heap has grown.
 func TestTightenOnlyWhatHasGrown(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only those that are forced
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only forced collections
 	forced := func(c *Collector) uint32 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -129,7 +129,7 @@ func Start(ctx context.Context, o Options) (*Daemon, error) {
 func statusLine(state reload.State) string {
 	switch {
 	case errors.Is(state.Err, fs.ErrNotExist):
-		return "no configuration file: this node is no master candidate"
+		return "no configuration file: this node is not a master candidate"
 	case state.Snapshot == nil:
 		return "no configuration: " + state.Err.Error()
 	case state.Err != nil:

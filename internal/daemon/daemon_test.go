@@ -284,7 +284,7 @@ func TestStatus(t *testing.T) {
 	if err := os.Remove(n.config()); err != nil {
 		t.Fatal(err)
 	}
-	expect("no configuration file: this node is no master candidate")
+	expect("no configuration file: this node is not a master candidate")
 	cancel()
 	if err := d.Wait(); err != nil {
 		t.Error(err)

@@ -1,6 +1,6 @@
-// Package original tells whether Ganeti's own daemon would load a configuration: it does
-// not if a single member is missing, unknown or of another type, and then answers nothing.
-// What it takes is in spec/config.json.
+// Package original tells whether Ganeti's own daemon would load a configuration. It would not if
+// a single member is missing, unknown or of the wrong type, and would then answer nothing.
+// spec/config.json describes what it accepts.
 package original
 
 import (
@@ -17,17 +17,17 @@ import (
 	"gntconfd/spec"
 )
 
-// Releases are those of which Check tells. They take the same files.
+// Releases are the releases that Check covers. They accept the same files.
 const Releases = "3.0 and 3.1"
 
 // schemaFile is the schema of the configuration, in spec.
 const schemaFile = "config.json"
 
-// Check returns what keeps Ganeti's own daemon from loading a configuration: a line for each
-// place, which begins with a JSON pointer, in ascending order. There are none if it loads it.
+// Check returns the problems that keep Ganeti's own daemon from loading a configuration, one
+// line for each place, sorted. Each begins with a JSON pointer.
 //
-// The daemon takes an empty list for a text, which Ganeti never writes; Check does not. It
-// takes about a second for 20 MB.
+// The daemon accepts an empty list instead of a string, which Ganeti never writes; Check does
+// not. Check takes about a second for 20 MB.
 func Check(text []byte) ([]string, error) {
 	if !utf8.Valid(text) {
 		return []string{"the file: not UTF-8"}, nil
@@ -57,8 +57,8 @@ func Check(text []byte) ([]string, error) {
 	return slices.Compact(problems), nil
 }
 
-// decode returns the next value, as the validator takes it. Of doubled members the first
-// counts, as for Ganeti's daemon.
+// decode returns the next value in the form that the validator expects. The first of duplicate
+// members counts, as for Ganeti's daemon.
 func decode(d *json.Decoder) (any, error) {
 	token, err := d.Token()
 	if err != nil {
@@ -97,7 +97,7 @@ func decode(d *json.Decoder) (any, error) {
 	return token, nil
 }
 
-// innermost appends the errors in unit that no others are the cause of.
+// innermost appends the errors in unit that have no other errors as their cause.
 func innermost(problems []string, unit *jsonschema.OutputUnit) []string {
 	for i := range unit.Errors {
 		problems = innermost(problems, &unit.Errors[i])

@@ -2,22 +2,22 @@ package reload
 
 import "time"
 
-// lasting is how long something is wrong before it is told. Ganeti itself passes
-// through such states: a file is empty, or another user's, until it is written, a key is
-// gone until the next one comes.
+// lasting is how long a problem must last before it is reported. Ganeti itself causes short
+// ones: a file is empty or has another owner until it is written, and a key is missing until the
+// new one arrives.
 const lasting = time.Second
 
-// alarm says when to tell that something is wrong: once it has been so for a while, and
-// again when something else has been. It reads no clock.
+// alarm decides when to report a problem: once when it has lasted for a while, and again when
+// the problem changes. It reads no clock.
 type alarm struct {
 	lasting time.Duration
-	wrong   string    // what is wrong; empty when nothing is
-	told    string    // what has been told since nothing was
-	due     time.Time // when to tell what is wrong then; zero for never
+	wrong   string    // the present problem; empty when there is none
+	told    string    // the problem last reported; empty after the problem has ended
+	due     time.Time // when to report the problem; zero for never
 }
 
-// note notes what is wrong now, if anything. It reports whether this ends what has been
-// told.
+// note records the present problem, if any. It reports whether this ends a problem that was
+// reported.
 func (a *alarm) note(now time.Time, wrong string) (over bool) {
 	over = wrong == "" && a.told != ""
 	a.wrong = wrong
@@ -32,7 +32,7 @@ func (a *alarm) note(now time.Time, wrong string) (over bool) {
 	return over
 }
 
-// ring reports whether to tell what is wrong, once.
+// ring reports whether to report the problem now. It does so once for each problem.
 func (a *alarm) ring(now time.Time) bool {
 	if a.due.IsZero() || now.Before(a.due) {
 		return false

@@ -14,24 +14,23 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// directory is the watched directory. It belongs to one goroutine.
+// directory is the watched directory. Only one goroutine may use it.
 type directory struct {
 	path string
 	log  *slog.Logger
 
 	open    func() (*fsnotify.Watcher, error)
-	watcher *fsnotify.Watcher // nil when there is no watch
-	info    fs.FileInfo       // of what had the path's name when it was watched
-	alarm   alarm             // that there is no watch
+	watcher *fsnotify.Watcher // nil without a watch
+	info    fs.FileInfo       // of the directory that is watched
+	alarm   alarm             // reports that there is no watch
 }
 
-// watched reports whether changes in the directory will be told.
+// watched reports whether the directory is being watched.
 func (d *directory) watched() bool { return d.watcher != nil }
 
-// watch sees to it that the directory is watched that has the name now.
+// watch makes sure that the directory that now has the path is watched.
 func (d *directory) watch() {
-	// Stat goes first: should the directory be replaced in between, the next
-	// call finds that the watched one is another.
+	// Stat comes first: if the directory is replaced in between, the next call notices it.
 	info, err := os.Stat(d.path)
 	if err == nil && d.alive() && os.SameFile(info, d.info) {
 		return
@@ -45,7 +44,7 @@ func (d *directory) watch() {
 		now := time.Now()
 		d.alarm.note(now, err.Error())
 		if d.alarm.ring(now) {
-			d.log.Warn("the directory cannot be watched, it is polled", "directory", d.path,
+			d.log.Warn("cannot watch the directory, polling it instead", "directory", d.path,
 				"interval", quick, "error", err)
 		}
 		return
@@ -56,8 +55,8 @@ func (d *directory) watch() {
 	d.info = info
 }
 
-// alive reports whether there is a watch that the kernel has not ended, as it
-// does when the directory is removed, renamed or unmounted.
+// alive reports whether there is a watch and the kernel has not ended it, as it does when the
+// directory is removed, renamed or unmounted.
 func (d *directory) alive() bool { return d.watcher != nil && len(d.watcher.WatchList()) > 0 }
 
 func (d *directory) begin() (*fsnotify.Watcher, error) {
@@ -77,7 +76,7 @@ func (d *directory) begin() (*fsnotify.Watcher, error) {
 	return w, nil
 }
 
-// channels returns where the watch reports; nil channels when there is none.
+// channels returns the channels of the watch, or nil channels if there is none.
 func (d *directory) channels() (<-chan fsnotify.Event, <-chan error) {
 	if d.watcher == nil {
 		return nil, nil

@@ -15,51 +15,50 @@ import (
 )
 
 const (
-	// A file changed less than this before it was read may change again
-	// without a visible change of its times: some file systems keep whole
-	// seconds only, FAT every other one.
+	// A file that changed less than this before it was read may change again without a visible
+	// change of its times: some file systems store whole seconds only, FAT every other one.
 	coarsest = 2 * time.Second
-	// How often a file is read that changes meanwhile, or is empty, as it is for
-	// a moment when it is rewritten in place.
+	// How many times to read a file that changes while it is read or is empty, as it is for a
+	// moment while it is rewritten in place.
 	attempts = 5
 )
 
 var (
-	// errUnchanged: the file, or what is wrong with it, is what it was.
+	// errUnchanged: the file, or the problem with it, is the same as before.
 	errUnchanged = errors.New("unchanged")
 	errInUse     = errors.New("in use")
 	errEmpty     = errors.New("the file is empty")
 	errUnsteady  = errors.New("the file keeps changing while it is read")
 )
 
-// digest stands for contents that are only ever compared with other contents.
+// digest is a checksum of contents, used only to compare them with others.
 type digest uint64
 
 var seed = maphash.MakeSeed()
 
-// file is a file that is read again and again.
+// file is a file that is read whenever it changes.
 type file struct {
 	path  string
-	limit int64 // largest size, in bytes
+	limit int64 // maximum size in bytes
 
-	seen    stamp  // of the contents last read; zero when that failed
-	recent  bool   // they were so new that others may come to have the same stamp
+	seen    stamp  // of the contents last read; zero if reading failed
+	recent  bool   // whether those contents were so new that later ones may have the same stamp
 	sum     digest // of the contents last read
-	used    digest // of the contents in use; zero when there are none
-	failure string // what was wrong the last time; empty when nothing was
+	used    digest // of the contents in use; zero if none are
+	failure string // the last problem; empty if there was none
 }
 
-// stamp is what tells one state of a file from the next without reading it.
+// stamp identifies a state of a file without reading it.
 type stamp struct {
 	dev, ino     uint64
 	size         int64
 	mtime, ctime int64 // nanoseconds, Unix time
 }
 
-// use marks the contents last read as those in use.
+// use marks the contents last read as the ones in use.
 func (f *file) use() { f.used = f.sum }
 
-// forget marks no contents as those in use.
+// forget marks no contents as in use.
 func (f *file) forget() { f.used = 0 }
 
 // read calls look with the file's contents, never empty, once more for each time
@@ -173,8 +172,7 @@ func (s *summed) sum() (digest, error) {
 	return digest(s.hash.Sum64()), err
 }
 
-// ReadKey returns what a Reloader would take for the key, or the error that Start
-// would return.
+// ReadKey returns the key that a Reloader would use, or the error that Start would return.
 func ReadKey(path string) ([]byte, error) {
 	key, err := readAll(path, maxKeySize)
 	if err != nil {
@@ -183,23 +181,22 @@ func ReadKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// ReadConfig returns the text of a configuration as a Reloader would read it, or
-// the error that its State.Err would be.
+// ReadConfig returns the text of a configuration as a Reloader would read it, or the error that
+// would be in its State.Err.
 func ReadConfig(path string) ([]byte, error) { return readAll(path, maxConfigSize) }
 
 func readAll(path string, limit int64) (data []byte, err error) {
-	_, err = steady(context.Background(), path, limit, func(text *io.SectionReader) error {
+	_, err = readStable(context.Background(), path, limit, func(text *io.SectionReader) error {
 		data, err = io.ReadAll(text)
 		return err
 	})
 	return data, err
 }
 
-// steady calls look with the contents of a regular file of 1 to limit bytes, once
-// more for each time that they change meanwhile. It never waits for a writer, as
-// opening a named pipe might, and reads no further once ctx has ended. The stamp is
-// zero when there is an error.
-func steady(ctx context.Context, path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
+// readStable calls look with the contents of a regular file of 1 to limit bytes, and calls it
+// again each time they change meanwhile. It never waits for a writer, as opening a named pipe
+// would, and stops reading when ctx ends. The stamp is zero on error.
+func readStable(ctx context.Context, path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	for attempt := 1; ; attempt++ {
 		seen, err := once(ctx, path, limit, look)
 		passing := errors.Is(err, errUnsteady) || errors.Is(err, errEmpty)
@@ -213,7 +210,7 @@ func steady(ctx context.Context, path string, limit int64, look func(text *io.Se
 	}
 }
 
-// interruptible is a file that cannot be read once ctx has ended.
+// interruptible is a file whose reads fail once ctx has ended.
 type interruptible struct {
 	ctx  context.Context
 	file io.ReaderAt
@@ -229,7 +226,7 @@ func (i interruptible) ReadAt(into []byte, offset int64) (int, error) {
 func once(ctx context.Context, path string, limit int64, look func(text *io.SectionReader) error) (stamp, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		// A directory cannot be opened, as the daemon lists none.
+		// A directory fails to open, as the daemon may not list directories.
 		if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
 			return stamp{}, notRegular(info)
 		}
@@ -247,7 +244,7 @@ func once(ctx context.Context, path string, limit int64, look func(text *io.Sect
 	case size == 0:
 		return stamp{}, errEmpty
 	case size > limit:
-		return stamp{}, fmt.Errorf("the file has %d bytes, more than the %d that are allowed", size, limit)
+		return stamp{}, fmt.Errorf("the file has %d bytes, more than the %d allowed", size, limit)
 	}
 	if err := look(io.NewSectionReader(interruptible{ctx, f}, 0, size)); err != nil {
 		return stamp{}, err
@@ -256,15 +253,15 @@ func once(ctx context.Context, path string, limit int64, look func(text *io.Sect
 	if err != nil {
 		return stamp{}, err
 	}
-	// Not the ctime: it also changes when the file is replaced by another,
-	// which harms no one who has it open.
+	// The ctime is not compared: it also changes when another file replaces this one, which does
+	// no harm to those who have it open.
 	if after.Size() != size || !after.ModTime().Equal(before.ModTime()) {
 		return stamp{}, errUnsteady
 	}
 	return stampOf(before), nil
 }
 
-// stampAt returns the stamp of the file that has the path now; zero when there is none.
+// stampAt returns the stamp of the file at path, or zero if there is none.
 func stampAt(path string) stamp {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -280,7 +277,7 @@ func notRegular(info fs.FileInfo) error {
 func stampOf(info fs.FileInfo) stamp {
 	st := info.Sys().(*syscall.Stat_t)
 	return stamp{
-		dev:   uint64(st.Dev), //nolint:unconvert // it has 32 bits on some processors
+		dev:   uint64(st.Dev), //nolint:unconvert // 32 bits on some processors
 		ino:   st.Ino,
 		size:  st.Size,
 		mtime: st.Mtim.Nano(),

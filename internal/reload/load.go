@@ -15,21 +15,21 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// loading is a look at the configuration file that is under way in a goroutine of its
-// own, with a load if there is something to load. A nil loading is none.
+// loading is a check of the configuration file in a goroutine of its own, which loads the file
+// if it has changed. A nil loading means that none is running.
 type loading struct {
-	file    stamp           // of the file when the look began; zero when there was none
-	respite time.Time       // it is not given up before
-	waiting []chan struct{} // closed at the end, unless it is given up
-	giveUp  context.CancelFunc
+	file      stamp           // of the file when the check began; zero if there was none
+	keepUntil time.Time       // the load is not cancelled before this time
+	waiting   []chan struct{} // closed at the end, unless the load is cancelled
+	cancel    context.CancelFunc
 
-	ended chan struct{} // closed at the end, after which the rest is there
-	took  time.Duration // how long the load took; 0 when there was nothing to load
-	cost  time.Duration // how much of a processor's time all took
-	err   error         // not nil when it was given up
+	ended chan struct{} // closed at the end, when the fields below are set
+	took  time.Duration // how long the load took; 0 if there was nothing to load
+	cost  time.Duration // processor time of the whole check
+	err   error         // not nil if it was cancelled
 }
 
-// over returns what is closed when the look has ended.
+// over returns a channel that is closed when the check has ended.
 func (l *loading) over() <-chan struct{} {
 	if l == nil {
 		return nil
@@ -37,37 +37,37 @@ func (l *loading) over() <-chan struct{} {
 	return l.ended
 }
 
-// begin begins to look at the configuration; with force even if it looks the same.
+// begin begins to check the configuration. With force it reads a file that looks unchanged too.
 func (r *Reloader) begin(ctx context.Context, force bool) {
 	r.dir.watch()
-	r.configPace.looked(r.nextPoll())
+	r.configPace.checked(r.nextPoll())
 	r.configPace.wake()
 	ctx, cancel := context.WithCancel(ctx)
 	l := &loading{
-		file:    stampAt(r.config.path),
-		respite: time.Now().Add(max(r.respite, 2*r.took) << r.givenUp),
-		waiting: r.waiting,
-		giveUp:  cancel,
-		ended:   make(chan struct{}),
+		file:      stampAt(r.config.path),
+		keepUntil: time.Now().Add(max(r.minLoad, 2*r.took) << r.cancelled),
+		waiting:   r.waiting,
+		cancel:    cancel,
+		ended:     make(chan struct{}),
 	}
 	r.loading, r.waiting, r.again = l, nil, false
 	go func() {
 		defer close(l.ended)
 		defer cancel()
-		runtime.LockOSThread() // whose time can be told
+		runtime.LockOSThread() // so that threadTime counts only this check
 		defer runtime.UnlockOSThread()
 		began := threadTime()
-		l.err = r.lookAtConfig(ctx, force, l)
+		l.err = r.checkConfig(ctx, force, l)
 		l.cost = threadTime() - began
 	}()
 }
 
-// loaded ends what begin has begun. One that was given up is begun anew at once.
+// loaded finishes the check that begin began. If it was cancelled, the next one begins at once.
 func (r *Reloader) loaded(ctx context.Context) {
 	l := r.loading
 	r.loading = nil
 	if l.err != nil {
-		r.givenUp++
+		r.cancelled++
 		r.spent += l.cost
 		r.waiting = append(l.waiting, r.waiting...)
 		r.begin(ctx, true)
@@ -87,7 +87,7 @@ func (r *Reloader) loaded(ctx context.Context) {
 		close(waits)
 	}
 	r.configPace.worked(now, r.spent+l.cost)
-	r.givenUp, r.spent = 0, 0
+	r.cancelled, r.spent = 0, 0
 	if l.took > 0 {
 		r.took = l.took
 	}
@@ -99,7 +99,7 @@ func (r *Reloader) loaded(ctx context.Context) {
 	}
 }
 
-// tellConfig tells that the configuration cannot be loaded, when it is time to.
+// tellConfig logs that the configuration cannot be loaded, when the alarm says so.
 func (r *Reloader) tellConfig(now time.Time) {
 	if !r.configAlarm.ring(now) {
 		return
@@ -112,8 +112,8 @@ func (r *Reloader) tellConfig(now time.Time) {
 		"error", r.configAlarm.wrong, "serving", serving)
 }
 
-// threadTime returns how much of a processor's time the present thread has had. The clock
-// would count what others have had meanwhile, and make loads look dear on a busy machine.
+// threadTime returns the processor time of the present thread. Elapsed time would include what
+// other threads did meanwhile, so that loads would seem expensive on a busy machine.
 func threadTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
@@ -122,9 +122,9 @@ func threadTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// lookAtConfig brings the state up to date, and notes in l how long a load took. It is an
-// error only if ctx has ended, and changes nothing then.
-func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) error {
+// checkConfig updates the state and records in l how long a load took. It returns an error, and
+// changes nothing, only if ctx has ended.
+func (r *Reloader) checkConfig(ctx context.Context, force bool, l *loading) error {
 	s := r.State()
 	var loaded State
 	var broken error
@@ -172,9 +172,9 @@ func (r *Reloader) lookAtConfig(ctx context.Context, force bool, l *loading) err
 	return nil
 }
 
-// tidy gives back the memory that loads have left. It takes longer than a small
-// configuration takes to load, so that it is left, while loads come one after another,
-// to a look that comes later. Before it, the last load was at a time.
+// tidy returns the memory that loads have left to the system. This takes longer than loading a
+// small configuration, so while loads follow each other closely it is put off. last is the time
+// of the load before.
 func (r *Reloader) tidy(last time.Time) {
 	if r.untidy && time.Since(last) > calm {
 		r.untidy = false
@@ -182,8 +182,8 @@ func (r *Reloader) tidy(last time.Time) {
 	}
 }
 
-// loader returns the function that makes a snapshot, with the help of the one before it,
-// if any.
+// loader returns the function that makes a snapshot. It takes over what has not changed from the
+// former snapshot, if there is one.
 func loader(redactSecrets bool) func(context.Context, *cluster.Snapshot, io.ReadSeeker) (*cluster.Snapshot, error) {
 	return func(ctx context.Context, former *cluster.Snapshot, text io.ReadSeeker) (*cluster.Snapshot, error) {
 		return cluster.Load(ctx, text, cluster.Options{Former: former, RedactSecrets: redactSecrets})
@@ -209,7 +209,7 @@ func (r *Reloader) loadConfig(ctx context.Context, s State, text *summed) (State
 	}, nil
 }
 
-// refuse notes in s that the file as it is cannot be served.
+// refuse records in s that the present file cannot be served.
 func (r *Reloader) refuse(s *State, err error) {
 	s.Err = err
 	s.Failures++

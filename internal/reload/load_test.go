@@ -9,13 +9,13 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// counting is Memory that counts its calls.
+// counting is a Memory that counts its calls.
 type counting struct{ relaxed, done, tightened atomic.Int32 }
 
 func (c *counting) Relax() func() { c.relaxed.Add(1); return func() { c.done.Add(1) } }
 func (c *counting) Tighten()      { c.tightened.Add(1) }
 
-// The memory of the process is told of each load, and afterwards of what it leaves.
+// The hooks for memory are called before and after each load.
 func TestMemory(t *testing.T) {
 	dir := t.TempDir()
 	config, key := filepath.Join(dir, "config.data"), filepath.Join(dir, "hmac.key")

@@ -1,18 +1,17 @@
-// Package reload decides when the cluster's configuration file and its key file
-// are read, and keeps the last good snapshot of the configuration.
+// Package reload decides when to read the cluster's configuration file and its key file, and
+// keeps the last good snapshot of the configuration.
 //
-// The directory of the files is watched, not the files, which Ganeti replaces
-// by renaming. A change is left to settle for some milliseconds and then read.
-// While changes keep coming, loading the configuration takes no more than a tenth
-// of a processor, and the last change is always read. Where no watch can tell of a change (a symbolic
-// link's target elsewhere, a hard link, a network file system, a queue that ran
-// over) a slow poll finds it by comparing device, inode, size and times. Where
-// there is no watch at all, for want of a directory or of inotify instances, the
-// poll is quicker.
+// It watches the directory of the files, not the files, because Ganeti replaces them by
+// renaming. It reads a change after waiting some milliseconds for further ones. While changes
+// keep coming, loading the configuration takes at most a tenth of a processor, and the last
+// change is always read. Some changes reach no watch: the target of a symbolic link elsewhere, a
+// hard link, a network file system, a queue that overflowed. A slow poll finds them by comparing
+// device, inode, size and times. Without any watch, because the directory or inotify instances
+// are missing, polls are more frequent.
 //
-// A configuration is loaded in a goroutine of its own: neither those who use the
-// snapshot wait for it, nor a changed key. A file that is newer than the one that is
-// being loaded has that given up, but not so often that none is ever loaded.
+// A configuration is loaded in a goroutine of its own, so that neither users of the snapshot nor
+// a changed key wait for it. A newer file cancels the load of an older one, but not so often
+// that no file is ever loaded.
 package reload
 
 import (
@@ -32,85 +31,83 @@ import (
 )
 
 const (
-	quiet    = 10 * time.Millisecond  // how long a change is left to settle
-	arrived  = 2 * time.Millisecond   // the same for a new file: mostly it was renamed and is complete
+	quiet    = 10 * time.Millisecond  // how long to wait for further changes after one
+	arrived  = 2 * time.Millisecond   // the same for a new file: most are renamed and complete
 	patience = 40 * time.Millisecond  // how long the first of several changes waits
-	quick    = 250 * time.Millisecond // from poll to poll where there is no watch
+	quick    = 250 * time.Millisecond // poll interval without a watch
 
-	// Looks at the configuration take one in so many parts of a processor's time. It is
-	// less than the tenth that a storm of changes may cost, as the collector and the
-	// events of the watch take some, too.
+	// Checks of the configuration take one part in so many of a processor's time. That is less
+	// than the tenth that a storm of changes may cost, because the garbage collector and the
+	// events of the watch take some too.
 	share = 25
-	burst = 300 * time.Millisecond // what they may take at once beyond that
+	burst = 300 * time.Millisecond // how much they may take at once beyond their share
 
-	calm = time.Second // how far apart loads are that do not come one after another
+	calm = time.Second // loads further apart than this do not follow each other closely
 
-	// How long a load goes on at least, however many newer files come. It is more
-	// after loads that took long, and doubles with each that is given up.
-	respite = 100 * time.Millisecond
+	// A load is not cancelled before this time, however many newer files come. It is longer
+	// after long loads, and doubles with each load that is cancelled.
+	minLoad = 100 * time.Millisecond
 
 	maxKeySize    = 64 << 10
 	maxConfigSize = 1 << 30
 )
 
-// State is what there is to serve and how it came about. It is never changed
-// once it has been handed out.
+// State is what to serve, and how it came about. It never changes after it has been handed out.
 type State struct {
-	// Snapshot is the last good configuration. It is nil while the file is
-	// gone, which means that this node is no master candidate any more, and
-	// until a file has been loaded for the first time since.
+	// Snapshot is the last good configuration. It is nil when the file is missing, which means
+	// that this node is not a master candidate any more, and stays nil until a file has been
+	// loaded again.
 	Snapshot *cluster.Snapshot
-	// Problem is the text for those who ask while Snapshot is nil.
+	// Problem is the answer to queries while Snapshot is nil.
 	Problem string
-	// Err tells why the file as it is now is not in service, and is nil when it
-	// is. It wraps fs.ErrNotExist when the file is gone.
+	// Err is why the present file is not being served, and nil if it is. It wraps fs.ErrNotExist
+	// if the file is missing.
 	Err error
 
-	Size     int           // Snapshot's size as a file, in bytes
+	Size     int           // size of Snapshot's file in bytes
 	LoadedAt time.Time     // when Snapshot was loaded
-	LoadTime time.Duration // how long that took
+	LoadTime time.Duration // how long loading took
 
-	// Loads counts the snapshots made, and Failures the contents that were
-	// refused and the kinds of errors in reading that were met, a lasting
-	// failure once.
+	// Loads counts the snapshots made. Failures counts the contents that were refused, and the
+	// errors in reading; an error that lasts counts once.
 	Loads, Failures uint64
 }
 
-// Options say what is read and who is told. Calls of one hook come one at a time.
-// The first of each come before Start returns.
+// Options say what to read and what to call. Calls of one hook never overlap. The first call of
+// each hook comes before Start returns.
 type Options struct {
 	ConfigPath string // the configuration file, config.data
-	// KeyPath is the file with the HMAC key, hmac.key. Outside ConfigPath's
-	// directory only the poll sees its changes.
+	// KeyPath is the file with the HMAC key, hmac.key. If it is outside ConfigPath's directory,
+	// only polls notice its changes.
 	KeyPath string
 
 	// RedactSecrets makes snapshots without secrets: see cluster.Options.
 	RedactSecrets bool
 
-	OnConfig func(State)  // called for every new State, before it is returned by Reloader.State
+	OnConfig func(State)  // called for every new State, before Reloader.State returns it
 	OnKey    func([]byte) // called with every new key: all bytes of the file, at least one
 	Logger   *slog.Logger // nil logs nothing
 
-	// Memory, unless nil, is told when loading needs memory and when it has left some.
+	// Memory, unless nil, is called around loads, which need memory for a short time.
 	Memory Memory
 }
 
-// Memory is the memory of the process that a Reloader is in.
+// Memory adjusts the process's use of memory to loads.
 type Memory interface {
-	// Relax is called before a configuration is loaded, and what it returns afterwards.
+	// Relax is called before a configuration is loaded, and done afterwards.
 	Relax() (done func())
-	// Tighten is called when what loads have left can be given back, but not after
-	// each of many that come one after another.
+	// Tighten is called when the memory that loads have left can be returned to the system. It
+	// is not called after each of many loads in close succession.
 	Tighten()
 }
 
-// noMemory does without.
+// noMemory does nothing.
 type noMemory struct{}
 
 func (noMemory) Relax() func() { return func() {} }
 func (noMemory) Tighten()      {}
 
-// Reloader keeps up with the files. Its methods are safe for concurrent use.
+// Reloader follows the files. Its methods are safe for concurrent use.
 type Reloader struct {
 	onKey    func([]byte)
 	onConfig func(State)
@@ -120,31 +117,30 @@ type Reloader struct {
 
 	dir         directory
 	key         file
-	config      file // belongs to the load that is under way
-	untidy      bool // loads have left memory to give back; belongs to the load, too
+	config      file // used only by the check that is running
+	untidy      bool // loads have left memory to return; used only by the check that is running
 	keyPace     pace
 	configPace  pace
-	keyAlarm    alarm // that the file cannot be used
+	keyAlarm    alarm // reports that the file cannot be used
 	configAlarm alarm
-	poll        time.Duration // from poll to poll where the directory is watched
+	poll        time.Duration // poll interval with a watch
 
-	loading *loading        // the load that is under way; nil when there is none
-	again   bool            // the configuration may have changed since that has begun
-	respite time.Duration   // how long a load goes on at least
-	took    time.Duration   // how long the last one took that was not given up
-	givenUp int             // how many have been given up since
-	spent   time.Duration   // what those have cost
-	waiting []chan struct{} // closed by the next load that is not given up
-	state   atomic.Pointer[State]
+	loading   *loading        // the check that is running; nil if there is none
+	again     bool            // whether the configuration may have changed since that check began
+	minLoad   time.Duration   // how long a load runs before it may be cancelled
+	took      time.Duration   // how long the last load took that was not cancelled
+	cancelled int             // loads cancelled since
+	spent     time.Duration   // what those have cost
+	waiting   []chan struct{} // closed by the next load that is not cancelled
+	state     atomic.Pointer[State]
 
 	forced chan chan struct{}
 	done   chan struct{}
 }
 
-// Start reads both files, calls the hooks, and goes on to follow the files in a
-// goroutine until ctx ends. A configuration that is missing or broken is a
-// State; a key file that is missing, unreadable, empty, larger than 64 KiB or
-// not a regular file is an error, and then nothing has been started or called.
+// Start reads both files, calls the hooks, and follows the files in a goroutine until ctx ends.
+// A missing or broken configuration is a State. A key file that is missing, unreadable, empty,
+// larger than 64 KiB or not a regular file is an error; then Start starts and calls nothing.
 func Start(ctx context.Context, o Options) (*Reloader, error) {
 	r := newReloader(o)
 	if err := r.start(ctx); err != nil {
@@ -167,7 +163,7 @@ func newReloader(o Options) *Reloader {
 		keyAlarm:    alarm{lasting: lasting},
 		configAlarm: alarm{lasting: lasting},
 		poll:        wire.PollInterval * time.Second,
-		respite:     respite,
+		minLoad:     minLoad,
 		forced:      make(chan chan struct{}),
 		done:        make(chan struct{}),
 	}
@@ -189,7 +185,7 @@ func newReloader(o Options) *Reloader {
 }
 
 func (r *Reloader) start(ctx context.Context) error {
-	if err := r.lookAtKey(ctx, true); err != nil {
+	if err := r.checkKey(ctx, true); err != nil {
 		r.dir.close()
 		return err
 	}
@@ -207,9 +203,9 @@ func (r *Reloader) start(ctx context.Context) error {
 // State returns the present state.
 func (r *Reloader) State() State { return *r.state.Load() }
 
-// Reload has the files looked at now, whatever the watch and the clock say, and
-// returns when that is done or the reloader has ended. The key does not wait for a
-// load that is under way; the configuration is looked at again after it.
+// Reload checks the files now, whatever the watch and the clock say, and returns when that is
+// done or the reloader has ended. The key does not wait for a load that is running; the
+// configuration is checked again after it.
 func (r *Reloader) Reload() {
 	looked := make(chan struct{})
 	select {
@@ -223,8 +219,8 @@ func (r *Reloader) Reload() {
 	}
 }
 
-// Wait returns when the reloader has ended, after its context has. A load that
-// is under way is given up.
+// Wait returns when the reloader has ended, which it does after its context. A load that is
+// running is cancelled.
 func (r *Reloader) Wait() { <-r.done }
 
 func (r *Reloader) run(ctx context.Context) {
@@ -232,8 +228,8 @@ func (r *Reloader) run(ctx context.Context) {
 	defer r.dir.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	// After a change no more are taken in until it has settled: a storm costs less when
-	// they come many at a time.
+	// After a change, wait until it has settled before taking in more: a storm of changes costs
+	// less when taken in at once.
 	var settled time.Time
 	for {
 		now := time.Now()
@@ -270,12 +266,12 @@ func (r *Reloader) run(ctx context.Context) {
 		case <-timer.C:
 			settled = time.Time{}
 			r.drain()
-			r.look(ctx, time.Now())
+			r.check(ctx, time.Now())
 		}
 	}
 }
 
-// drain takes in the changes that are waiting, which may put off the next look.
+// drain takes in the changes that are waiting, which may postpone the next check.
 func (r *Reloader) drain() {
 	events, _ := r.dir.channels()
 	for {
@@ -288,8 +284,8 @@ func (r *Reloader) drain() {
 	}
 }
 
-// changed notes what an event in the directory may be about, and reports whether it is
-// about one of the files.
+// changed records which of the files an event in the directory may concern, and reports whether
+// it concerns one.
 func (r *Reloader) changed(event fsnotify.Event) bool {
 	settle := quiet
 	if event.Has(fsnotify.Create) {
@@ -310,23 +306,23 @@ func (r *Reloader) changed(event fsnotify.Event) bool {
 	return ofKey || ofConfig
 }
 
-// next returns when to look at one of the files.
+// next returns when to check one of the files.
 func (r *Reloader) next() time.Time { return earlier(r.keyPace.next(), r.nextConfig()) }
 
-// nextConfig returns when to look at the configuration: for its own sake or, while one
-// is being loaded, to see whether there is a newer one.
+// nextConfig returns when to check the configuration. While one is being loaded, that is when to
+// see whether there is a newer one.
 func (r *Reloader) nextConfig() time.Time {
 	at := r.configPace.next()
 	if r.loading != nil {
-		at = later(at, r.loading.respite)
+		at = later(at, r.loading.keepUntil)
 	}
 	return at
 }
 
-// look looks at the files whose time has come. They are read if they have changed and,
-// after an event, even if they look the same: a clock that was set back can give a new
-// file the times of the old.
-func (r *Reloader) look(ctx context.Context, now time.Time) {
+// check checks the files that are due. It reads them if they have changed and, after an event,
+// even if they look unchanged: after a clock was set back, a new file can have the times of the
+// old one.
+func (r *Reloader) check(ctx context.Context, now time.Time) {
 	if !now.Before(r.keyPace.next()) {
 		r.followKey(ctx, r.keyPace.pending())
 	}
@@ -336,10 +332,10 @@ func (r *Reloader) look(ctx context.Context, now time.Time) {
 		r.begin(ctx, r.configPace.pending())
 	default:
 		r.again = r.again || r.configPace.pending()
-		r.configPace.looked(r.nextPoll())
+		r.configPace.checked(r.nextPoll())
 		if stampAt(r.config.path) != r.loading.file {
 			r.log.Debug("the configuration file has changed while it was loaded", "file", r.config.path)
-			r.loading.giveUp()
+			r.loading.cancel()
 		}
 		r.tellConfig(now)
 	}
@@ -354,26 +350,25 @@ func (r *Reloader) nextPoll() time.Time {
 }
 
 func (r *Reloader) followKey(ctx context.Context, force bool) {
-	if err := r.lookAtKey(ctx, force); err != nil {
-		r.log.Debug("the key file cannot be used", "error", err)
+	if err := r.checkKey(ctx, force); err != nil {
+		r.log.Debug("cannot use the key file", "error", err)
 	}
 	now := time.Now()
 	if r.keyAlarm.note(now, r.key.failure) {
 		r.log.Info("the key file can be used again", "file", r.key.path)
 	}
 	if r.keyAlarm.ring(now) {
-		r.log.Error("the key file cannot be used, the former key stays",
+		r.log.Error("cannot use the key file, keeping the former key",
 			"error", fmt.Sprintf("key file %s: %s", r.key.path, r.key.failure))
 	}
 	r.keyPace.pollBy(r.keyAlarm.due)
 }
 
-// lookAtKey returns an error if the key file has become unusable. As with the
-// configuration, the watch comes first, so that no change falls between it and the
-// reading.
-func (r *Reloader) lookAtKey(ctx context.Context, force bool) error {
+// checkKey returns an error if the key file has become unusable. As with the configuration, it
+// looks after the watch first, so that it misses no change before reading.
+func (r *Reloader) checkKey(ctx context.Context, force bool) error {
 	r.dir.watch()
-	r.keyPace.looked(r.nextPoll())
+	r.keyPace.checked(r.nextPoll())
 	var key []byte
 	err := r.key.read(ctx, force, func(text *summed) (err error) {
 		key, err = io.ReadAll(text)

@@ -30,7 +30,7 @@ func startWorld(t testing.TB, settings ...string) *world {
 	return w
 }
 
-// A storm of changes costs one load a pause, and the last change is served.
+// A storm of changes causes one load per pause, and the last change is served.
 func TestStorm(t *testing.T) {
 	const renames, pause = 50, 100 * time.Millisecond
 	w := startWorld(t, "pause="+pause.String())
@@ -47,14 +47,14 @@ func TestStorm(t *testing.T) {
 	if err := w.look(); err != nil {
 		t.Fatal(err)
 	}
-	// The load at the start, the one that begins the storm, those that follow.
+	// The load at the start, the one that begins the storm, and the ones that follow.
 	most := 2 + int(time.Since(began)/pause)
 	if n := w.parsed(); n < 3 || n > most {
 		t.Errorf("%d loads in %v, want 3 to %d", n, time.Since(began), most)
 	}
 }
 
-// Readers see every state whole and in order while the file changes under them.
+// Readers see every state complete and in order while the file changes.
 func TestStatesAreWhole(t *testing.T) {
 	w := startWorld(t)
 	done := make(chan struct{})
@@ -81,7 +81,7 @@ func TestStatesAreWhole(t *testing.T) {
 	<-done
 }
 
-// The hook is told every state before State returns it.
+// The hook is called with every state before State returns it.
 func TestHook(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"config.data", "hmac.key"} {
@@ -111,7 +111,7 @@ func TestPace(t *testing.T) {
 	const poll = 5000
 	tests := []struct {
 		name    string
-		loaded  int // when a load ended; 0: never
+		loaded  int // when a load ended; 0 for never
 		changes []int
 		want    int
 	}{
@@ -132,7 +132,7 @@ func TestPace(t *testing.T) {
 			if test.loaded != 0 {
 				p.worked(at(test.loaded), time.Second)
 			}
-			p.looked(at(poll))
+			p.checked(at(poll))
 			for _, ms := range test.changes {
 				p.change(at(ms), quiet)
 			}
@@ -146,14 +146,14 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Looks at a file that changes all the time take no more than their share, and where they
-// are cheap none is late.
+// Checks of a file that changes all the time take no more than their share, and cheap checks are
+// never late.
 func TestPaceOfStorm(t *testing.T) {
 	for _, cost := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond,
 		100 * time.Millisecond, burst} {
 		p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
 		began := time.Unix(1e9, 0)
-		p.looked(began.Add(time.Hour))
+		p.checked(began.Add(time.Hour))
 		var worked, latest time.Duration
 		for now := began; now.Sub(began) < 5*time.Minute; {
 			p.change(now, arrived)
@@ -162,7 +162,7 @@ func TestPaceOfStorm(t *testing.T) {
 				latest = max(latest, at.Sub(now)+cost)
 			}
 			now = at.Add(cost)
-			p.looked(now.Add(time.Hour))
+			p.checked(now.Add(time.Hour))
 			p.worked(now, cost)
 		}
 		if most := 5*time.Minute/share + burst + 2*cost; worked > most {
@@ -177,11 +177,11 @@ func TestPaceOfStorm(t *testing.T) {
 	}
 }
 
-// However long one look takes, the next does not wait for longer than the longest pause.
+// However long a check takes, the next one never waits longer than the longest pause.
 func TestPaceAfterALongLook(t *testing.T) {
 	p := pace{patience: patience, share: share, longest: time.Second, burst: burst}
 	now := time.Unix(1e9, 0)
-	p.looked(now.Add(time.Hour))
+	p.checked(now.Add(time.Hour))
 	p.worked(now, 20*time.Second)
 	p.change(now, arrived)
 	if waits := p.next().Sub(now); waits > time.Second {
@@ -189,8 +189,8 @@ func TestPaceAfterALongLook(t *testing.T) {
 	}
 }
 
-// A file that was changed a moment ago is opened again even if it looks the
-// same, one that has been at rest is not.
+// A file that was changed a moment ago is opened again even if it looks unchanged; one that
+// changed earlier is not.
 func TestReadTrustsOldStampsOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, []byte("1"), 0o600); err != nil {
@@ -231,7 +231,7 @@ func TestReadTrustsOldStampsOnly(t *testing.T) {
 	}
 }
 
-// What is read takes no memory but what is kept of it.
+// Reading takes no memory except for what is kept.
 func TestReadTakesNoMemory(t *testing.T) {
 	const size = 4 << 20
 	path := filepath.Join(t.TempDir(), "file")
@@ -260,7 +260,7 @@ func TestReadTakesNoMemory(t *testing.T) {
 	}
 }
 
-// A refused access is explained: by the file's mode and owner, or by its path.
+// The error for a refused access explains it by the file's mode and owner, or by its path.
 func TestReadRefused(t *testing.T) {
 	dir := t.TempDir()
 	open, locked := filepath.Join(dir, "open"), filepath.Join(dir, "locked")
@@ -274,7 +274,7 @@ func TestReadRefused(t *testing.T) {
 		}
 	}
 	if os.Getuid() == 0 {
-		// This thread alone gives up root's access to files for a while.
+		// Only this thread gives up root's access to files for a while.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer unix.SetfsuidRetUid(0)
@@ -293,8 +293,8 @@ func TestReadRefused(t *testing.T) {
 	}
 }
 
-// BenchmarkChangeToServed measures the time from a change to the state that
-// shows it, for changes that come one at a time.
+// BenchmarkChangeToServed measures the time from a change to the state that shows it, for single
+// changes.
 func BenchmarkChangeToServed(b *testing.B) {
 	for name, change := range map[string]func(*world, string, string) error{
 		"rename":  (*world).replace,

@@ -22,13 +22,12 @@ import (
 	"gntconfd/internal/cluster"
 )
 
-// TestScripts runs the scripts of testdata: changes to the files, and what is to
-// be served after them. They run in the directory data, and have besides the
-// commands of testscript
+// TestScripts runs the scripts of testdata, which change the files and check what is served.
+// They run in the directory data, and have these commands besides those of testscript:
 //
-//	start [poll=DURATION] [pause=DURATION] [respite=DURATION] [lasting=DURATION] [watch=no]
-//	                     starts a reloader; poll is an hour, and pause, which follows
-//	                     every load, and lasting are nothing unless told; an error goes to stderr
+//	start [poll=DURATION] [pause=DURATION] [minLoad=DURATION] [lasting=DURATION] [watch=no]
+//	                     starts a reloader. By default poll is an hour, and pause, which
+//	                     follows every load, and lasting are zero; an error goes to stderr
 //	starting [...]       the same, but does not wait until it has started
 //	write FILE TEXT      rewrites a file in place
 //	replace FILE TEXT    renames a new file over it
@@ -40,19 +39,19 @@ import (
 //	stale SERIAL ERROR   waits until an older one is served because of ERROR
 //	nothing PROBLEM      waits until nothing is served because of PROBLEM
 //	key TEXT             waits until TEXT is the key
-//	look                 has the files looked at and waits for that
+//	look                 calls Reload, which checks the files, and waits for it
 //	looking              the same, but does not wait
-//	begun N              waits until so many configurations have begun to be parsed
-//	storm                replaces the configuration again and again, by ones that take
-//	                     a moment, until one of them is served
-//	parsed N             checks how often a configuration has begun to be parsed
-//	failures N           checks how often one was refused
+//	begun N              waits until parsing has begun N times
+//	storm                replaces the configuration repeatedly, by ones that take a moment
+//	                     to parse, until one of them is served
+//	parsed N             checks how often parsing has begun
+//	failures N           checks how often a configuration was refused
 //	logged N PATTERN     checks how many lines of the log match
-//	logs PATTERN         waits until one does
+//	logs PATTERN         waits until a line of the log matches
 //
-// A configuration is a serial number here, anything else is broken. To parse "endless"
-// takes until it is given up, to parse "slow SERIAL" a moment. Errors,
-// problems and log lines are given as regular expressions.
+// A configuration is a serial number here; anything else is broken. Parsing "endless" takes
+// until it is cancelled, parsing "slow SERIAL" takes a moment. Errors, problems and log lines
+// are regular expressions.
 func TestScripts(t *testing.T) {
 	type key struct{}
 	params := testscript.Params{
@@ -112,7 +111,7 @@ var commands = map[string]struct {
 	"logged":   {2, func(w *world, args []string) error { return same("lines", w.log.count(args[1]), number(args[0])) }},
 }
 
-// world is a directory with the two files and a reloader of them.
+// world is a directory with the two files, and a reloader for them.
 type world struct {
 	dir      string
 	log      logBuffer
@@ -121,8 +120,8 @@ type world struct {
 	cancel   context.CancelFunc
 
 	mu    sync.Mutex
-	keyed string // the key last handed out
-	parse int    // how often a configuration has begun to be parsed
+	keyed string // the last key that OnKey got
+	parse int    // how often parsing a configuration has begun
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
@@ -169,13 +168,13 @@ func (w *world) prepare(settings []string) error {
 			r.poll, err = time.ParseDuration(value)
 		case "pause":
 			r.configPace.longest, err = time.ParseDuration(value)
-			r.configPace.share = 1e9 // whatever a load takes
+			r.configPace.share = 1e9 // however long a load takes
 		case "lasting":
 			var lasting time.Duration
 			lasting, err = time.ParseDuration(value)
 			w.lasting(r, lasting)
-		case "respite":
-			r.respite, err = time.ParseDuration(value)
+		case "minLoad":
+			r.minLoad, err = time.ParseDuration(value)
 		case "watch":
 			r.dir.open = func() (*fsnotify.Watcher, error) { return nil, syscall.EMFILE }
 		default:
@@ -308,13 +307,13 @@ func (w *world) storm() error {
 	return err
 }
 
-// look returns when the files have been looked at.
+// look returns when the files have been checked.
 func (w *world) look() error {
 	w.reloader.Reload()
 	return nil
 }
 
-// wait waits until something holds that is bound to happen soon.
+// wait waits until a condition is true, which must happen soon.
 func wait(until func() bool) error {
 	for deadline := time.Now().Add(20 * time.Second); !until(); {
 		if time.Now().After(deadline) {
@@ -342,7 +341,7 @@ func number(text string) int {
 
 func match(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
-// logBuffer keeps what is logged.
+// logBuffer collects the log.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -2,7 +2,7 @@ package sample
 
 import "math/big"
 
-// order assigns a place to each of size objects, in no apparent order.
+// order assigns a place to each of size objects, in an order that looks random.
 type order struct {
 	size            int
 	factor, inverse int // their product is 1 modulo size

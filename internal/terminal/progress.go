@@ -11,8 +11,8 @@ import (
 // patience is how long a person waits without a word.
 const patience = 2 * time.Second
 
-// Patient says on a terminal what is going on when that takes longer than two seconds,
-// with the time that it has taken, until the function that it returns is called.
+// Patient shows a text on a terminal with the elapsed time, once that exceeds two seconds, until
+// the returned function is called.
 func Patient(stderr io.Writer, what string) (done func()) {
 	say, done := Steps(stderr)
 	say(what)

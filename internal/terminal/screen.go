@@ -11,14 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Screen shows a text on a terminal, and the next one in its place.
+// Screen shows a text on a terminal and later replaces it.
 type Screen struct {
 	terminal *os.File
-	shown    int // so many lines are there, above the cursor
+	shown    int // how many lines are shown above the cursor
 }
 
-// NewScreen returns a screen, or nil when w is not a terminal that has one. It must be
-// closed.
+// NewScreen returns a screen, or nil if w is not a terminal. Close it after use.
 func NewScreen(w io.Writer) *Screen {
 	file, ok := w.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
@@ -28,12 +27,12 @@ func NewScreen(w io.Writer) *Screen {
 	if _, height := s.Size(); height == 0 {
 		return nil
 	}
-	// Without the cursor, and with long lines cut, so that each of them is one.
+	// Hides the cursor and cuts long lines, so that each takes one line.
 	fmt.Fprint(file, "\x1b[?25l\x1b[?7l")
 	return s
 }
 
-// Size returns how many columns and lines there are; 0 where there is no terminal.
+// Size returns the number of columns and lines, or 0 without a terminal.
 func (s *Screen) Size() (width, height int) { return size(s.terminal) }
 
 func size(terminal *os.File) (width, height int) {
@@ -44,13 +43,13 @@ func size(terminal *os.File) (width, height int) {
 	return int(size.Col), int(size.Row)
 }
 
-// Show replaces the text by another, of which it shows the lines that there is room for.
+// Show replaces the text. It shows as many lines as there is room for.
 func (s *Screen) Show(text string) error {
 	_, height := s.Size()
-	return s.replace(slices.Collect(strings.Lines(text)), height-1) // the cursor needs one
+	return s.replace(slices.Collect(strings.Lines(text)), height-1) // the cursor needs a line
 }
 
-// Close shows a last text, all of it, and leaves the terminal as it was.
+// Close shows a last text completely, and restores the terminal.
 func (s *Screen) Close(text string) error {
 	lines := slices.Collect(strings.Lines(text))
 	err := s.replace(lines, len(lines))

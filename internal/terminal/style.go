@@ -1,5 +1,5 @@
-// Package terminal prints for people: colours, tables, a redrawn screen, a progress line.
-// It escapes what a terminal would take for a command.
+// Package terminal prints for people: colours, tables, a redrawn screen, a progress line. It
+// escapes characters that a terminal would interpret as commands.
 package terminal
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Tone is the colour or weight of a text, as the code that a terminal has for it.
+// Tone is the colour or weight of a text, as a terminal's code.
 type Tone string
 
 const (
@@ -23,12 +23,12 @@ const (
 // Style says whether texts are coloured.
 type Style bool
 
-// StyleFor returns colours for a terminal and plain text for all else.
+// StyleFor returns a style with colours for a terminal, and without for any other writer.
 func StyleFor(w io.Writer) Style {
 	return Style(IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 }
 
-// Paint returns the text, with its tone if texts are coloured.
+// Paint returns the text with its tone, if texts are coloured.
 func (s Style) Paint(t Tone, text string) string {
 	if !s || t == Plain || text == "" {
 		return text
@@ -46,8 +46,8 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// Width returns how many columns a terminal has, by its own word or that of the
-// environment variable COLUMNS, and 0 for all else.
+// Width returns the number of columns of a terminal, from the terminal or the environment
+// variable COLUMNS, and 0 for any other writer.
 func Width(w io.Writer) int {
 	if !IsTerminal(w) {
 		return 0

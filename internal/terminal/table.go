@@ -17,19 +17,16 @@ type Cell struct {
 // Cell returns a cell with a text in this tone.
 func (t Tone) Cell(text string) Cell { return Cell{text, t} }
 
-// Table is what people see of an answer: rows of cells below headings, or, without
-// headings, lines.
+// Table is a table for people: rows of cells below headings or, without headings, lines.
 type Table struct {
 	Noun string // what the rows are, in the plural
 	Head []string
 	Rows [][]Cell
-	// Spare are the headings of columns that a narrow terminal does without, the first to
-	// go first.
+	// Spare are the headings of the columns that a narrow terminal omits, in this order.
 	Spare []string
 }
 
-// Row adds a row, each of whose cells is a string, a cell, or anything that
-// fmt.Sprint makes a text of.
+// Row adds a row. Each cell is a string, a Cell, or a value that fmt.Sprint formats.
 func (t *Table) Row(cells ...any) {
 	row := make([]Cell, len(cells))
 	for i, c := range cells {
@@ -52,7 +49,7 @@ func Listing(noun string, lines ...string) Table {
 	return t
 }
 
-// Brief returns what fits into one cell of another table.
+// Brief returns a text for one cell of another table.
 func (t Table) Brief() string {
 	switch {
 	case t.Head == nil && len(t.Rows) == 1 && len(t.Rows[0]) == 1:
@@ -63,7 +60,7 @@ func (t Table) Brief() string {
 	return fmt.Sprintf("%d %s", len(t.Rows), t.Noun)
 }
 
-// gap is how many columns separate two cells.
+// gap is the number of columns between two cells.
 const gap = 2
 
 // Lines lays the table out in at most width columns, or as many as it takes if width is
@@ -172,8 +169,8 @@ func narrowest(rows [][]Cell, width int) []int {
 	return least
 }
 
-// upright returns the lines of a table that has a line for each cell, behind its heading,
-// and an empty line between its rows.
+// upright returns the lines of a table that has a line for each cell, after its heading, and an
+// empty line between rows.
 func upright(rows [][]Cell, style Style, width int) []string {
 	var lines []string
 	for i, row := range rows[1:] {
@@ -200,7 +197,7 @@ func (t Table) Without(heading string) Table {
 	return t
 }
 
-// widest returns the widths of columns in which every cell has room.
+// widest returns the width of the widest cell in each column.
 func widest(rows [][]Cell) []int {
 	var widths []int
 	for _, row := range rows {
@@ -235,8 +232,8 @@ func without(rows [][]Cell, column int) [][]Cell {
 	return left
 }
 
-// layOut returns the lines of rows. Cells wider than their column go on in the next line;
-// without widths there are none.
+// layOut returns the lines of rows. Cells wider than their column are wrapped; without widths
+// there are none.
 func layOut(rows [][]Cell, widths []int, style Style) []string {
 	if widths == nil {
 		widths = widest(rows)
@@ -269,8 +266,8 @@ func layOut(rows [][]Cell, widths []int, style Style) []string {
 	return lines
 }
 
-// Wrap breaks a text into lines of at most width columns: at spaces, and words that are
-// longer anywhere.
+// Wrap breaks a text into lines of at most width columns, at spaces and within words that are
+// longer.
 func Wrap(text string, width int) []string {
 	if utf8.RuneCountInString(text) <= width || width < 1 {
 		return []string{text}
@@ -329,7 +326,7 @@ func WriteLines(w io.Writer, lines []string) error {
 	return nil
 }
 
-// Columns puts as many equally wide texts into each line as fit into width.
+// Columns puts as many texts into each line as fit into width, all equally wide.
 func Columns(texts []string, width int) []string {
 	cell := 0
 	for _, text := range texts {

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// EscapeUnicode writes characters that could upset a terminal, and that JSON and YAML
-// allow in their texts, as \u and four digits.
+// EscapeUnicode escapes characters that could upset a terminal as \u and four digits, which JSON
+// and YAML allow in their strings.
 func EscapeUnicode(text string) string {
 	out := make([]byte, 0, len(text))
 	for _, r := range text {
@@ -24,8 +24,8 @@ func EscapeUnicode(text string) string {
 	return string(out)
 }
 
-// Printable returns text with the characters that could upset a terminal, line feeds
-// among them, as Go writes them in quotes.
+// Printable escapes characters that could upset a terminal, including line feeds, like Go does
+// in quotes.
 func Printable(text string) string {
 	if !strings.ContainsFunc(text, upsetting) && utf8.ValidString(text) {
 		return text
@@ -46,13 +46,13 @@ func Printable(text string) string {
 
 func upsetting(r rune) bool { return !strconv.IsGraphic(r) }
 
-// described matches an indented line with a description after two spaces or more, as of
-// flags and commands in a help text.
+// described matches an indented line of a help text with two spaces or more before a
+// description, as for flags and commands.
 var described = regexp.MustCompile(`^( +\S.*?  +)(\S.*)$`)
 
-// Fit returns a help text in lines of at most width columns: paragraphs are filled anew,
-// and descriptions go on below where they begin. Other indented lines, such as commands,
-// stay as they are, and so does everything if width is 0.
+// Fit wraps a help text in lines of at most width columns. Paragraphs are filled, and
+// descriptions continue below their beginning. Other indented lines, such as commands, do not
+// change, and nothing does if width is 0.
 func Fit(text string, width int) string {
 	if width < 1 {
 		return text

@@ -92,7 +92,7 @@ func TestWholeWords(t *testing.T) {
 	}
 }
 
-// TestWrappedTable: cells that are a little too long go on in the next line.
+// TestWrappedTable: cells that are a little too long are wrapped.
 func TestWrappedTable(t *testing.T) {
 	table := Table{Head: []string{"A", "TEXT"}}
 	table.Row("1", strings.Repeat("word ", 9))

@@ -21,13 +21,13 @@ import (
 	"gntconfd/internal/testing/lacking"
 )
 
-// relay stands between a client and a daemon, and keeps what goes either way.
+// relay forwards datagrams between a client and a daemon, and records them.
 type relay struct {
 	conn    *net.UDPConn
 	packets [][]byte // IPv4 packets
 }
 
-// run relays until the connection is closed: a request, its reply, and so on.
+// run forwards requests and replies in turn, until the connection is closed.
 func (r *relay) run(daemon string) error {
 	behind, err := net.Dial("udp", daemon)
 	if err != nil {
@@ -38,24 +38,24 @@ func (r *relay) run(daemon string) error {
 	for {
 		n, from, err := r.conn.ReadFromUDPAddrPort(buffer)
 		if err != nil {
-			return nil // it is closed
+			return nil // closed
 		}
-		r.keep(40000, wire.DefaultPort, buffer[:n])
+		r.record(40000, wire.DefaultPort, buffer[:n])
 		if _, err = behind.Write(buffer[:n]); err != nil {
 			return err
 		}
 		if n, err = behind.Read(buffer); err != nil {
 			return err
 		}
-		r.keep(wire.DefaultPort, 40000, buffer[:n])
+		r.record(wire.DefaultPort, 40000, buffer[:n])
 		if _, err = r.conn.WriteToUDPAddrPort(buffer[:n], from); err != nil {
 			return err
 		}
 	}
 }
 
-// keep keeps a datagram as a packet.
-func (r *relay) keep(from, to uint16, datagram []byte) {
+// record adds a datagram as a packet.
+func (r *relay) record(from, to uint16, datagram []byte) {
 	p := []byte{0x45, 0}
 	p = binary.BigEndian.AppendUint16(p, uint16(28+len(datagram)))
 	p = append(p, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2)
@@ -82,7 +82,7 @@ func (r *relay) capture() []byte {
 	return file
 }
 
-// dissect has tshark read packets with the dissector, and returns what it prints.
+// dissect runs tshark with the dissector on packets, and returns its output.
 func dissect(t *testing.T, r *relay, args ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("tshark")
@@ -157,7 +157,7 @@ func TestDemonstration(t *testing.T) {
 			if row[7] == "" {
 				t.Errorf("a reply leads to no request: %s", line)
 			}
-		case !slices.Contains(asked, salt): // else it was sent again
+		case !slices.Contains(asked, salt): // otherwise it was resent
 			asked = append(asked, salt)
 			types[salt] = row[0]
 			if row[6] == "" {
@@ -179,8 +179,7 @@ func TestDemonstration(t *testing.T) {
 	}
 }
 
-// TestBrokenDatagrams: what is no message is said to be malformed, and what is none of the
-// protocol's is left alone.
+// TestBrokenDatagrams: broken messages are shown as malformed, and other traffic is ignored.
 func TestBrokenDatagrams(t *testing.T) {
 	var r relay
 	broken := []string{
@@ -188,10 +187,10 @@ func TestBrokenDatagrams(t *testing.T) {
 		`plj0{"msg":{},"salt":[1,"]",{"a":"}"}]}`, `plj0[1]`, `plj0{"msg":"\\\\\\`, `plj0{"msg":"{}","salt":"","hmac":""}`, "plj0\x00\xff",
 	}
 	for _, text := range broken {
-		r.keep(40000, wire.DefaultPort, []byte(text))
+		r.record(40000, wire.DefaultPort, []byte(text))
 	}
-	r.keep(40000, 40001, []byte("other traffic"))
-	r.keep(40000, 40001, []byte(`plj0{"msg":"{\"protocol\":1,\"type\":1,\"query\":\"a\\\"\\u00e9\\\\n\",\"rsalt\":\"x\"}","salt":"1700000000","hmac":""}`))
+	r.record(40000, 40001, []byte("other traffic"))
+	r.record(40000, 40001, []byte(`plj0{"msg":"{\"protocol\":1,\"type\":1,\"query\":\"a\\\"\\u00e9\\\\n\",\"rsalt\":\"x\"}","salt":"1700000000","hmac":""}`))
 	out := dissect(t, &r, "-T", "fields", "-E", "separator=|", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info", "-e", "confd.query")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != len(broken)+2 {

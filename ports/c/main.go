@@ -1,5 +1,5 @@
-// Command c is the codec of the protocol as a library for languages that can call C:
-// confd.h describes it.
+// Command c is the codec of the protocol as a library for languages that can call C; confd.h
+// describes it.
 package main
 
 /*
@@ -22,7 +22,7 @@ import (
 	"gntconfd/internal/release"
 )
 
-// maxKey bounds the size of a key, in bytes. Ganeti's has 41.
+// maxKey is the maximum size of a key in bytes. Ganeti's has 41.
 const maxKey = 1 << 20
 
 var (
@@ -31,17 +31,17 @@ var (
 	errKey  = fmt.Errorf("the key must have 1 to %d bytes", maxKey)
 )
 
-func main() {} // a library has none, but the linker wants it
+func main() {} // required by the linker, though a library does not run it
 
 //export confd_seal
 func confd_seal(key unsafe.Pointer, keySize C.size_t, request *C.char, now C.int64_t, result *C.struct_confd_result) C.int {
-	return give(result, func() ([]byte, error) {
+	return fill(result, func() ([]byte, error) {
 		codec, err := newCodec(key, keySize)
 		if err != nil {
 			return nil, err
 		}
 		text := []byte(C.GoString(request))
-		if !jx.Valid(text) { // as a whole, where Decode stops behind the object
+		if !jx.Valid(text) { // the whole text, because Decode stops after the object
 			return nil, errJSON
 		}
 		var r wire.Request
@@ -57,7 +57,7 @@ func confd_seal(key unsafe.Pointer, keySize C.size_t, request *C.char, now C.int
 
 //export confd_open
 func confd_open(key unsafe.Pointer, keySize C.size_t, datagram unsafe.Pointer, size C.size_t, rsalt *C.char, result *C.struct_confd_result) C.int {
-	return give(result, func() ([]byte, error) {
+	return fill(result, func() ([]byte, error) {
 		codec, err := newCodec(key, keySize)
 		if err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func confd_open(key unsafe.Pointer, keySize C.size_t, datagram unsafe.Pointer, s
 
 //export confd_version
 func confd_version(result *C.struct_confd_result) C.int {
-	return give(result, func() ([]byte, error) { return []byte(release.Version()), nil })
+	return fill(result, func() ([]byte, error) { return []byte(release.Version()), nil })
 }
 
 //export confd_free
@@ -98,8 +98,8 @@ func newCodec(key unsafe.Pointer, size C.size_t) (*protocol.Codec, error) {
 	return protocol.NewCodec(protocol.NewKeyring(C.GoBytes(key, C.int(size)))), nil
 }
 
-// give copies what a function makes into a result, in memory of C.
-func give(result *C.struct_confd_result, run func() ([]byte, error)) C.int {
+// fill copies what run returns into a result, in memory of C.
+func fill(result *C.struct_confd_result, run func() ([]byte, error)) C.int {
 	*result = C.struct_confd_result{}
 	data, err := run()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package advice adds to errors what to do about them.
+// Package advice adds advice to errors.
 package advice
 
 import (
@@ -9,19 +9,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Error is an error with a text that says what to do about it.
+// Error is an error with advice.
 type Error struct {
 	error
 	Advice string
 }
 
-// New returns err with a text that says what to do about it.
+// New adds advice to err.
 func New(err error, advice string) error { return &Error{err, advice} }
 
 func (e *Error) Unwrap() error { return e.error }
 
-// Usage adds to an error in the command line where to read on, unless it says
-// that itself.
+// Usage adds to an error in the command line where to read more, unless the error says so
+// itself.
 func Usage(command *cobra.Command, err error) error {
 	if errors.As(err, new(*Error)) {
 		return err
@@ -29,7 +29,7 @@ func Usage(command *cobra.Command, err error) error {
 	return &Error{err, "See " + command.CommandPath() + " --help."}
 }
 
-// Args makes errors about a command's arguments usage errors.
+// Args turns errors about a command's arguments into usage errors.
 func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
 		if err := check(command, args); err != nil {

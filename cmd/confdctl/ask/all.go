@@ -17,17 +17,17 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// errDiffer: the daemons do not all say the same.
+// ErrDiffer: the daemons give different answers.
 var ErrDiffer = errors.New("not all daemons say the same")
 
-// state is what one daemon's answer is beside those of the others.
+// state is the result of comparing a daemon's answer with the others.
 type state string
 
 const (
-	stateOK      state = "ok"      // the newest answer, which more give than any other with its serial
+	stateOK      state = "ok"      // the newest answer, and the most frequent one with its serial
 	stateStale   state = "stale"   // the serial is lower than another's
 	stateDiffers state = "differs" // another answer with the same serial
-	stateError   state = "error"   // an error in place of an answer
+	stateError   state = "error"   // an error instead of an answer
 	stateSilent  state = "silent"  // no reply
 )
 
@@ -35,14 +35,14 @@ var stateTones = map[state]terminal.Tone{
 	stateOK: terminal.Good, stateStale: terminal.Warn, stateDiffers: terminal.Bad, stateError: terminal.Bad, stateSilent: terminal.Bad,
 }
 
-// opinion is what one daemon says.
+// opinion is the answer of one daemon.
 type opinion struct {
 	answer
 	state state
-	key   string // the same for the same answers
+	key   string // equal for equal answers
 }
 
-// askAll asks every daemon and prints what each one says.
+// askAll asks every daemon and prints each answer.
 func askAll(ctx context.Context, asked *asked, w io.Writer) error {
 	opinions, err := collect(ctx, asked.client, asked.inquiry)
 	if err != nil {
@@ -69,7 +69,7 @@ func askAll(ctx context.Context, asked *asked, w io.Writer) error {
 	return fmt.Errorf("%w: %s", ErrDiffer, countStates(counts))
 }
 
-// countStates says how many daemons are in which state.
+// countStates returns how many daemons are in each state, as text.
 func countStates(counts map[state]int) string {
 	var texts []string
 	for _, s := range []state{stateOK, stateStale, stateDiffers, stateError, stateSilent} {
@@ -80,8 +80,8 @@ func countStates(counts map[state]int) string {
 	return strings.Join(texts, ", ")
 }
 
-// collect returns what each daemon says, in the order in which they are named. The
-// error is that none has replied, or one on this side.
+// collect returns the answers of all daemons in the order in which they were named. It returns
+// an error if none has replied, or if this machine cannot ask.
 func collect(ctx context.Context, c *client.Client, q inquiry) ([]opinion, error) {
 	var (
 		opinions []opinion
@@ -115,7 +115,7 @@ func collect(ctx context.Context, c *client.Client, q inquiry) ([]opinion, error
 	return opinions, nil
 }
 
-// silentOpinions returns those of daemons that have not replied.
+// silentOpinions returns the opinions of daemons that have not replied.
 func silentOpinions(silence *client.NoReplyError) []opinion {
 	var opinions []opinion
 	for _, s := range silence.Asked {
@@ -128,8 +128,8 @@ func silentOpinions(silence *client.NoReplyError) []opinion {
 	return opinions
 }
 
-// compare sets the states of daemons that have replied. When answers with the highest
-// serial have equally many votes, nothing says which is right: they all differ.
+// compare sets the states of the daemons that have replied. If several answers with the highest
+// serial are equally frequent, nothing says which is right: all of them differ.
 func compare(opinions []opinion) {
 	var newest int64
 	for _, o := range opinions {
@@ -164,7 +164,7 @@ func compare(opinions []opinion) {
 	}
 }
 
-// canonical returns JSON in a form in which the same values are the same text.
+// canonical returns JSON in a form in which equal values are equal texts.
 func canonical(text []byte) string {
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.UseNumber()
@@ -179,7 +179,7 @@ func canonical(text []byte) string {
 	return string(sorted)
 }
 
-// alike reports whether all daemons say the same, be it the same error.
+// alike reports whether all daemons give the same answer, or the same error.
 func alike(opinions []opinion) bool {
 	first := opinions[0]
 	return !slices.ContainsFunc(opinions, func(o opinion) bool {
@@ -187,7 +187,7 @@ func alike(opinions []opinion) bool {
 	})
 }
 
-// opinionsDoc is what daemons say, for programs.
+// opinionsDoc is the opinions for programs.
 type opinionsDoc struct {
 	Consistent bool       `json:"consistent"`
 	Peers      []document `json:"peers"`
@@ -203,8 +203,8 @@ func opinionsDocument(opinions []opinion) opinionsDoc {
 	return all
 }
 
-// writeOpinions prints a row for each daemon, and below, once, each of the answers
-// that do not fit into it.
+// writeOpinions prints a row for each daemon and, below, each answer that does not fit into a
+// row once.
 func writeOpinions(w io.Writer, asked *asked, opinions []opinion) error {
 	t, long := opinionsTable(asked, opinions)
 	if err := asked.form.Show(w, show.View{Table: t}); err != nil {
@@ -232,8 +232,8 @@ func writeOpinions(w io.Writer, asked *asked, opinions []opinion) error {
 	return nil
 }
 
-// opinionsTable returns a row for each daemon, and those whose answers do not fit into
-// it, the same ones together.
+// opinionsTable returns a row for each daemon, and the opinions whose answers do not fit into
+// it, grouped by answer.
 func opinionsTable(asked *asked, opinions []opinion) (t terminal.Table, long [][]opinion) {
 	t = terminal.Table{Noun: "daemons", Head: []string{"DAEMON", "STATE", "SERIAL", "ROUND TRIP", "ANSWER"}, Spare: []string{"ROUND TRIP", "SERIAL"}}
 	for _, o := range opinions {

@@ -11,7 +11,7 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// askQuestion is any question as the protocol has it.
+// askQuestion is the command for any request of the protocol.
 func askQuestion() question {
 	return question{
 		use:   "ask TYPE [QUERY]",
@@ -41,7 +41,7 @@ JSON and YAML have the answer as it came.`,
 	}
 }
 
-// completeAsk completes the type, and then the query by the type.
+// completeAsk completes the request type, and then its query.
 func completeAsk(before []string) completer {
 	if len(before) == 0 {
 		return fixed(wire.RequestWords[:])
@@ -59,13 +59,12 @@ func completeAsk(before []string) completer {
 	return nil
 }
 
-// CompleteQuestion returns what a shell may offer after a request type, or a type and a
-// query, that have been begun.
+// CompleteQuestion returns completions of a request type, or of the query that follows one.
 func (c *Connection) CompleteQuestion(ctx context.Context, before []string, begun string) ([]string, cobra.ShellCompDirective) {
 	return completeAsk(before).candidates(ctx, c, begun)
 }
 
-// inquireRaw makes the inquiry of a type and a query.
+// inquireRaw makes the inquiry for a request type and a query.
 func inquireRaw(_ inputs, args []string) (inquiry, error) {
 	typ, err := ParseType(args[0])
 	if err != nil {

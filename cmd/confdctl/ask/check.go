@@ -18,7 +18,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// health is what a monitoring plugin finds, by its exit code.
+// health is the result of a check, as the exit code of a monitoring plugin.
 type health int
 
 const (
@@ -32,12 +32,12 @@ func (h health) String() string {
 	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[h]
 }
 
-// Finding is the outcome of a check, which is an error even if all is well: its
-// code and its one line are all that the command shows.
+// Finding is the result of a check. It is an error even if all is well, because its exit code
+// and its line are all that the command reports.
 type Finding struct {
 	health health
 	text   string
-	data   string // performance data, if any
+	data   string // performance data, or ""
 }
 
 // Error returns the line of the finding.
@@ -52,10 +52,10 @@ func (f *Finding) Error() string {
 // ExitCode returns the exit code of a plugin with this finding.
 func (f *Finding) ExitCode() int { return int(f.health) }
 
-// unknown makes the finding of an error on this side.
+// unknown returns the finding for an error on this machine.
 func unknown(err error) *Finding { return &Finding{health: healthUnknown, text: advised(err)} }
 
-// advised returns an error with what to do about it.
+// advised returns the text of an error with its advice.
 func advised(err error) string {
 	text := err.Error()
 	if advised := (*advice.Error)(nil); errors.As(err, &advised) {
@@ -64,15 +64,15 @@ func advised(err error) string {
 	return text
 }
 
-// oneLine makes one line of a text, without the character before performance data.
+// oneLine joins the lines of a text, and replaces the character that separates performance data.
 func oneLine(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "/")
 }
 
-// limits are round-trip times, in milliseconds, above which a check is not content.
+// limits are the round-trip times in milliseconds above which a check warns or fails.
 type limits struct{ warning, critical float64 }
 
-// check returns an error when there is a limit that is no time.
+// check returns an error if a limit is not a valid time.
 func (l limits) check() error {
 	for _, flag := range []struct {
 		name  string
@@ -85,7 +85,7 @@ func (l limits) check() error {
 	return nil
 }
 
-// Check asks a running daemon how it is, for a monitoring system.
+// Check checks running daemons for a monitoring system.
 func Check() *cobra.Command {
 	var limit limits
 	conn := Connection{local: true}
@@ -139,7 +139,7 @@ an error on this machine, such as a key file that cannot be read.`,
 	return command
 }
 
-// check asks daemons and returns what it found.
+// check asks daemons and returns the finding.
 func check(ctx context.Context, conn *Connection, limit limits) *Finding {
 	c, err := conn.Client()
 	if err != nil {
@@ -163,7 +163,7 @@ func check(ctx context.Context, conn *Connection, limit limits) *Finding {
 	return judge(limit, max(version.RoundTrip, master.RoundTrip), master.Serial, text)
 }
 
-// checkAll asks every daemon who is master, and returns whether they agree.
+// checkAll asks every daemon for the master, and returns whether they agree.
 func checkAll(ctx context.Context, conn *Connection, c *client.Client, limit limits) *Finding {
 	opinions, err := collect(ctx, c, inquire(client.Master(), show.Text))
 	if err != nil {
@@ -200,15 +200,13 @@ func checkAll(ctx context.Context, conn *Connection, c *client.Client, limit lim
 	return f
 }
 
-// distribution is how long Ganeti may take to copy a changed configuration to all
-// candidates.
+// distribution is how long Ganeti may take to copy a changed configuration to all candidates.
 const distribution = 2 * time.Second
 
-// stragglers returns which peers serve an older file than others, and the newest serial
-// number of a file, 0 if nobody tells it. The cluster's serial number, which replies
-// have, does not change when instances do. A cluster that changes all the time is a
-// little different everywhere: a peer is behind only if after a while it still lacks
-// what another had before.
+// stragglers returns which peers serve an older file than others, and the newest serial number
+// of a file, or 0 if no peer reports it. The serial number in replies is the cluster's, which
+// does not change when instances do. While a cluster changes all the time, its copies differ a
+// little: a peer is behind only if after a while it still lacks what another had before.
 func stragglers(ctx context.Context, c *client.Client) (behind []string, newest int64) {
 	serials := fileSerials(ctx, c)
 	for _, serial := range serials {
@@ -230,8 +228,8 @@ func stragglers(ctx context.Context, c *client.Client) (behind []string, newest 
 	return behind, newest
 }
 
-// fileSerials returns the serial number of each peer's file. Peers of Ganeti 2.6 do not
-// tell it, but have it in every reply.
+// fileSerials returns the serial number of each peer's file. Peers of Ganeti 2.6 have no such
+// query, but send it in every reply.
 func fileSerials(ctx context.Context, c *client.Client) map[string]int64 {
 	serials := make(map[string]int64)
 	for r, err := range client.Replies(ctx, c, client.ConfigValue[int64]("/serial_no")) {
@@ -242,7 +240,7 @@ func fileSerials(ctx context.Context, c *client.Client) map[string]int64 {
 	return serials
 }
 
-// failed makes the finding of a question without an answer.
+// failed returns the finding for a question without an answer.
 func (c *Connection) failed(question string, err error) *Finding {
 	var status *client.StatusError
 	switch {
@@ -254,7 +252,7 @@ func (c *Connection) failed(question string, err error) *Finding {
 	return &Finding{health: healthCritical, text: advised(c.Advise(err))}
 }
 
-// judge returns the finding about daemons that have answered, which text tells.
+// judge returns the finding about daemons that have answered; text describes them.
 func judge(limit limits, roundTrip time.Duration, serial int64, text string) *Finding {
 	f := &Finding{
 		text: text,
@@ -274,9 +272,8 @@ func judge(limit limits, roundTrip time.Duration, serial int64, text string) *Fi
 	return f
 }
 
-// seconds writes milliseconds as seconds, with the digits that they were given with. A
-// division would add some.
+// seconds converts milliseconds to seconds without changing their digits, as a division would.
 func seconds(ms float64) string {
-	s, _ := strconv.ParseFloat(strconv.FormatFloat(ms, 'f', -1, 64)+"e-3", 64) // which is one
+	s, _ := strconv.ParseFloat(strconv.FormatFloat(ms, 'f', -1, 64)+"e-3", 64) // always a valid number
 	return strconv.FormatFloat(s, 'f', -1, 64)
 }

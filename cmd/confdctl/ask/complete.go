@@ -13,11 +13,11 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// completer lists what an argument that has been begun may become. It lists nothing
-// when it cannot learn that.
+// completer lists completions of the beginning of an argument, or nothing if it cannot find them
+// out.
 type completer func(ctx context.Context, conn *Connection, begun string) []string
 
-// completionTimeout is how long a person waits for a completion.
+// completionTimeout is how long a user waits for a completion.
 const completionTimeout = time.Second
 
 // first completes the first argument.
@@ -30,12 +30,12 @@ func first(complete completer) func([]string) completer {
 	}
 }
 
-// fixed completes with texts that are known.
+// fixed completes with fixed texts.
 func fixed(texts []string) completer {
 	return func(context.Context, *Connection, string) []string { return texts }
 }
 
-// candidates returns what a shell may offer.
+// candidates returns the completions for a shell.
 func (complete completer) candidates(ctx context.Context, conn *Connection, begun string) ([]string, cobra.ShellCompDirective) {
 	if complete == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -45,10 +45,10 @@ func (complete completer) candidates(ctx context.Context, conn *Connection, begu
 	var fitting []string
 	directive := cobra.ShellCompDirectiveNoFileComp
 	for _, candidate := range complete(ctx, conn, begun) {
-		// A shell would read more than one word, or something else, in it.
+		// A shell would split a completion with spaces, and interpret special characters.
 		if strings.HasPrefix(candidate, begun) && terminal.Printable(candidate) == candidate && !strings.Contains(candidate, " ") {
 			fitting = append(fitting, candidate)
-			if strings.HasPrefix(candidate, "/") { // there may be more below
+			if strings.HasPrefix(candidate, "/") { // there may be more levels below
 				directive |= cobra.ShellCompDirectiveNoSpace
 			}
 		}
@@ -74,7 +74,7 @@ func completeLink(ctx context.Context, conn *Connection, _ string) []string {
 	return links(ctx, c)
 }
 
-// roster returns who is in the cluster, as far as that can be learnt.
+// roster returns the known members of the cluster.
 func (c *Connection) roster(ctx context.Context, want roster.Want) *roster.Roster {
 	made, err := c.Client()
 	if err != nil {
@@ -96,14 +96,14 @@ func ask[A any](ctx context.Context, conn *Connection, q client.Question[A]) (A,
 	return result.Answer, err
 }
 
-// topMembers are those of the whole configuration, which is not to be had at once.
+// topMembers are the members of the whole configuration, which no query returns.
 var topMembers = []string{
 	"/cluster", "/nodes", "/nodegroups", "/instances", "/networks", "/disks", "/filters", "/version",
 	"/serial_no", "/ctime", "/mtime",
 }
 
-// completePointer lists the pointers that are one step longer than what comes before
-// the last slash.
+// completePointer lists the pointers that are one step longer than the part before the last
+// slash.
 func completePointer(ctx context.Context, conn *Connection, begun string) (found []string) {
 	slash := strings.LastIndex(begun, "/")
 	if slash <= 0 {

@@ -23,34 +23,34 @@ import (
 	"gntconfd/internal/ganeti"
 )
 
-// localhost is where the daemon of this machine is, unless it is bound to another address.
+// localhost is the address of this machine's daemon, unless it is bound to another one.
 const localhost = "127.0.0.1"
 
-// CandidatesInterval is how often commands that go on and on look at the list of master
+// CandidatesInterval is how often commands that run for long check the list of master
 // candidates.
 const CandidatesInterval = time.Minute
 
-// Connection holds the flags of every command that talks to running daemons.
+// Connection holds the flags of every command that asks running daemons.
 type Connection struct {
-	servers     []string // none: the master candidates
+	servers     []string // empty for the master candidates
 	KeyFile     string
 	Timeout     time.Duration
-	timeoutFlag *pflag.Flag // nil where there is none
+	timeoutFlag *pflag.Flag // nil if the command has no such flag
 	all         bool
 	coverage    int
 
-	local  bool          // the daemon of this node rather than the master candidates, but with all
-	Follow time.Duration // how often to look at the list of master candidates; 0 is never
+	local  bool          // asks this node's daemon instead of the master candidates, except with all
+	Follow time.Duration // how often to check the list of master candidates; 0 is never
 }
 
-// AddFlags defines the flags about how to reach daemons on a command.
+// AddFlags defines the flags about how to reach daemons.
 func (c *Connection) AddFlags(command *cobra.Command) {
 	c.AddServer(command)
 	command.Flags().DurationVarP(&c.Timeout, "timeout", "t", 2*time.Second, "how long to wait for replies, with retries in between")
 	c.timeoutFlag = command.Flags().Lookup("timeout")
 }
 
-// AddServer is addFlags for commands that wait as long as the protocol has it.
+// AddServer is like AddFlags, for commands that always wait as long as the protocol says.
 func (c *Connection) AddServer(command *cobra.Command) {
 	c.Timeout = wire.ExpireTimeout * time.Second
 	standard := "the master candidates that this node knows of, else the daemon of this machine"
@@ -60,7 +60,7 @@ func (c *Connection) AddServer(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringSliceVarP(&c.servers, "server", "s", nil, "`host[:port]` of a daemon, also several times (default "+standard+")")
 	if err := command.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions); err != nil {
-		panic(err) // it is defined above
+		panic(err) // defined above
 	}
 	if named := os.Getenv("CONFD_SERVER"); named != "" {
 		c.servers = strings.FieldsFunc(named, func(r rune) bool { return r == ',' || r == ' ' })
@@ -68,8 +68,7 @@ func (c *Connection) AddServer(command *cobra.Command) {
 	AddKeyFile(flags, &c.KeyFile, "`file` with the cluster's key")
 }
 
-// AddKeyFile defines --key-file, whose default is what the environment says, or else the
-// key of this node.
+// AddKeyFile defines --key-file. Its default comes from the environment, or is this node's key.
 func AddKeyFile(flags *pflag.FlagSet, file *string, usage string) {
 	flags.StringVarP(file, "key-file", "k", ganeti.NodePaths().Key, usage)
 	if named := os.Getenv("CONFD_KEY_FILE"); named != "" {
@@ -77,7 +76,7 @@ func AddKeyFile(flags *pflag.FlagSet, file *string, usage string) {
 	}
 }
 
-// AddChoice defines the flags about how many daemons to ask on a command.
+// AddChoice defines the flags about how many daemons to ask.
 func (c *Connection) AddChoice(command *cobra.Command) {
 	flags := command.Flags()
 	flags.BoolVarP(&c.all, "all", "a", false, "ask all daemons and show what each one says")
@@ -85,7 +84,7 @@ func (c *Connection) AddChoice(command *cobra.Command) {
 	command.MarkFlagsMutuallyExclusive("all", "coverage")
 }
 
-// Client returns a client of the daemons, with the key that the flags name.
+// Client returns a client for the daemons, with the key that the flags name.
 func (c *Connection) Client() (*client.Client, error) {
 	switch {
 	case c.Timeout <= 0:
@@ -93,13 +92,13 @@ func (c *Connection) Client() (*client.Client, error) {
 	case c.coverage < 0:
 		return nil, fmt.Errorf("--coverage %d: must not be negative", c.coverage)
 	}
-	// Looked at on its own, so that what is wrong with it is not taken for what may
-	// be wrong with the list of candidates.
+	// The key is read first, so that its errors are not mistaken for errors of the list of
+	// candidates.
 	if _, err := c.Key(); err != nil {
 		return nil, err
 	}
 	options := client.Options{Peers: c.servers, KeyFile: c.KeyFile, Coverage: c.coverage}
-	// A check goes on for --timeout whatever it is, lest each restart be an alarm.
+	// A check always lasts for --timeout, so that a restart is no alarm.
 	options.GiveUp = c.timeoutFlag != nil && !c.timeoutFlag.Changed && !c.local
 	switch {
 	case c.all:
@@ -107,7 +106,7 @@ func (c *Connection) Client() (*client.Client, error) {
 	case c.local && c.servers == nil:
 		return ofThisMachine(options)
 	}
-	if c.servers == nil { // who is named is asked, whoever the candidates are
+	if c.servers == nil { // named servers are asked, whoever the candidates are
 		options.Follow = c.Follow
 	}
 	made, err := client.New(options)
@@ -117,7 +116,7 @@ func (c *Connection) Client() (*client.Client, error) {
 	return made, err
 }
 
-// ofThisMachine returns a client of the daemon of this machine.
+// ofThisMachine returns a client for the daemon of this machine.
 func ofThisMachine(options client.Options) (*client.Client, error) {
 	options.Peers, options.Follow = []string{localhost}, 0
 	made, err := client.New(options)
@@ -138,7 +137,7 @@ func ofThisMachine(options client.Options) (*client.Client, error) {
 	return made, nil
 }
 
-// Patience returns the context of a question.
+// Patience returns the context for a question.
 func (c *Connection) Patience(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.Timeout)
 }
@@ -162,7 +161,7 @@ func (c *Connection) Key() ([]byte, error) {
 	return key, nil
 }
 
-// ownership says who may read a file, and who wants to, as far as that is known.
+// ownership describes who may read a file and who is trying to, as far as that is known.
 func ownership(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -185,7 +184,7 @@ func ownership(path string) string {
 	return text + "."
 }
 
-// Advise adds to the error of a question without reply what to look at.
+// Advise adds advice to the error of a question that got no reply.
 func (c *Connection) Advise(err error) error {
 	var silence *client.NoReplyError
 	if !errors.As(err, &silence) {
@@ -199,7 +198,7 @@ func (c *Connection) Advise(err error) error {
 		case errors.As(s.Err, new(*net.DNSError)):
 			unknown++
 		case s.Err == nil, errors.As(s.Err, new(syscall.Errno)):
-		default: // something came that was no reply
+		default: // received, but not a reply
 			ignored++
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"gntconfd/internal/jsontext"
 )
 
-// refusal is what a daemon says in place of an answer, in other words.
+// refusal is a daemon's error in plainer words.
 type refusal struct {
 	text   string
 	status *client.StatusError
@@ -23,7 +23,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// Unwrap returns what the daemon says.
+// Unwrap returns the daemon's error.
 func (r *refusal) Unwrap() error { return r.status }
 
 // Words returns the text of an error for people.
@@ -34,15 +34,15 @@ func Words(err error) string {
 	return err.Error()
 }
 
-// tooLarge reports whether an error is that the answer does not fit into a reply. A
-// daemon of Ganeti's says nothing then.
+// tooLarge reports whether an error means that the answer does not fit into a reply. Ganeti's
+// daemon sends no reply in that case.
 func tooLarge(err error) bool {
 	var status *client.StatusError
 	return errors.As(err, &status) && strings.Contains(status.Text, "too large")
 }
 
-// words says in a few words what a daemon means in place of an answer, or "" if there
-// are none better than its own.
+// words explains a daemon's error in a few words, or returns "" if the error needs no
+// explanation.
 func (a *asked) words(status *client.StatusError) string {
 	about := ""
 	if len(a.args) > 0 {
@@ -74,7 +74,7 @@ func (a *asked) words(status *client.StatusError) string {
 	return ""
 }
 
-// explain puts a daemon's error into other words, and says how to go on.
+// explain explains a daemon's error and adds advice.
 func (a *asked) explain(ctx context.Context, err error) error {
 	var status *client.StatusError
 	if !errors.As(err, &status) {
@@ -95,7 +95,7 @@ func (a *asked) explain(ctx context.Context, err error) error {
 	return explained
 }
 
-// hints says how to go on after an error.
+// hints returns advice after an error.
 func (a *asked) hints(ctx context.Context, status *client.StatusError) []string {
 	ctx, cancel := a.conn.Patience(ctx)
 	defer cancel()
@@ -165,14 +165,14 @@ func nodeNames(r *roster.Roster) []string {
 func instanceNames(r *roster.Roster) []string {
 	var names []string
 	for _, instance := range r.Instances {
-		if instance.Name != "" { // as that of a forthcoming instance may be
+		if instance.Name != "" { // a forthcoming instance may have no name
 			names = append(names, instance.Name)
 		}
 	}
 	return names
 }
 
-// partsOf says what is in a part of the configuration that is too large for a reply.
+// partsOf describes the parts of a part of the configuration that is too large for a reply.
 func (a *asked) partsOf(ctx context.Context, path string) []string {
 	const shown = 8
 	hints := []string{"Ask for a part of it, such as " + path + "/NAME."}
@@ -206,7 +206,7 @@ func (a *asked) partsOf(ctx context.Context, path string) []string {
 	return hints
 }
 
-// nearPath says what there is near a path that leads nowhere.
+// nearPath describes what exists near a path that does not.
 func (a *asked) nearPath(ctx context.Context, path string) []string {
 	for {
 		slash := strings.LastIndex(path, "/")

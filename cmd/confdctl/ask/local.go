@@ -12,23 +12,23 @@ import (
 	"strings"
 )
 
-// socketTables are where the kernel lists the UDP sockets of this machine.
+// socketTables are the kernel's lists of UDP sockets on this machine.
 var socketTables = []string{"/proc/net/udp", "/proc/net/udp6"}
 
-// localDaemon returns where to ask the daemon of this machine: at the address to which
-// a UDP socket with the port is bound, whatever --bind the daemon was given, and on the
-// loopback if it is bound to all addresses, or nobody listens. The error is that there
-// are several, none of which is for all addresses.
+// localDaemon returns the address of the daemon on this machine. That is the address to which a
+// UDP socket with the port is bound, whatever --bind the daemon was given, or the loopback
+// address if the socket is bound to all addresses or there is none. It returns an error if there
+// are several sockets and none is bound to all addresses.
 func localDaemon(port uint16) (string, error) {
 	var bound []string
 	for _, name := range socketTables {
 		table, err := os.ReadFile(name)
 		if err != nil {
-			continue // no such family, or no such kernel
+			continue // the kernel lacks this family, or is not Linux
 		}
 		for _, addr := range boundTo(string(table), port) {
 			switch {
-			case addr == netip.IPv6Unspecified(): // perhaps for IPv6 alone
+			case addr == netip.IPv6Unspecified(): // perhaps only IPv6
 				return at(netip.IPv6Loopback().String(), port), nil
 			case addr.IsUnspecified(), addr.String() == localhost:
 				return at(localhost, port), nil
@@ -48,10 +48,10 @@ func localDaemon(port uint16) (string, error) {
 
 func at(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
 
-// boundTo returns the addresses in a table of sockets, see proc_net_udp(5), at which
-// anybody is listened to at a port.
+// boundTo returns the addresses in a table of sockets, see proc_net_udp(5), to which a socket
+// with the port is bound.
 func boundTo(table string, port uint16) []netip.Addr {
-	const listening = "07" // not connected, that is
+	const listening = "07" // that is, not connected
 	var addrs []netip.Addr
 	for line := range strings.Lines(table) {
 		fields := strings.Fields(line)
@@ -62,7 +62,7 @@ func boundTo(table string, port uint16) []netip.Addr {
 		if n, err := strconv.ParseUint(number, 16, 16); err != nil || uint16(n) != port {
 			continue
 		}
-		// The kernel writes the address as numbers of four bytes in its own order.
+		// The kernel writes the address as 4-byte numbers in its own byte order.
 		text, err := hex.DecodeString(host)
 		if err != nil || len(text)%4 != 0 {
 			continue

@@ -21,15 +21,15 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// How long an answer waits for names to go with it, and how long finding out all of a
+// How long an answer waits for names to show with it, and how long finding all members of a
 // large cluster may take.
 const (
 	namesPatience = time.Second
 	wholePatience = 30 * time.Second
 )
 
-// files returns the directory with the names of this node's cluster, or "" when another
-// cluster may be asked.
+// files returns the directory with this node's ssconf files, or "" if the question may go to
+// another cluster.
 func (c *Connection) files() string {
 	if c.servers != nil {
 		return ""
@@ -37,8 +37,8 @@ func (c *Connection) files() string {
 	return filepath.Dir(ganeti.NodePaths().Key)
 }
 
-// within returns how long to wait for what goes with an answer: what --timeout says, where
-// it was given, else a shorter time.
+// within returns how long to wait for additions to an answer: --timeout if it was given,
+// otherwise patience if that is shorter.
 func (c *Connection) within(patience time.Duration) time.Duration {
 	if c.timeoutFlag != nil && c.timeoutFlag.Changed {
 		return c.Timeout
@@ -46,7 +46,7 @@ func (c *Connection) within(patience time.Duration) time.Duration {
 	return min(c.Timeout, patience)
 }
 
-// findHosts looks up the names of nodes, while the question is asked.
+// findHosts looks up the names of nodes while the question is being asked.
 func findHosts(ctx context.Context, a *asked) error {
 	want, patience := roster.Names, a.conn.within(namesPatience)
 	if a.form == show.AsWide || a.form == show.AsMarkdown {
@@ -59,7 +59,7 @@ func findHosts(ctx context.Context, a *asked) error {
 		found <- roster.Load(looking, a.client, a.conn.files(), want)
 	}()
 	nodes := sync.OnceValue(func() *roster.Roster {
-		stop := time.AfterFunc(patience, cancel) // which leaves what was found
+		stop := time.AfterFunc(patience, cancel) // keeps what was found so far
 		defer stop.Stop()
 		return <-found
 	})
@@ -68,8 +68,8 @@ func findHosts(ctx context.Context, a *asked) error {
 	return nil
 }
 
-// fullName puts the full name of a node in place of the one that was given, where the
-// daemon would take the master for another candidate, or may do so later.
+// fullName replaces the name of a node by its full name if the daemon could otherwise take it
+// for another candidate, now or later.
 func fullName(ctx context.Context, a *asked) error {
 	master, err := client.Query(ctx, a.client, client.Master())
 	if err != nil {
@@ -146,8 +146,7 @@ func silence(err error) error {
 	return nil
 }
 
-// links returns the names of the cluster's links, the default one first, as far as they
-// are known.
+// links returns the known names of the cluster's links, the default link first.
 func links(ctx context.Context, c *client.Client) []string {
 	var all []string
 	if first, err := client.Query(ctx, c, client.ConfigValue[string]("/cluster/nicparams/default/link")); err == nil {
@@ -185,14 +184,14 @@ func links(ctx context.Context, c *client.Client) []string {
 	return all
 }
 
-// findLinks finds out on which link each address is, and looks up the names of nodes.
+// findLinks finds the link of each address, and looks up the names of nodes.
 func findLinks(ctx context.Context, a *asked) error {
 	if err := findHosts(ctx, a); err != nil || a.in.link != "" {
 		return err
 	}
 	ips := make([]netip.Addr, len(a.args))
 	for i, arg := range a.args {
-		ips[i] = netip.MustParseAddr(arg) // as the inquiry has made of it
+		ips[i] = netip.MustParseAddr(arg) // the inquiry has checked them
 	}
 	a.in.links = make([]string, len(ips))
 	look := func(link string, missing []int) (left []int, err error) {
@@ -242,13 +241,13 @@ func allInstances(ctx context.Context, a *asked) (show.View, error) {
 	return show.AllInstances(r), nil
 }
 
-// Incomplete is the note that somebody may be missing in a roster.
+// Incomplete is the note that a roster may be incomplete.
 const Incomplete = `There may be more nodes and instances. In a cluster as large as this, only those
   are found that share disks, over any number of nodes, with the master candidates.
   On a node of the cluster, its files name all.`
 
-// Roster returns all nodes and instances, as far as they can be found. The errors are
-// those of a ping, with advice.
+// Roster returns all nodes and instances that can be found. Its errors are those of a ping, with
+// advice.
 func (c *Connection) Roster(ctx context.Context, made *client.Client) (*roster.Roster, error) {
 	asking, cancel := c.Patience(ctx)
 	defer cancel()
@@ -260,7 +259,7 @@ func (c *Connection) Roster(ctx context.Context, made *client.Client) (*roster.R
 	return roster.Load(ctx, made, c.files(), roster.Instances), nil
 }
 
-// wholeConfig lists what is at the top of the configuration.
+// wholeConfig lists the top level of the configuration.
 func wholeConfig(ctx context.Context, a *asked) (show.View, error) {
 	if _, err := client.Query(ctx, a.client, client.Ping()); err != nil {
 		return show.View{}, err
@@ -295,7 +294,7 @@ func wholeConfig(ctx context.Context, a *asked) (show.View, error) {
 	return show.View{Value: parts, Table: t}, nil
 }
 
-// summary says in a few words what a JSON text is.
+// summary describes a JSON text in a few words.
 func summary(text json.RawMessage) string {
 	var object map[string]json.RawMessage
 	var array []json.RawMessage
@@ -308,7 +307,7 @@ func summary(text json.RawMessage) string {
 	return string(text)
 }
 
-// counted writes a number of things.
+// counted returns a number with its noun.
 func counted(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing

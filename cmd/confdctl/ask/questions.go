@@ -1,5 +1,5 @@
-// Package ask has the commands that ask daemons questions: once, all of them, again and
-// again, or for a monitoring system.
+// Package ask has the commands that ask daemons: once, all daemons, repeatedly, or for a
+// monitoring system.
 package ask
 
 import (
@@ -24,17 +24,17 @@ import (
 // question is a command that asks daemons something.
 type question struct {
 	use, short, long, example string
-	subject                   subject // what its first argument is
+	subject                   subject // the kind of its first argument
 
 	args     cobra.PositionalArgs
 	complete func(before []string) completer
 	flags    func(*pflag.FlagSet, *inputs)
 	resolve  func(context.Context, *asked) error              // looks up what the inquiry needs
-	whole    func(context.Context, *asked) (show.View, error) // instead, without an argument
+	whole    func(context.Context, *asked) (show.View, error) // used instead if there is no argument
 	inquire  func(inputs, []string) (inquiry, error)
 }
 
-// subject is what a question is about.
+// subject is the kind of thing that a question is about.
 type subject string
 
 const (
@@ -58,8 +58,8 @@ type inputs struct {
 	link    string
 	details bool
 	hosts   show.Hosts
-	nodes   func() *roster.Roster // for wide tables of nodes; nil for others
-	links   []string              // of addresses to locate
+	nodes   func() *roster.Roster // for wide tables of nodes; otherwise nil
+	links   []string              // links of the addresses to locate
 }
 
 const (
@@ -247,7 +247,7 @@ func linkFlag(flags *pflag.FlagSet, in *inputs) {
 	flags.StringVarP(&in.link, "link", "l", "", "`name` of the link, such as a bridge (default the cluster's default link)")
 }
 
-// pointer returns the JSON pointer that a person means.
+// pointer adds the slash that a JSON pointer begins with, if it is missing.
 func pointer(path string) string {
 	return "/" + strings.TrimPrefix(path, "/")
 }
@@ -262,11 +262,11 @@ Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 the daemon
 with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree.
 See confdctl --help for which daemons are asked, and environment variables.`
 
-// errWhole: without an argument a question is about the whole cluster, and takes more
-// than one request.
+// errWhole: without an argument a question is about the whole cluster, which takes more than one
+// request.
 var errWhole = errors.New("without an argument it cannot be asked this way")
 
-// asked is what a command of a question has been given.
+// asked is a question with its arguments and flags.
 type asked struct {
 	question *question
 	conn     Connection
@@ -276,11 +276,11 @@ type asked struct {
 	client   *client.Client
 	in       inputs
 	args     []string
-	inquiry  inquiry // nil: about the whole cluster
+	inquiry  inquiry // nil if the question is about the whole cluster
 	notes    []string
 }
 
-// command makes the command, which has run do something with a client and the inquiry.
+// command creates the command. It calls run.
 func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Command, *asked) {
 	a := &asked{question: q}
 	command := &cobra.Command{
@@ -318,7 +318,7 @@ func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Comma
 	return command, a
 }
 
-// inquire makes the inquiry of what is known by now.
+// inquire makes the inquiry from what is known so far.
 func (a *asked) inquire() (err error) {
 	if a.in.hosts == nil {
 		a.in.hosts = func(netip.Addr) string { return "" }
@@ -327,7 +327,7 @@ func (a *asked) inquire() (err error) {
 	return err
 }
 
-// resolve looks up what the inquiry needs, and makes it anew.
+// resolve looks up what the inquiry needs, and makes the inquiry again.
 func (a *asked) resolve(ctx context.Context) error {
 	if a.question.resolve == nil || a.inquiry == nil {
 		return nil
@@ -381,7 +381,7 @@ func askOnce(command *cobra.Command, asked *asked) error {
 	var err error
 	if asked.form.ForPrograms() {
 		err = asked.form.Write(stdout, a.document())
-	} else if a.err == nil && failure == nil { // else the answer is one of several
+	} else if a.err == nil && failure == nil { // otherwise the answer is one of several
 		err = asked.form.Show(stdout, a.View)
 	}
 	if note := a.note(); failure == nil && note != "" {

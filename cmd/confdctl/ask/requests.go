@@ -14,7 +14,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// requests tells of every request type what is asked for, and what the query is.
+// requests describes the answer and the query of every request type.
 var requests = [...]struct{ answer, query string }{
 	wire.RequestPing:                {"the configuration's version", ""},
 	wire.RequestNodeRoleByName:      {"a node's role", "node"},
@@ -40,7 +40,7 @@ func requestsHelp() string {
 	return "    " + strings.Join(t.Lines(false, 0), "\n    ")
 }
 
-// ParseType returns the request type that text names or numbers.
+// ParseType returns the request type with a name or number.
 func ParseType(text string) (wire.RequestType, error) {
 	for typ, word := range wire.RequestWords {
 		if text == word || text == strconv.Itoa(typ) {
@@ -55,8 +55,8 @@ func ParseType(text string) (wire.RequestType, error) {
 		fmt.Sprintf("It is a number from 0 to %d or one of:\n%s", len(requests)-1, strings.Join(wire.RequestWords[:], ", ")))
 }
 
-// ParseQuery reads a query: an object, a string in quotes and null are JSON, all
-// else is plain text.
+// ParseQuery reads a query: an object, a string in quotes and null are JSON; anything else is
+// plain text.
 func ParseQuery(text string) (wire.Query, error) {
 	trimmed := bytes.TrimSpace([]byte(text))
 	object := bytes.HasPrefix(trimmed, []byte("{"))

@@ -19,7 +19,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// Status shows the cluster at a glance.
+// Status shows an overview of the cluster.
 func Status() *cobra.Command {
 	a := &asked{question: &question{}, conn: Connection{all: true}}
 	command := &cobra.Command{
@@ -60,14 +60,14 @@ Exit status: 0 all daemons are ok; 1 wrong usage or an error on this machine; 3 
 	return command
 }
 
-// clusterStatus is what all daemons say of the cluster and themselves.
+// clusterStatus is what all daemons report about the cluster and themselves.
 type clusterStatus struct {
 	Cluster string         `json:"cluster,omitempty"`
 	Master  string         `json:"master,omitempty"`
 	Peers   []daemonStatus `json:"peers"`
 }
 
-// daemonStatus is what one daemon says.
+// daemonStatus is what one daemon reports.
 type daemonStatus struct {
 	Peer       string  `json:"peer"`
 	Node       string  `json:"node,omitempty"`
@@ -81,9 +81,10 @@ type daemonStatus struct {
 	RoundTrip  int64   `json:"rtt_us,omitempty"`
 }
 
-// lookAtAll asks all daemons. The error is that none has replied, or one on this side.
+// lookAtAll asks all daemons. It returns an error if none has replied, or if this machine cannot
+// ask.
 func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
-	if a.in.hosts == nil { // which top looks up once
+	if a.in.hosts == nil { // top looks them up once
 		if err := findHosts(ctx, a); err != nil {
 			return nil, err
 		}
@@ -104,7 +105,7 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 		enter(all[peer])
 	}
 	asking.Go(func() {
-		err := each(ctx, a.client, client.Ping(), func(r client.Reply[int64]) {
+		err := eachReply(ctx, a.client, client.Ping(), func(r client.Reply[int64]) {
 			put(r.Peer, func(d *daemonStatus) {
 				d.Version, d.RoundTrip, d.Node = r.Answer, r.RoundTrip.Microseconds(), a.in.hosts(r.Addr.Addr())
 				if r.Err != nil {
@@ -127,7 +128,7 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 		}
 	})
 	asking.Go(func() {
-		_ = each(ctx, a.client, client.Master(), func(r client.Reply[string]) {
+		_ = eachReply(ctx, a.client, client.Master(), func(r client.Reply[string]) {
 			put(r.Peer, func(d *daemonStatus) {
 				if d.Master = r.Answer; r.Err != nil {
 					d.State, d.Error = stateError, plain(r.Err)
@@ -136,25 +137,25 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 		})
 	})
 	asking.Go(func() {
-		_ = each(ctx, a.client, client.ConfigValue[int64]("/serial_no"), func(r client.Reply[int64]) {
+		_ = eachReply(ctx, a.client, client.ConfigValue[int64]("/serial_no"), func(r client.Reply[int64]) {
 			put(r.Peer, func(d *daemonStatus) { d.FileSerial = cmp.Or(r.Answer, r.Serial) })
 		})
 	})
 	asking.Go(func() {
-		_ = each(ctx, a.client, client.ConfigValue[float64]("/mtime"), func(r client.Reply[float64]) {
+		_ = eachReply(ctx, a.client, client.ConfigValue[float64]("/mtime"), func(r client.Reply[float64]) {
 			put(r.Peer, func(d *daemonStatus) { d.Changed = r.Answer })
 		})
 	})
 	asking.Go(func() {
-		_ = each(ctx, a.client, client.ConfigValue[string]("/cluster/cluster_name"), func(r client.Reply[string]) {
+		_ = eachReply(ctx, a.client, client.ConfigValue[string]("/cluster/cluster_name"), func(r client.Reply[string]) {
 			mu.Lock()
 			defer mu.Unlock()
 			s.Cluster = cmp.Or(r.Answer, s.Cluster)
 		})
 	})
 	asking.Go(func() {
-		// Ganeti's own daemon takes 00 for an index, which RFC 6901 forbids.
-		_ = each(ctx, a.client, client.Config("/cluster/enabled_hypervisors/00"), func(r client.Reply[json.RawMessage]) {
+		// Ganeti's own daemon accepts 00 as an index, which RFC 6901 forbids.
+		_ = eachReply(ctx, a.client, client.Config("/cluster/enabled_hypervisors/00"), func(r client.Reply[json.RawMessage]) {
 			put(r.Peer, func(d *daemonStatus) { d.Program = program(r.Err) })
 		})
 	})
@@ -181,8 +182,8 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 	return &s, nil
 }
 
-// each hands the replies of all daemons over.
-func each[A any](ctx context.Context, c *client.Client, q client.Question[A], take func(client.Reply[A])) error {
+// eachReply calls take with the replies of all daemons.
+func eachReply[A any](ctx context.Context, c *client.Client, q client.Question[A], take func(client.Reply[A])) error {
 	for r, err := range client.Replies(ctx, c, q) {
 		if err != nil {
 			return err
@@ -192,7 +193,7 @@ func each[A any](ctx context.Context, c *client.Client, q client.Question[A], ta
 	return nil
 }
 
-// plain returns what a daemon says in place of an answer, in one line.
+// plain returns the error of a daemon in one line.
 func plain(err error) string {
 	text := err.Error()
 	if status := (*client.StatusError)(nil); errors.As(err, &status) {
@@ -201,7 +202,7 @@ func plain(err error) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// program tells which program a daemon is by what it says of an element 00.
+// program returns which program a daemon is, according to its error about an element 00.
 func program(err error) string {
 	switch {
 	case err == nil:
@@ -214,7 +215,8 @@ func program(err error) string {
 	return ""
 }
 
-// compare sets the states of daemons that have answered, and who most say is master.
+// compare sets the states of the daemons that have answered, and the master that most of them
+// name.
 func (s *clusterStatus) compare() {
 	var newest int64
 	votes := make(map[string]int)
@@ -258,12 +260,12 @@ func (s *clusterStatus) write(w io.Writer, form show.Form) error {
 	return form.Show(w, show.View{Table: s.table(), Names: names})
 }
 
-// title says in a line how the cluster is.
+// title describes the state of the cluster in one line.
 func (s *clusterStatus) title() string {
 	return fmt.Sprintf("Cluster %s, master %s, %s", cmp.Or(s.Cluster, "of unknown name"), cmp.Or(s.Master, "unknown"), s.counts())
 }
 
-// table has a row for each daemon.
+// table returns a table with a row for each daemon.
 func (s *clusterStatus) table() terminal.Table {
 	head := []string{"DAEMON", "NODE", "STATE", "FILE SERIAL", "FILE CHANGED", "AGE", "ROUND TRIP", "PROGRAM"}
 	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "PROGRAM", "ROUND TRIP"}}
@@ -284,7 +286,7 @@ func (s *clusterStatus) table() terminal.Table {
 	return t
 }
 
-// counts says how many daemons are in which state.
+// counts returns how many daemons are in each state, as text.
 func (s *clusterStatus) counts() string {
 	counts := make(map[state]int)
 	for _, d := range s.Peers {

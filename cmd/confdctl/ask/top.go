@@ -22,7 +22,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// Top shows the cluster at a glance, again and again.
+// Top shows an overview of the cluster, updated repeatedly.
 func Top() *cobra.Command {
 	a := &asked{question: &question{}, conn: Connection{all: true, Follow: CandidatesInterval}}
 	var (
@@ -67,7 +67,7 @@ Exit status: 0 interrupted, or --count reached; 1 wrong usage or an error on thi
 	return command
 }
 
-// top shows the daemons until ctx ends, or so many times unless count is 0.
+// top shows the daemons count times, or until ctx ends if count is 0.
 func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count int, stdout io.Writer) error {
 	screen := terminal.NewScreen(stdout)
 	shown := ""
@@ -84,7 +84,7 @@ func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count
 	var err error
 	for n := 1; err == nil && ctx.Err() == nil; n++ {
 		var text string
-		if text, err = look(ctx, a, m, stdout); err == nil && ctx.Err() == nil {
+		if text, err = overview(ctx, a, m, stdout); err == nil && ctx.Err() == nil {
 			err = redraw(text)
 		}
 		if n == count {
@@ -104,8 +104,8 @@ func top(ctx context.Context, a *asked, m *meters, interval time.Duration, count
 	return err
 }
 
-// look returns what there is to show of all daemons now.
-func look(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, error) {
+// overview returns the present overview of all daemons.
+func overview(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, error) {
 	asking, cancel := a.conn.Patience(ctx)
 	defer cancel()
 	s, err := lookAtAll(asking, a)
@@ -132,8 +132,8 @@ func look(ctx context.Context, a *asked, m *meters, stdout io.Writer) (string, e
 	return strings.Join(lines, "\n") + "\n", nil
 }
 
-// counts are how many datagrams a daemon has answered and dropped by a time, or, as
-// rates, in a second.
+// counts are the numbers of datagrams that a daemon has answered and dropped, or the rates per
+// second.
 type counts struct {
 	at                time.Time
 	answered, dropped float64
@@ -146,7 +146,7 @@ type meters struct {
 	last   map[string]counts // by peer
 }
 
-// read returns the rates of the daemons whose metrics can be read, and could before.
+// read returns the rates of the daemons whose metrics could be read now and last time.
 func (m *meters) read(ctx context.Context, s *clusterStatus) map[string]counts {
 	var (
 		reading sync.WaitGroup
@@ -175,7 +175,7 @@ func (m *meters) read(ctx context.Context, s *clusterStatus) map[string]counts {
 		if !known {
 			continue
 		}
-		if c.answered < before.answered || c.dropped < before.dropped { // started anew
+		if c.answered < before.answered || c.dropped < before.dropped { // the daemon has restarted
 			before.answered, before.dropped = 0, 0
 		}
 		seconds := c.at.Sub(before.at).Seconds()
@@ -185,7 +185,7 @@ func (m *meters) read(ctx context.Context, s *clusterStatus) map[string]counts {
 	return rates
 }
 
-// metrics reads what a daemon has counted.
+// metrics reads the counters of a daemon.
 func (m *meters) metrics(ctx context.Context, url string) (counts, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Watch asks a question again and again.
+// Watch asks a question repeatedly.
 func Watch() *cobra.Command {
 	var (
 		names    []string
@@ -83,7 +83,7 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 		command.PreRun = func(*cobra.Command, []string) { a.conn.all = all }
 		command.Long = q.long + "\n\nSee confdctl watch --help for how it is watched."
 		command.Example = ""
-		command.Hidden = true // which leaves it without a manual page of its own
+		command.Hidden = true // hidden commands have no manual page
 		names = append(names, q.name())
 		watch.AddCommand(command)
 	}
@@ -94,13 +94,12 @@ Exit status: 0 interrupted; 1 wrong usage or an error on this machine.`,
 	return watch
 }
 
-// follow prints the changes of an answer, until it is interrupted or an error comes
-// that will not pass.
+// follow prints the changes of an answer until it is interrupted or a permanent error occurs.
 func follow(command *cobra.Command, asked *asked, interval time.Duration) error {
 	ctx, stdout := command.Context(), command.OutOrStdout()
 	var (
 		before  []string
-		silent  = true // nothing has been shown yet, or a failure last
+		silent  = true // nothing was shown yet, or the last thing shown was an error
 		failure error
 	)
 	for a, err := range asked.inquiry.watch(ctx, asked.client, interval) {
@@ -119,7 +118,7 @@ func follow(command *cobra.Command, asked *asked, interval time.Duration) error 
 			silent = true
 		default:
 			after := a.Table.Lines(false, 0)
-			if silent || !slices.Equal(before, after) { // else nothing that is shown has changed
+			if silent || !slices.Equal(before, after) { // otherwise nothing that is shown has changed
 				written = writeChange(stdout, &a, before, after)
 			}
 			before, silent = after, false
@@ -134,7 +133,7 @@ func follow(command *cobra.Command, asked *asked, interval time.Duration) error 
 	return failure
 }
 
-// followAll prints the changes of what each daemon says, until it is interrupted.
+// followAll prints the changes of each daemon's answer until it is interrupted.
 func followAll(command *cobra.Command, asked *asked, interval time.Duration) error {
 	ctx, stdout := command.Context(), command.OutOrStdout()
 	due := time.NewTicker(interval)
@@ -155,7 +154,7 @@ func followAll(command *cobra.Command, asked *asked, interval time.Duration) err
 			return err
 		}
 		for i := range opinions {
-			opinions[i].roundTrip = 0 // which is another one each time
+			opinions[i].roundTrip = 0 // it differs every time
 		}
 		t, _ := opinionsTable(asked, opinions)
 		t = t.Without("ROUND TRIP")
@@ -181,7 +180,7 @@ func followAll(command *cobra.Command, asked *asked, interval time.Duration) err
 	return nil
 }
 
-// stamp is the time in what people see.
+// stamp returns the time as shown to users.
 func stamp(w io.Writer) string {
 	return terminal.StyleFor(w).Paint(terminal.Faint, show.Date(time.Now()))
 }
@@ -196,7 +195,7 @@ func writeFailure(w io.Writer, asked *asked, failure error) error {
 	return err
 }
 
-// writeChange prints an answer, or what is new of it when there was another before.
+// writeChange prints an answer, or its difference from the previous one.
 func writeChange(w io.Writer, a *answer, before, after []string) error {
 	style := terminal.StyleFor(w)
 	serial := style.Paint(terminal.Faint, fmt.Sprintf("serial %d", a.serial))
@@ -208,8 +207,7 @@ func writeChange(w io.Writer, a *answer, before, after []string) error {
 	return writeTableChange(w, a.Table, a.Table.Brief()+", "+serial, before, after)
 }
 
-// writeTableChange prints a table below a title, or what is new of it when there was
-// another before.
+// writeTableChange prints a table below a title, or its difference from the previous one.
 func writeTableChange(w io.Writer, t terminal.Table, title string, before, after []string) error {
 	style := terminal.StyleFor(w)
 	lines := []string{stamp(w) + "  " + title}
@@ -232,8 +230,7 @@ func writeTableChange(w io.Writer, t terminal.Table, title string, before, after
 	return terminal.WriteLines(w, lines)
 }
 
-// without returns the lines that other does not have, or not as often. What is
-// aligned differently is the same.
+// without returns the lines that other lacks or has less often. It ignores alignment.
 func without(lines, other []string) []string {
 	count := make(map[string]int)
 	for _, line := range other {

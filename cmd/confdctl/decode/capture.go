@@ -40,8 +40,8 @@ func pcapOrder(file []byte) (order binary.ByteOrder, unit time.Duration, known b
 	return nil, 0, false
 }
 
-// capture reads the UDP datagrams of a capture file, those put together that were sent
-// in fragments. cut is how many packets were not captured whole, or not sent whole.
+// capture reads the UDP datagrams of a capture file and reassembles fragments. cut is the number
+// of packets that were not captured or sent completely.
 func capture(file []byte) (packets []packet, cut int, err error) {
 	r := reader{pieces: make(map[string]*pieces)}
 	if order, unit, known := pcapOrder(file); known {
@@ -76,7 +76,7 @@ func (r *reader) pcap(file []byte, order binary.ByteOrder, unit time.Duration, l
 	return nil
 }
 
-// pcapng reads sections with interfaces and packets; it passes over other blocks.
+// pcapng reads sections with interfaces and packets, and skips other blocks.
 func (r *reader) pcapng(file []byte) error {
 	var order binary.ByteOrder = binary.LittleEndian
 	type port struct {
@@ -161,7 +161,7 @@ func (r *reader) frame(frame []byte, link uint32, at time.Time, cut bool) {
 	}
 	if link == linkEthernet {
 		for len(frame) >= header+4 && slices.Contains([]uint16{0x8100, 0x88a8}, binary.BigEndian.Uint16(frame[header-2:])) {
-			header += 4 // a VLAN
+			header += 4 // a VLAN tag
 		}
 	}
 	frame = frame[header:]
@@ -202,7 +202,7 @@ func (r *reader) ipv6(p []byte, at time.Time) {
 			return
 		}
 		switch next {
-		case 0, 43, 60: // options of the way
+		case 0, 43, 60: // extension headers
 			length := 8 + int(payload[1])*8
 			if length > len(payload) {
 				return
@@ -226,10 +226,10 @@ func (r *reader) ipv6(p []byte, at time.Time) {
 type pieces struct {
 	data []byte
 	have int
-	size int // -1 until the last is there
+	size int // -1 until the last fragment is there
 }
 
-// join puts a fragment to the others, and returns the whole when it is there.
+// join adds a fragment, and returns the packet once it is complete.
 func (r *reader) join(id string, offset int, data []byte, more bool) []byte {
 	p := r.pieces[id]
 	if p == nil {

@@ -1,4 +1,4 @@
-// Package decode tells what datagrams of the protocol are, and why a daemon or a client
+// Package decode explains datagrams of the protocol: what they are, and why a daemon or a client
 // would ignore them.
 package decode
 
@@ -95,7 +95,7 @@ something would be.`,
 	return command
 }
 
-// parseTime reads a time as people or clocks write it.
+// parseTime reads a time in the formats of people and clocks.
 func parseTime(text string) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return time.Unix(seconds, 0), nil
@@ -107,20 +107,20 @@ func parseTime(text string) (time.Time, error) {
 	return t, nil
 }
 
-// examiner looks at datagrams one after the other.
+// examiner examines datagrams one after the other.
 type examiner struct {
-	key     []byte // nil: signatures are not checked
+	key     []byte // nil if signatures are not checked
 	keyFile string
 	port    uint16
 	now     time.Time
-	fixed   bool // whatever a capture says
+	fixed   bool // whether now overrides the times in captures
 
 	findings []finding
-	others   int // packets in captures that are none of the protocol's
+	others   int // packets in captures that are not of this protocol
 	cut      int
 }
 
-// finding is what there is to say of a datagram. It is the document for programs.
+// finding describes a datagram. It is also the format for programs.
 type finding struct {
 	Number    int             `json:"number"`
 	Time      string          `json:"time,omitempty"`
@@ -129,7 +129,7 @@ type finding struct {
 	Bytes     int             `json:"bytes"`
 	Kind      string          `json:"kind"` // request, reply or unknown
 	Signature string          `json:"signature"`
-	ClockOff  *int64          `json:"clock_off_s,omitempty"` // of a request; positive is ahead
+	ClockOff  *int64          `json:"clock_off_s,omitempty"` // of a request; positive if ahead
 	Type      *int            `json:"type,omitempty"`
 	Name      string          `json:"name,omitempty"`
 	Query     json.RawMessage `json:"query,omitempty"`
@@ -137,8 +137,8 @@ type finding struct {
 	Status    *int            `json:"status,omitempty"`
 	Answer    json.RawMessage `json:"answer,omitempty"`
 	Serial    *int64          `json:"serial,omitempty"`
-	Answers   int             `json:"answers,omitempty"`      // the number of the request
-	Check     string          `json:"failed_check,omitempty"` // of those in the protocol's description
+	Answers   int             `json:"answers,omitempty"`      // number of the request that this replies to
+	Check     string          `json:"failed_check,omitempty"` // as named in the protocol's description
 	Verdict   string          `json:"verdict"`
 }
 
@@ -151,7 +151,7 @@ const (
 	signatureNone      = "none"
 )
 
-// take examines what an argument names.
+// take examines the datagrams that an argument names.
 func (e *examiner) take(arg string, stdin io.Reader) error {
 	var content []byte
 	var err error
@@ -203,8 +203,8 @@ func shorten(text string) string {
 	return text
 }
 
-// fromText reads bytes in hex, with or without space or colons between them, or a
-// datagram in base64; it returns nil for other text.
+// fromText reads bytes in hexadecimal, with or without spaces or colons between them, or a
+// datagram in base64. It returns nil for any other text.
 func fromText(text []byte) []byte {
 	plain := strings.NewReplacer(":", "", "0x", "").Replace(strings.Join(strings.Fields(string(text)), ""))
 	if data, err := hex.DecodeString(plain); err == nil && len(data) > 0 {
@@ -212,13 +212,13 @@ func fromText(text []byte) []byte {
 	}
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding} {
 		if data, err := encoding.DecodeString(plain); err == nil && bytes.HasPrefix(data, []byte(wire.Magic)) {
-			return data // else it may be any word
+			return data // without the magic it could be any word
 		}
 	}
 	return nil
 }
 
-// enter adds a finding, and finds the request that a reply belongs to.
+// enter adds a finding, and finds the request to which a reply belongs.
 func (e *examiner) enter(f finding) {
 	f.Number = len(e.findings) + 1
 	if f.Kind == kindReply {
@@ -238,8 +238,8 @@ const (
 	kindUnknown = "unknown"
 )
 
-// examine says what a datagram is, and what a daemon or client with that clock does
-// with it.
+// examine finds out what a datagram is, and what a daemon or client does with it if its clock
+// says now.
 func (e *examiner) examine(datagram []byte, now time.Time) finding {
 	f := finding{Bytes: len(datagram), Kind: kindUnknown, Signature: signatureNone}
 	body, magic := bytes.CutPrefix(datagram, []byte(wire.Magic))
@@ -266,7 +266,7 @@ func (e *examiner) examine(datagram []byte, now time.Time) finding {
 	return f
 }
 
-// signature says whether a datagram is signed with the key.
+// signature returns whether a datagram is signed with the key.
 func (e *examiner) signature(datagram []byte, now time.Time) string {
 	if signed(e.key, datagram, now) {
 		return signatureOK
@@ -279,13 +279,13 @@ func (e *examiner) signature(datagram []byte, now time.Time) string {
 
 func signed(key, datagram []byte, now time.Time) bool {
 	switch refusal := protocol.NewCodec(protocol.NewKeyring(key)).Authenticate(datagram, now); refusal {
-	case protocol.Accepted, protocol.RefusedClock: // which is looked at after the signature
+	case protocol.Accepted, protocol.RefusedClock: // the clock is checked after the signature
 		return true
 	}
 	return false
 }
 
-// message reads what is signed, as far as it can be read.
+// message reads the signed part as far as it is readable.
 func (f *finding) message(text, salt string) {
 	var m struct {
 		Type   *int            `json:"type"`
@@ -309,11 +309,12 @@ func (f *finding) message(text, salt string) {
 	}
 }
 
-// judgeRequest says what a daemon does with a request, or what is none.
+// judgeRequest finds out what a daemon does with a request, or with a datagram that is no valid
+// request.
 func (f *finding) judgeRequest(e *examiner, datagram []byte, now time.Time) {
 	key := e.key
 	if key == nil {
-		key = []byte("none") // whose signatures nothing has
+		key = []byte("none") // signs nothing
 	}
 	codec := protocol.NewCodec(protocol.NewKeyring(key))
 	_, refusal := codec.Open(datagram, now)
@@ -351,7 +352,7 @@ func (f *finding) judgeRequest(e *examiner, datagram []byte, now time.Time) {
 	}
 }
 
-// offText says how far a clock is off.
+// offText says by how much a clock is off.
 func offText(seconds int64) string {
 	switch {
 	case seconds > 0:
@@ -362,7 +363,7 @@ func offText(seconds int64) string {
 	return "right"
 }
 
-// judgeReply says what a client does with a reply.
+// judgeReply finds out what a client does with a reply.
 func (f *finding) judgeReply(e *examiner, datagram []byte) {
 	if e.key == nil {
 		f.Verdict = "whether a client takes it is unknown without a key"
@@ -382,7 +383,7 @@ func (f *finding) judgeReply(e *examiner, datagram []byte) {
 	}
 }
 
-// report prints what was found.
+// report prints the findings.
 func (e *examiner) report(stdout, stderr io.Writer, form show.Form) error {
 	if form.ForPrograms() {
 		if err := form.Write(stdout, e.findings); err != nil {
@@ -409,7 +410,7 @@ func (e *examiner) report(stdout, stderr io.Writer, form show.Form) error {
 	return nil
 }
 
-// text prints the findings for people.
+// text prints the findings as text.
 func (e *examiner) text(w io.Writer) error {
 	style := terminal.StyleFor(w)
 	width := terminal.Width(w)

@@ -44,7 +44,7 @@ func sealed(t *testing.T, salt, message string) []byte {
 	return datagram
 }
 
-// TestExamine: of each datagram it is said what it is, and at which check it ends.
+// TestExamine: each kind of datagram is recognized, and so is the check that it fails.
 func TestExamine(t *testing.T) {
 	good := request(t, key)
 	reply := sealed(t, "salt", `{"protocol":1,"status":0,"answer":0,"serial":77}`)
@@ -53,7 +53,7 @@ func TestExamine(t *testing.T) {
 		datagram []byte
 		now      time.Time
 		key      []byte
-		want     finding // without what is the same in all
+		want     finding // without the fields that all have in common
 		words    string
 	}{
 		{"good", good, sent, key, finding{Kind: kindRequest, Signature: signatureOK}, "answers it"},
@@ -85,7 +85,7 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// TestForms: a datagram is read in every form in which people have it.
+// TestForms: a datagram is read in every format.
 func TestForms(t *testing.T) {
 	datagram := request(t, key)
 	plain := hex.EncodeToString(datagram)
@@ -200,11 +200,11 @@ func pcapng(frames ...[]byte) []byte {
 	return file
 }
 
-// TestCapture: datagrams are found in captures of every form, fragments put together.
+// TestCapture: datagrams are found in captures of every format, and fragments are reassembled.
 func TestCapture(t *testing.T) {
 	datagram := request(t, key)
 	whole := udp(40000, 1814, datagram)
-	for len(whole)%8 != 0 { // what follows the datagram is not of it
+	for len(whole)%8 != 0 { // padding after the datagram
 		whole = append(whole, 0)
 	}
 	half := len(whole) / 16 * 8
@@ -247,7 +247,7 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// TestBrokenCapture: no file makes it fail otherwise than with an error.
+// TestBrokenCapture: a broken file causes an error and nothing worse.
 func TestBrokenCapture(t *testing.T) {
 	whole := udp(40000, 1814, request(t, key))
 	for _, file := range [][]byte{
@@ -267,8 +267,8 @@ func TestBrokenCapture(t *testing.T) {
 	}
 }
 
-// TestReplyOfRequest: a reply in a capture is put beside its request, and other traffic
-// is passed over.
+// TestReplyOfRequest: a reply in a capture is matched with its request, and other traffic is
+// skipped.
 func TestReplyOfRequest(t *testing.T) {
 	reply := sealed(t, "salt", `{"protocol":1,"status":0,"answer":0,"serial":77}`)
 	file := filepath.Join(t.TempDir(), "confd.pcap")

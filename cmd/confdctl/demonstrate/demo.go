@@ -1,5 +1,5 @@
-// Package demonstrate has the commands that need no cluster: the demonstration on the
-// sample cluster, and made-up clusters of any size.
+// Package demonstrate has the commands that need no cluster: the demonstration with the sample
+// cluster, and generated clusters of any size.
 package demonstrate
 
 import (
@@ -24,7 +24,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// demoQuestions are asked about the sample cluster. Queries are written as on the
+// demoQuestions are the questions about the sample cluster. Queries are written as on the
 // command line.
 var demoQuestions = []struct {
 	title string
@@ -118,7 +118,7 @@ Exit status: 0 all questions were answered; 1 an error on this machine; 3 no rep
 	return command
 }
 
-// invite says how to ask a daemon, and waits until ctx ends.
+// invite prints how to ask the daemon, and waits until ctx ends.
 func invite(ctx context.Context, s serve.Served, stdout io.Writer, form show.Form) error {
 	var err error
 	if form.ForPrograms() {
@@ -145,8 +145,7 @@ Configuration:  %s
 	return nil
 }
 
-// exchanges asks the questions one after the other. It ends early after an error,
-// which it yields.
+// exchanges asks the questions one after the other. After an error, which it yields, it stops.
 func exchanges(ctx context.Context, c *client.Client) iter.Seq2[exchange, error] {
 	return func(yield func(exchange, error) bool) {
 		for _, question := range demoQuestions {
@@ -165,7 +164,7 @@ func exchanges(ctx context.Context, c *client.Client) iter.Seq2[exchange, error]
 	}
 }
 
-// Entry is a question of the demonstration for machines.
+// Entry is a question of the demonstration, for programs.
 type Entry struct {
 	Title   string `json:"title"`
 	Request struct {
@@ -180,7 +179,7 @@ type Entry struct {
 	RTT int64 `json:"rtt_us"`
 }
 
-// Document returns the demonstration for machines.
+// Document returns the demonstration for programs.
 func Document(ctx context.Context, c *client.Client) ([]Entry, error) {
 	var document []Entry
 	for x, err := range exchanges(ctx, c) {
@@ -200,8 +199,8 @@ func Document(ctx context.Context, c *client.Client) ([]Entry, error) {
 	return document, nil
 }
 
-// Measures of the demonstration's text: its width in columns, and how many lines
-// of a long answer are shown.
+// The width of the demonstration's text in columns, and the number of lines shown of a long
+// answer.
 const (
 	Width     = 80
 	demoLines = 10

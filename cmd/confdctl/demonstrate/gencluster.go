@@ -15,7 +15,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// GenCluster writes the configuration of a made-up cluster.
+// GenCluster writes the configuration of a generated cluster.
 func GenCluster() *cobra.Command {
 	var (
 		nodes, instances int
@@ -63,14 +63,14 @@ Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 	flags.StringVarP(&keyFile, "key-file", "k", "", "also write a key to this `file`")
 	for _, name := range []string{"nodes", "instances"} {
 		if err := command.MarkFlagRequired(name); err != nil {
-			panic(err) // there is no such flag
+			panic(err) // the flag does not exist
 		}
 	}
 	return command
 }
 
-// replaceFile has a file written under another name, in the same directory, and
-// renames it when it is complete, as Ganeti does with its configuration.
+// replaceFile calls write with a new file in the same directory, and renames the file when it is
+// complete, as Ganeti does with its configuration.
 func replaceFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {

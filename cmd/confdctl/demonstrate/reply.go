@@ -11,7 +11,7 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// reply is the best of the replies to a question, which may be an error.
+// reply is the best reply to a question; it may be an error.
 type reply struct {
 	Peer      string
 	Status    wire.Status
@@ -20,7 +20,7 @@ type reply struct {
 	RoundTrip time.Duration
 }
 
-// askRaw asks a question by its request type and query; the zero query is none.
+// askRaw asks a question by its request type and query; the zero query means none.
 func askRaw(ctx context.Context, c *client.Client, typ wire.RequestType, query wire.Query) (*reply, error) {
 	var text json.RawMessage
 	if query.Type != "" {

@@ -1,4 +1,4 @@
-// Package inventory tells other programs who is in a cluster: Ansible, and Prometheus.
+// Package inventory lists the members of a cluster for Ansible and Prometheus.
 package inventory
 
 import (
@@ -38,7 +38,7 @@ private OS parameters and everything else that is secret.`,
 	return command
 }
 
-// source is where an inventory comes from.
+// source is the source of an inventory.
 type source struct {
 	conn   ask.Connection
 	client *client.Client
@@ -46,7 +46,7 @@ type source struct {
 	warned bool
 }
 
-// load returns who is in the cluster.
+// load returns the members of the cluster.
 func (s *source) load(ctx context.Context) (*roster.Roster, error) {
 	r, err := s.conn.Roster(ctx, s.client)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *source) load(ctx context.Context) (*roster.Roster, error) {
 	return r, nil
 }
 
-// open makes the client of a command.
+// open creates the client of a command.
 func (s *source) open(command *cobra.Command) (err error) {
 	s.stderr = command.ErrOrStderr()
 	s.client, err = s.conn.Client()
@@ -165,7 +165,7 @@ func ansible(r *roster.Roster) (groups map[string][]string, hosts map[string]map
 		hosts[n.Name] = variables
 	}
 	for _, i := range r.Instances {
-		if i.Name == "" || hosts[i.Name] != nil { // forthcoming, or with the name of a node
+		if i.Name == "" || hosts[i.Name] != nil { // forthcoming, or named like a node
 			continue
 		}
 		variables := map[string]any{"ganeti_kind": "instance", "ganeti_cluster": r.Cluster}
@@ -188,7 +188,7 @@ func ansible(r *roster.Roster) (groups map[string][]string, hosts map[string]map
 	return groups, hosts
 }
 
-// nonNil returns a list that is written as one even if it is empty.
+// nonNil returns a list that is encoded as a list even if it is empty.
 func nonNil(texts []string) []string {
 	if texts == nil {
 		return []string{}
@@ -196,7 +196,7 @@ func nonNil(texts []string) []string {
 	return texts
 }
 
-// tagGroups returns the groups of tags, each once.
+// tagGroups returns the groups for tags, without duplicates.
 func tagGroups(tags []string) []string {
 	seen := make(map[string]bool)
 	var names []string
@@ -209,7 +209,7 @@ func tagGroups(tags []string) []string {
 	return names
 }
 
-// word returns a text with what is not allowed in names of groups and labels replaced.
+// word replaces the characters of a text that names of groups and labels may not have.
 func word(text string) string {
 	if text == "" {
 		return "none"

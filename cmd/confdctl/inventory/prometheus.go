@@ -21,8 +21,8 @@ import (
 	"gntconfd/cmd/confdctl/roster"
 )
 
-// kinds are what targets are made of, with the ports that they have by default: of
-// Prometheus' node exporter, and of this project's daemon.
+// kinds are the kinds of targets with their default ports: of Prometheus' node exporter, and of
+// this project's daemon.
 var kinds = map[string]uint16{"nodes": 9100, "instances": 9100, "candidates": 9814}
 
 // target is a target group of Prometheus.
@@ -181,7 +181,7 @@ func (s *source) write(ctx context.Context, file, kind string, port uint16, inte
 	}
 }
 
-// replace writes a file under another name and renames it, unless it has that content.
+// replace replaces a file by renaming a new one, unless the content is the same.
 func replace(file string, text []byte) error {
 	if before, err := os.ReadFile(file); err == nil && bytes.Equal(before, text) {
 		return nil
@@ -206,7 +206,7 @@ func (s *source) serve(ctx context.Context, command *cobra.Command, address stri
 	if err != nil {
 		return err
 	}
-	asking := make(chan struct{}, 1) // one at a time
+	asking := make(chan struct{}, 1) // one request at a time
 	mux := http.NewServeMux()
 	for kind := range kinds {
 		mux.HandleFunc("GET /"+kind, func(w http.ResponseWriter, request *http.Request) {

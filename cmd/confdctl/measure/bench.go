@@ -28,7 +28,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// benchFlags are the flags of both ways to measure.
+// benchFlags are the flags of both kinds of measurement.
 type benchFlags struct {
 	command        string
 	compare        []string
@@ -89,7 +89,7 @@ func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
 	}, nil
 }
 
-// contestant is the daemon to start.
+// contestant returns the daemon to start.
 func (b *benchFlags) contestant() bench.Contestant {
 	start := child(childDaemon)
 	if b.command != "" {
@@ -230,7 +230,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 	return command
 }
 
-// moreQuestions lists the questions that are no names of request types.
+// moreQuestions lists the questions that are not names of request types.
 func moreQuestions() []string {
 	names := wire.RequestWords[:]
 	return slices.DeleteFunc(bench.Questions(), func(q string) bool { return slices.Contains(names, q) })
@@ -285,7 +285,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 	return command
 }
 
-// parseRate sets the rate that a text means.
+// parseRate sets the rate from a text.
 func parseRate(text string, o *bench.Options) error {
 	if text == "" {
 		return nil
@@ -303,7 +303,7 @@ func parseRate(text string, o *bench.Options) error {
 	return nil
 }
 
-// running returns a daemon that runs already.
+// running returns a daemon that is already running.
 func running(server, keyFile string, pid int) (*bench.Server, error) {
 	conn := ask.Connection{KeyFile: keyFile}
 	key, err := conn.Key()
@@ -327,7 +327,7 @@ func writeSample() (string, error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-// Servers that the program itself is started again as.
+// Servers that the program starts itself again as.
 const (
 	childDaemon   = "daemon"
 	childEcho     = "echo"
@@ -338,12 +338,12 @@ const (
 func child(kind string) bench.Command {
 	return func(_, port string) *exec.Cmd {
 		command := exec.Command("/proc/self/exe", "bench", "child", kind, port)
-		command.Args[0] = os.Args[0] // which tells the tests' program what to be
+		command.Args[0] = os.Args[0] // tests recognize their program by it
 		return command
 	}
 }
 
-// childCommand is what child starts.
+// childCommand is the command that child starts.
 func childCommand() *cobra.Command {
 	command := &cobra.Command{Use: "child KIND PORT", Hidden: true, Args: advice.Args(cobra.ExactArgs(2))}
 	command.RunE = func(command *cobra.Command, args []string) error {

@@ -24,8 +24,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// Latency asks the same question again and again and shows how long the
-// replies take.
+// Latency asks a question repeatedly and shows how long the replies take.
 func Latency() *cobra.Command {
 	var (
 		conn = ask.Connection{Follow: ask.CandidatesInterval}
@@ -77,7 +76,7 @@ replies were errors; 3 no reply.`,
 			return err
 		}
 		defer together.Close()
-		// Who has several names shall have one row.
+		// A daemon with several names gets one row.
 		patient, cancel := conn.Patience(command.Context())
 		together.Resolve(patient)
 		cancel()
@@ -116,7 +115,7 @@ replies were errors; 3 no reply.`,
 	return command
 }
 
-// parseQuestion reads request type and query, by default a ping.
+// parseQuestion reads a request type and a query; the default is a ping.
 func parseQuestion(args []string) (name string, q client.Question[json.RawMessage], err error) {
 	typ := wire.RequestPing
 	if len(args) > 0 {
@@ -137,7 +136,7 @@ func parseQuestion(args []string) (name string, q client.Question[json.RawMessag
 	return wire.RequestWords[typ], client.Raw(int(typ), text), nil
 }
 
-// latency is a question that is asked again and again, and how long its replies took.
+// latency is a question that is asked repeatedly, and how long the replies took.
 type latency struct {
 	name     string
 	question client.Question[json.RawMessage]
@@ -147,17 +146,17 @@ type latency struct {
 	duration time.Duration
 	begin    time.Time
 
-	candidates func() []string // who is to be asked now
+	candidates func() []string // the daemons to ask now
 	connect    func(peer string) (*client.Client, error)
 
 	mu      sync.Mutex
 	peers   []*peerLatency // all that have been asked
-	refusal error          // the last error in reply
-	silence error          // the last time that there was no reply
+	refusal error          // the last error reply
+	silence error          // the last time-out
 }
 
-// peerLatency is how long the replies of a daemon took. It has a client of its own, so
-// that it is waited for whatever the others do.
+// peerLatency is how long the replies of one daemon took. It has a client of its own, so that
+// other daemons do not change how long it is waited for.
 type peerLatency struct {
 	name         string
 	client       *client.Client
@@ -165,7 +164,7 @@ type peerLatency struct {
 	errors, lost int
 }
 
-// What is recorded of a round trip, in nanoseconds, with three significant digits.
+// Round-trip times are recorded in nanoseconds, with three significant digits.
 const (
 	shortestTrip = int64(time.Microsecond)
 	longestTrip  = int64(time.Minute)
@@ -176,11 +175,10 @@ func newPeerLatency(name string) *peerLatency {
 }
 
 func (p *peerLatency) record(roundTrip time.Duration) {
-	_ = p.times.RecordValue(min(max(int64(roundTrip), shortestTrip), longestTrip)) // which it can hold
+	_ = p.times.RecordValue(min(max(int64(roundTrip), shortestTrip), longestTrip)) // within the histogram's range
 }
 
-// run asks until that is over or ctx ends, and has what there is shown meanwhile, unless
-// show is nil.
+// run asks until it is done or ctx ends, and calls show meanwhile unless it is nil.
 func (l *latency) run(ctx context.Context, show func() error) error {
 	l.begin = time.Now()
 	ctx, stop := context.WithCancel(ctx)
@@ -233,7 +231,7 @@ func (l *latency) run(ctx context.Context, show func() error) error {
 	}
 }
 
-// peer returns the record of a daemon, a new one if it has not been asked before.
+// peer returns the record of a daemon, and creates it if the daemon has not been asked before.
 func (l *latency) peer(name string) (*peerLatency, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -249,7 +247,7 @@ func (l *latency) peer(name string) (*peerLatency, error) {
 	return p, nil
 }
 
-// close ends the asking.
+// close closes all clients.
 func (l *latency) close() {
 	for _, p := range l.peers {
 		p.client.Close()
@@ -261,7 +259,7 @@ func (l *latency) ask(ctx context.Context, p *peerLatency) error {
 	asked, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	result, err := client.Query(asked, p.client, l.question)
-	if ctx.Err() != nil { // it has not had its time
+	if ctx.Err() != nil { // the daemon did not get its full time
 		return nil
 	}
 	l.mu.Lock()
@@ -282,7 +280,7 @@ func (l *latency) ask(ctx context.Context, p *peerLatency) error {
 	return nil
 }
 
-// all returns the record of all daemons together. The latency is locked.
+// all returns one record for all daemons. The latency must be locked.
 func (l *latency) all() *peerLatency {
 	all := newPeerLatency("all")
 	for _, p := range l.peers {
@@ -293,7 +291,7 @@ func (l *latency) all() *peerLatency {
 	return all
 }
 
-// verdict returns an error when there was no answer.
+// verdict returns an error if there was no answer.
 func (l *latency) verdict() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -309,7 +307,7 @@ func (l *latency) verdict() error {
 	return fmt.Errorf("%w before the end", client.ErrNoReply)
 }
 
-// text shows what there is, in width columns and at most height lines; 0 is no limit.
+// text returns the results in width columns and at most height lines; 0 is no limit.
 func (l *latency) text(style terminal.Style, width, height int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -350,7 +348,7 @@ func (l *latency) text(style terminal.Style, width, height int) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// mark is a count of what should not be, with its share.
+// mark returns the count and share of something bad.
 func mark(count, of int64) terminal.Cell {
 	if count == 0 {
 		return terminal.Cell{Text: "0"}
@@ -358,7 +356,7 @@ func mark(count, of int64) terminal.Cell {
 	return terminal.Bad.Cell(fmt.Sprintf("%d (%.1f%%)", count, 100*float64(count)/float64(of)))
 }
 
-// coarser joins neighbours until there are no more than so many buckets.
+// coarser joins neighbouring buckets until there are at most most.
 func coarser(buckets []bucket, most int) []bucket {
 	each := (len(buckets) + most - 1) / most
 	var joined []bucket
@@ -372,14 +370,14 @@ func coarser(buckets []bucket, most int) []bucket {
 	return joined
 }
 
-// shownPercentiles are those of the columns; the last is the maximum.
+// shownPercentiles are the percentiles with a column; the last is the maximum.
 var shownPercentiles = [...]float64{50, 90, 99, 100}
 
 func inMilliseconds(nanoseconds int64) string {
 	return strconv.FormatFloat(float64(nanoseconds)/1e6, 'f', 3, 64)
 }
 
-// bar returns a bar in proportion to a count, of which most fills the room.
+// bar returns a bar for a count; a count of most fills the room.
 func bar(count, most int64, room int) string {
 	eighths := int(count * int64(room) * 8 / most)
 	text := strings.Repeat("█", eighths/8)
@@ -391,14 +389,14 @@ func bar(count, most int64, room int) string {
 	return text
 }
 
-// bucket is how many round trips took a time from From up to To, in microseconds.
+// bucket is how many round trips took between From and To microseconds.
 type bucket struct {
 	From  int64 `json:"from_us"`
 	To    int64 `json:"to_us"`
 	Count int64 `json:"count"`
 }
 
-// bounds of buckets in microseconds, six for each power of ten, up to 70 seconds.
+// bounds are the bounds of buckets in microseconds, six per power of ten, up to 70 seconds.
 var bounds = func() []int64 {
 	bounds := []int64{0}
 	for power := int64(1); power <= 1e6; power *= 10 {
@@ -409,7 +407,7 @@ var bounds = func() []int64 {
 	return bounds
 }()
 
-// bucketsOf distributes times over buckets, from the first that has any to the last.
+// bucketsOf distributes times over buckets, from the first to the last that is not empty.
 func bucketsOf(times *hdr.Histogram) []bucket {
 	var buckets []bucket
 	for i, from := range bounds[:len(bounds)-1] {
@@ -433,7 +431,7 @@ func bucketsOf(times *hdr.Histogram) []bucket {
 	return buckets[first : last+1]
 }
 
-// latencyDocument is what there is for machines.
+// latencyDocument is the report for programs.
 type latencyDocument struct {
 	Question string         `json:"question"`
 	Interval int64          `json:"interval_us"`
@@ -446,11 +444,11 @@ type peerDocument struct {
 	Replies int64          `json:"replies"`
 	Lost    int            `json:"lost"`
 	Errors  int            `json:"errors"`
-	Times   *timesDocument `json:"round_trip_us,omitempty"` // none without replies
+	Times   *timesDocument `json:"round_trip_us,omitempty"` // missing if there were no replies
 	Buckets []bucket       `json:"histogram,omitempty"`
 }
 
-// timesDocument has round trips in microseconds.
+// timesDocument has round-trip times in microseconds.
 type timesDocument struct {
 	Min  float64 `json:"min"`
 	Mean float64 `json:"mean"`

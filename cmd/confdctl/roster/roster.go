@@ -1,6 +1,5 @@
-// Package roster finds out which nodes and instances a cluster has, whatever its size:
-// the protocol has no question for that, and the whole list fits into a reply only in
-// small clusters.
+// Package roster finds out which nodes and instances a cluster has. The protocol has no query
+// for that, and the whole list fits into a reply only in small clusters.
 package roster
 
 import (
@@ -20,13 +19,13 @@ import (
 	"gntconfd/gen/object"
 )
 
-// Node is a node, as far as it is known: of some only the name.
+// Node is a node. Of some nodes only the name is known.
 type Node struct {
 	Name            string   `json:"name"`
 	UUID            string   `json:"uuid"`
 	PrimaryIP       string   `json:"primary_ip"`
 	SecondaryIP     string   `json:"secondary_ip"`
-	Group           string   `json:"group"` // its UUID
+	Group           string   `json:"group"` // UUID of the group
 	MasterCandidate bool     `json:"master_candidate"`
 	Offline         bool     `json:"offline"`
 	Drained         bool     `json:"drained"`
@@ -35,45 +34,45 @@ type Node struct {
 	Tags            []string `json:"tags"`
 
 	Role  client.Role `json:"-"`
-	Known bool        `json:"-"` // whether all of this is known
+	Known bool        `json:"-"` // whether the fields above are known
 }
 
-// Instance is an instance, as far as it is known: of some only the name.
+// Instance is an instance. Of some instances only the name is known.
 type Instance struct {
 	object.Instance
-	JSON json.RawMessage // all that the configuration says of it; nil if that is unknown
-	Node string          // the name of its primary node, or ""
+	JSON json.RawMessage // the instance in the configuration; nil if unknown
+	Node string          // name of the primary node, or ""
 }
 
-// Roster is who is in a cluster.
+// Roster lists the nodes and instances of a cluster.
 type Roster struct {
-	Nodes     []Node            // by name
-	Instances []Instance        // by name, if they were asked for
+	Nodes     []Node            // sorted by name
+	Instances []Instance        // sorted by name, if requested
 	Groups    map[string]string // names of node groups by their UUIDs
-	Cluster   string            // its name
-	// Whether nobody can be missing.
+	Cluster   string            // name of the cluster
+	// Whether the lists are known to be complete.
 	AllNodes, AllInstances bool
 
 	hosts map[netip.Addr]string
 }
 
-// Want says what is to be found out. Each includes those before it.
+// Want says what to find out. Each value includes those before it.
 type Want int
 
 const (
 	Names     Want = iota // names and addresses of nodes
-	Nodes                 // what nodes are
+	Nodes                 // the rest about nodes
 	Instances             // instances
 )
 
-// Load asks a client's daemons who is in their cluster, until ctx ends. Where the whole
-// list is too large for a reply, it takes the names that files have, the directory with
-// this node's ssconf files ("" is none), and those that it finds by asking the master
-// candidates, and then each node, about instances and the nodes that share disks with it.
-// That is a few small questions for each node.
+// Load finds out who is in the cluster of a client's daemons, until ctx ends. If the whole list
+// is too large for a reply, it takes the node names from this node's ssconf files, which are in
+// the directory files ("" if there are none), or from the master candidates. Then it asks about
+// each node: its instances, and the nodes that share disks with it. That takes a few small
+// queries per node.
 func Load(ctx context.Context, c *client.Client, files string, want Want) *Roster {
 	instances := want == Instances
-	s := survey{client: c, wanted: instances, nodes: make(map[string]Node), instances: make(map[string]Instance), asked: make(map[string]bool), places: make(chan struct{}, 16)}
+	s := survey{client: c, wanted: instances, nodes: make(map[string]Node), instances: make(map[string]Instance), asked: make(map[string]bool), slots: make(chan struct{}, 16)}
 	var (
 		groups map[string]struct{ Name string }
 		nodes  map[string]Node
@@ -82,7 +81,7 @@ func Load(ctx context.Context, c *client.Client, files string, want Want) *Roste
 		full   error
 		name   string
 	)
-	// Ganeti's own daemon is silent about what is too large.
+	// Ganeti's own daemon does not answer if the reply is too large.
 	first, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.asking.Go(func() { s.master, _ = value[string](first, c, "/cluster/master_node") })
@@ -137,11 +136,11 @@ func (r *Roster) Host(ip netip.Addr) string {
 	return r.hosts[ip.Unmap()]
 }
 
-// GroupName returns the name of a node's group, or its UUID where that is all that is known.
+// GroupName returns the name of a node's group, or its UUID if the name is unknown.
 func (r *Roster) GroupName(node Node) string { return cmp.Or(r.Groups[node.Group], node.Group) }
 
-// Find returns the one node that goes by a name, the beginning of its name up to a dot,
-// or a UUID.
+// Find returns the only node with a name, with the beginning of a name up to a dot, or with a
+// UUID.
 func (r *Roster) Find(ident string) (Node, bool) {
 	return find(r.Nodes, ident, func(n Node) (string, string) { return n.Name, n.UUID })
 }
@@ -169,20 +168,20 @@ func find[T any](all []T, ident string, names func(T) (name, uuid string)) (foun
 	return found, true
 }
 
-// survey is what has been found so far.
+// survey is what Load has found so far.
 type survey struct {
 	client *client.Client
-	wanted bool // instances
+	wanted bool // whether to look for instances
 	master string
 
 	asking sync.WaitGroup
-	places chan struct{} // for those who ask at once
+	slots  chan struct{} // limits concurrent queries
 
 	mu        sync.Mutex
 	nodes     map[string]Node     // by name
-	instances map[string]Instance // by name or, where there is none, by UUID
-	asked     map[string]bool     // UUIDs and names of nodes
-	failed    int                 // nodes that do not say what runs on them
+	instances map[string]Instance // by name, or by UUID if it has no name
+	asked     map[string]bool     // by UUID or name of a node
+	failed    int                 // nodes whose instances could not be found out
 }
 
 // value asks for a part of the configuration.
@@ -191,7 +190,7 @@ func value[A any](ctx context.Context, c *client.Client, pointer string) (A, err
 	return result.Answer, err
 }
 
-// add takes in a node of which all is known.
+// add adds a node whose fields are all known.
 func (s *survey) add(node Node) {
 	node.Known = true
 	switch {
@@ -230,7 +229,7 @@ func (s *survey) byUUID(uuid string) (Node, bool) {
 	return Node{}, false
 }
 
-// readNodes takes the nodes from this node's files, which say of each its name and address.
+// readNodes reads names and addresses of the nodes from this node's files.
 func (s *survey) readNodes(ctx context.Context, files string, want Want) bool {
 	text, err := readFile(files, "ssconf_node_primary_ips")
 	if err != nil {
@@ -280,8 +279,8 @@ func readFile(dir, name string) (string, error) {
 	return string(text), err
 }
 
-// candidates asks about the master candidates, which the configuration lists with their
-// certificates, and about those that share disks with them, and so on.
+// candidates asks about the master candidates, whose certificates are in the configuration,
+// about the nodes that share disks with them, and so on.
 func (s *survey) candidates(ctx context.Context) {
 	certificates, err := value[map[string]string](ctx, s.client, "/cluster/candidate_certs")
 	if err != nil {
@@ -296,7 +295,7 @@ func (s *survey) candidates(ctx context.Context) {
 	s.asking.Wait()
 }
 
-// everyNode asks all nodes that are known what runs on them.
+// everyNode asks all known nodes for their instances.
 func (s *survey) everyNode(ctx context.Context) {
 	s.mu.Lock()
 	var idents []string
@@ -312,17 +311,17 @@ func (s *survey) everyNode(ctx context.Context) {
 	s.asking.Wait()
 }
 
-// ask does something soon, while no more than a few others are doing so.
+// ask calls do concurrently, while few other calls are in progress.
 func (s *survey) ask(do func()) {
 	s.asking.Go(func() {
-		s.places <- struct{}{}
-		defer func() { <-s.places }()
+		s.slots <- struct{}{}
+		defer func() { <-s.slots }()
 		do()
 	})
 }
 
-// visit asks about a node, by its UUID or name, and then about those that it leads to,
-// once each.
+// visit asks about a node by its UUID or name, and then about the nodes that it leads to, once
+// each.
 func (s *survey) visit(ctx context.Context, ident string) {
 	s.mu.Lock()
 	seen := s.asked[ident] || ident == ""
@@ -358,8 +357,8 @@ func (s *survey) visit(ctx context.Context, ident string) {
 	})
 }
 
-// disks looks at the DRBD disks of a node: for instances, whose names are short enough
-// to fit where they themselves do not, and for the nodes at the other end.
+// disks asks for the DRBD disks of a node. They give the names of its instances, which may fit
+// into a reply when the instances do not, and the nodes that it shares disks with.
 func (s *survey) disks(ctx context.Context, ident string) {
 	reply, err := client.Query(ctx, s.client, client.Minors(ident))
 	if err != nil {
@@ -382,7 +381,7 @@ func (s *survey) disks(ctx context.Context, ident string) {
 	}
 }
 
-// Compare orders names as people do: node2 before node10.
+// Compare orders names naturally: node2 before node10.
 func Compare(a, b string) int {
 	for a != "" && b != "" {
 		n, m := digits(a), digits(b)
@@ -402,7 +401,7 @@ func Compare(a, b string) int {
 	return len(a) - len(b)
 }
 
-// digits returns how many digits a text begins with.
+// digits returns the number of digits at the beginning of a text.
 func digits(text string) int {
 	return len(text) - len(strings.TrimLeft(text, "0123456789"))
 }

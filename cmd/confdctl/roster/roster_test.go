@@ -18,7 +18,7 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// serve runs a daemon with a made-up cluster, and returns a client of it.
+// serve runs a daemon with a sample cluster, and returns a client for it.
 func serve(t *testing.T, config []byte) *client.Client {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,7 +50,7 @@ func serve(t *testing.T, config []byte) *client.Client {
 	return c
 }
 
-// TestLoad: who is in a cluster is found when all fits into a reply, when it does not
+// TestLoad finds the members of a cluster when all of them fit into a reply, when they do not
 // but files have the names, and from the daemons alone.
 func TestLoad(t *testing.T) {
 	var large bytes.Buffer
@@ -122,7 +122,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestNamesFromFiles: names and addresses that are in files take no question for each node.
+// TestNamesFromFiles: no queries are needed for names and addresses that are in files.
 func TestNamesFromFiles(t *testing.T) {
 	var large, addresses bytes.Buffer
 	if err := sample.Generate(&large, 150, 0, 1); err != nil {

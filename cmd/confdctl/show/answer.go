@@ -15,7 +15,7 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// These are the words for the numbers in replies.
+// The words for the numbers in replies.
 var (
 	StatusWords = map[wire.Status]string{
 		wire.StatusOK:             "ok",
@@ -36,11 +36,10 @@ var (
 	}
 )
 
-// AnswerTable lays an answer out for a person, whatever the type of its request: words
-// for numbers, tables for lists of like things, indented JSON for the rest. Lines of
-// JSON and lists of texts are filled up to width columns; with width 0 a list has a
-// line for each of its texts. An answer that is not what its request type promises is
-// shown as JSON.
+// AnswerTable formats an answer to any request for people: words for numbers, tables for lists
+// of objects, indented JSON for the rest. Lines of JSON and lists of texts are filled up to
+// width columns; with width 0 each text of a list has its own line. An answer that does not have
+// the form of its request type is shown as JSON.
 func AnswerTable(typ wire.RequestType, query wire.Query, raw json.RawMessage, width int) terminal.Table {
 	answer := jx.Raw(raw)
 	var t terminal.Table
@@ -61,7 +60,7 @@ func AnswerTable(typ wire.RequestType, query wire.Query, raw json.RawMessage, wi
 	return t
 }
 
-// ErrorTable lays out what a daemon says in place of an answer.
+// ErrorTable formats the error of a daemon.
 func ErrorTable(raw json.RawMessage, width int) terminal.Table {
 	if t, ok := numberLine(jx.Raw(raw), errorWords); ok {
 		return t
@@ -82,8 +81,8 @@ func jsonTable(answer jx.Raw, width int) terminal.Table {
 	return terminal.Listing("lines", jsonLines(answer, cmp.Or(width, 80))...)
 }
 
-// numberLine puts a number into words. Like the functions below it is not ok for an
-// answer of another shape.
+// numberLine shows the word for a number. Like the functions below it returns ok false for an
+// answer of another form.
 func numberLine(answer jx.Raw, words map[int]string) (t terminal.Table, ok bool) {
 	number, err := jx.DecodeBytes(answer).Int()
 	word, known := words[number]
@@ -109,7 +108,7 @@ func textLines(answer jx.Raw, width int) (t terminal.Table, ok bool) {
 	return terminal.Listing("texts", texts...), err == nil
 }
 
-// locations is the table of the answers for several instance addresses.
+// locations returns the table of the answers for several instance addresses.
 func locations(answer json.RawMessage, addresses []string) (t terminal.Table, ok bool) {
 	ips := make([]netip.Addr, len(addresses))
 	for i, address := range addresses {
@@ -131,7 +130,7 @@ func locations(answer json.RawMessage, addresses []string) (t terminal.Table, ok
 	})
 }
 
-// decoded is the table of an answer to a question.
+// decoded returns the table of an answer to a question.
 func decoded[A any](question client.Question[A], answer json.RawMessage, show func(A) terminal.Table) (t terminal.Table, ok bool) {
 	value, err := question.Decode(answer)
 	if err != nil {
@@ -140,17 +139,15 @@ func decoded[A any](question client.Question[A], answer json.RawMessage, show fu
 	return show(value), true
 }
 
-// jsonLines lays JSON out like a person would: what fits into width columns
-// stays in one line, what does not has a line for each member, but a list of
-// plain values is filled like text.
+// jsonLines formats JSON for people: what fits into width columns stays in one line, anything
+// else has a line for each member, and a list of plain values is filled like a paragraph.
 func jsonLines(text jx.Raw, width int) []string {
-	// Only in texts can there be what a terminal should not get.
+	// Only strings can contain characters that could upset a terminal.
 	text = jx.Raw(terminal.EscapeUnicode(string(text)))
 	return strings.Split(layout(text, "", "", width), "\n")
 }
 
-// layout returns the JSON of value behind label, which starts at the depth of
-// indent.
+// layout returns the JSON of value after label, which begins at the depth of indent.
 func layout(value jx.Raw, indent, label string, width int) string {
 	line := label + Inline(value)
 	children := members(value)
@@ -164,7 +161,7 @@ func layout(value jx.Raw, indent, label string, width int) string {
 		plain = plain && members(child.value) == nil
 	}
 	out := label + start
-	column := width // of the last line: a line is full before the first child
+	column := width // of the last line; width makes the first child begin a line
 	for i, child := range children {
 		part := layout(child.value, deeper, child.label, width)
 		if i < len(children)-1 {
@@ -202,13 +199,13 @@ func brackets(value jx.Raw) (start, end string) {
 	return "[", "]"
 }
 
-// member is a member of an object, or an element, without label, of an array.
+// member is a member of an object, or an element of a list, which has no label.
 type member struct {
 	label string // with quotes, colon and space
 	value jx.Raw
 }
 
-// members returns what an object or array consists of, and nil for other JSON.
+// members returns the members of an object or list, and nil for other JSON.
 func members(value jx.Raw) []member {
 	var all []member
 	decoder := jx.DecodeBytes(value)

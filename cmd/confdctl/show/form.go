@@ -29,7 +29,7 @@ const (
 	AsMarkdown Form = "markdown" // a table for a document
 )
 
-// Forms of commands whose output is a table, and of those with a text of their own.
+// The formats of commands whose output is a table, and of those with their own text.
 var (
 	ForTables = []Form{AsTable, AsWide, AsName, AsJSON, AsYAML, AsMarkdown}
 	ForTexts  = []Form{AsTable, AsJSON, AsYAML}
@@ -49,14 +49,14 @@ func (o *Form) AddFlags(command *cobra.Command, forms []Form) {
 		*o = named
 	}
 	if err := command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // it is defined above
+		panic(err) // defined above
 	}
 }
 
-// FormVariable is the environment variable with the format of all commands that have it.
+// FormVariable is the environment variable with the output format of all commands.
 const FormVariable = "CONFD_OUTPUT"
 
-// CheckEnvironment returns an error when the format in the environment is none.
+// CheckEnvironment returns an error if the format in the environment does not exist.
 func CheckEnvironment() error {
 	if named := os.Getenv(FormVariable); named != "" && !slices.Contains(ForTables, Form(named)) {
 		return fmt.Errorf("environment variable %s: there is no output format %q", FormVariable, named)
@@ -64,12 +64,12 @@ func CheckEnvironment() error {
 	return nil
 }
 
-// AddJSON defines --json on a command, which had it before it had --output.
+// AddJSON defines --json on a command, which is older than --output.
 func (o *Form) AddJSON(command *cobra.Command) {
 	flags := command.Flags()
 	flags.BoolFunc("json", "the same as --output json", func(string) error { *o = AsJSON; return nil })
 	if err := flags.MarkHidden("json"); err != nil {
-		panic(err) // it is defined above
+		panic(err) // defined above
 	}
 }
 
@@ -100,7 +100,7 @@ func (f *format) Set(text string) error {
 
 func (*format) Type() string { return FormatType }
 
-// ForPrograms reports whether the output is a document.
+// ForPrograms reports whether the output is for programs.
 func (o Form) ForPrograms() bool { return o == AsJSON || o == AsYAML }
 
 // Show prints a view for people, or as a list of names.
@@ -118,7 +118,7 @@ func (o Form) Show(w io.Writer, v View) error {
 	return v.Table.Write(w)
 }
 
-// names returns the names in a view: those that it has, else its first column.
+// names returns the names in a view, or its first column if it has none.
 func (v View) names() []string {
 	var names []string
 	for _, row := range v.Table.Rows {
@@ -133,7 +133,7 @@ func (v View) names() []string {
 	return names
 }
 
-// Write prints a document, which encoding/json can encode, as JSON or YAML.
+// Write prints a document that encoding/json can encode, as JSON or YAML.
 func (o Form) Write(w io.Writer, document any) error {
 	text, err := encodeJSON(document, "  ")
 	if err == nil && o == AsYAML {
@@ -146,8 +146,8 @@ func (o Form) Write(w io.Writer, document any) error {
 	return err
 }
 
-// WriteOne prints one of several documents: JSON in a line of its own, YAML behind a
-// line of hyphens.
+// WriteOne prints one of several documents: JSON in a line of its own, YAML after a line of
+// hyphens.
 func (o Form) WriteOne(w io.Writer, document any) error {
 	if o == AsYAML {
 		if _, err := io.WriteString(w, "---\n"); err != nil {
@@ -174,8 +174,8 @@ func encodeJSON(document any, indent string) ([]byte, error) {
 	return []byte(terminal.EscapeUnicode(text.String())), nil
 }
 
-// jsonToYAML returns the same document as YAML, with its members in the same order and
-// its numbers as they are.
+// jsonToYAML converts JSON to YAML. The order of members and the digits of numbers stay the
+// same.
 func jsonToYAML(text []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -202,7 +202,7 @@ func yamlNode(decoder *json.Decoder) (*yaml.Node, error) {
 	case json.Delim:
 		node := &yaml.Node{Kind: yaml.SequenceNode}
 		if token == '{' {
-			node.Kind = yaml.MappingNode // whose content is a name, a value, and so on
+			node.Kind = yaml.MappingNode // its content alternates names and values
 		}
 		for decoder.More() {
 			child, err := yamlNode(decoder)

@@ -17,20 +17,20 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// View is an answer as it is shown.
+// View is an answer in all forms in which it can be shown.
 type View struct {
-	Value any               // for programs: what encoding/json makes of it
-	Hosts map[string]string // for programs: names of addresses in it
+	Value any               // for programs, encoded by encoding/json
+	Hosts map[string]string // for programs: names of the addresses in Value
 	Table terminal.Table    // for people
-	Wide  terminal.Table    // with more columns; without headings there are none
+	Wide  terminal.Table    // with more columns; without headings there is no wide table
 	Names []string          // for scripts; by default the first column of Table
-	Err   error             // what the answer lacks, if anything
+	Err   error             // what is missing in the answer, or nil
 }
 
 // Hosts returns the name of the node with a primary IP, or "".
 type Hosts func(netip.Addr) string
 
-// Missing is the error that something is not there, among others that were asked for.
+// Missing is the error that one of several requested things does not exist.
 type Missing string
 
 func (m Missing) Error() string { return string(m) }
@@ -49,7 +49,7 @@ func Text(text string, _ json.RawMessage) View {
 	return View{Value: text, Table: terminal.Listing("lines", strings.Split(text, "\n")...)}
 }
 
-// roleTones are how roles of nodes are set off.
+// roleTones are the tones of roles.
 var roleTones = map[client.Role]terminal.Tone{
 	client.RoleMaster: terminal.Strong, client.RoleCandidate: terminal.Good, client.RoleOffline: terminal.Bad, client.RoleDrained: terminal.Warn,
 }
@@ -109,13 +109,13 @@ func NodeAddresses(hosts Hosts) func([]netip.Addr, json.RawMessage) View {
 	}
 }
 
-// Location is where the instance with an address is.
+// Location is the location of the instance with an address.
 type Location struct {
 	client.Location
 	Link string // "" is the cluster's default link
 }
 
-// Locations shows where the instances with some addresses are.
+// Locations shows the locations of the instances with some addresses.
 func Locations(all []Location, hosts Hosts) View {
 	type location struct {
 		IP     string `json:"ip"`
@@ -215,8 +215,7 @@ func collectorTable(collectors map[string]client.Collector) terminal.Table {
 	return t
 }
 
-// instanceHead are the columns that say what an instance is, and instanceCells what is
-// in them.
+// instanceHead are the columns that describe an instance, and instanceCells their content.
 var instanceHead = []string{"STATE", "VCPUS", "MEMORY", "DISKS", "HYPERVISOR", "OS", "ADDRESSES"}
 
 func instanceCells(i object.Instance) []any {
@@ -237,7 +236,7 @@ func instanceCells(i object.Instance) []any {
 		cmp.Or(strings.Join(ips, " "), "-")}
 }
 
-// wideHead are more columns about an instance, and wideCells what is in them.
+// wideHead are further columns about an instance, and wideCells their content.
 var wideHead = []string{"TAGS", "CHANGED", "UUID"}
 
 func wideCells(i object.Instance) []any {
@@ -248,7 +247,7 @@ func wideCells(i object.Instance) []any {
 	return []any{cmp.Or(strings.Join(i.Tags, " "), "-"), changed, i.UUID}
 }
 
-// instanceSpare are the columns that go first on a narrow terminal.
+// instanceSpare are the columns that a narrow terminal omits, in this order.
 var instanceSpare = []string{"UUID", "CHANGED", "TAGS", "HYPERVISOR", "OS", "DISKS", "VCPUS", "MEMORY"}
 
 // Instances shows the instances of a node.
@@ -269,7 +268,7 @@ func Instances(instances client.NodeInstances, raw json.RawMessage) View {
 			v.Wide.Row(slices.Concat(cells, wideCells(i))...)
 		}
 	}
-	var lists [2]json.RawMessage // which the question has checked that it is
+	var lists [2]json.RawMessage // the question has checked its form
 	if err := json.Unmarshal(raw, &lists); err != nil {
 		v.Value = raw
 		return v
@@ -304,8 +303,8 @@ func AllInstances(r *roster.Roster) View {
 	return v
 }
 
-// Nodes shows the primary IPs of all nodes, with their names, and in wide tables what
-// else is known of them.
+// Nodes shows the primary IPs of all nodes with their names and, in wide tables, what else is
+// known about them.
 func Nodes(hosts Hosts, nodes func() *roster.Roster) func([]netip.Addr, json.RawMessage) View {
 	addresses := NodeAddresses(hosts)
 	return func(ips []netip.Addr, raw json.RawMessage) View {
@@ -375,7 +374,7 @@ func Disks(disks []object.Disk, raw json.RawMessage) View {
 	return v
 }
 
-// storage says where a disk is.
+// storage returns the location of a disk.
 func storage(d object.Disk) string {
 	switch d.DevType {
 	case object.DiskTemplateDRBD:
@@ -395,7 +394,7 @@ func storage(d object.Disk) string {
 	return strings.Join(texts, " ")
 }
 
-// mebibytes writes a size with the largest unit that gives a short number.
+// mebibytes formats a size in the largest unit that gives a short number.
 func mebibytes(n int64) string {
 	size, unit := float64(n), "MiB"
 	for _, larger := range []string{"GiB", "TiB"} {
@@ -406,18 +405,18 @@ func mebibytes(n int64) string {
 	return fmt.Sprintf("%.4g %s", size, unit)
 }
 
-// Milliseconds writes a time in milliseconds.
+// Milliseconds formats a duration in milliseconds.
 func Milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
 }
 
-// Zone is the time zone in which times are shown. It is set before anything is.
+// Zone is the time zone in which times are shown. Set it before anything is shown.
 var Zone = time.Local
 
-// Date writes a time as people do.
+// Date formats a time.
 func Date(t time.Time) string { return t.In(Zone).Format(time.DateTime) }
 
-// Age writes how long ago something was, in one or two units.
+// Age formats a duration in its one or two largest units.
 func Age(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:

@@ -1,4 +1,4 @@
-// Package validate has the command of that name.
+// Package validate has the command validate.
 package validate
 
 import (
@@ -17,10 +17,10 @@ import (
 // ErrRefused: Ganeti's own daemon would not load the file.
 var ErrRefused = errors.New("would not load it")
 
-// most is how many problems are printed: one mistake may be in every object.
+// most is how many problems are printed: one mistake may occur in every object.
 const most = 20
 
-// New returns the command.
+// New creates the command.
 func New() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate [FILE]",

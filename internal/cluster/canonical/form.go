@@ -14,7 +14,7 @@ type Form struct {
 	kind    form.Kind
 	members []member       // of an object, in the order of the schema
 	index   map[string]int // from a member's name to its place in members
-	open    bool           // an object keeps members that it does not know
+	open    bool           // an object keeps unknown members
 	elem    *Form          // of a map's values and a list's elements
 	tuple   []*Form        // of a tuple's elements
 	secret  bool           // redacting leaves nothing of it
@@ -24,19 +24,19 @@ type Form struct {
 type member struct {
 	label    []byte // the name as JSON text, and a colon
 	form     *Form
-	fallback []byte // the default as canonical text; nil for none
-	nullable bool   // null means the same as no such member
-	flag     bool   // there only when true
-	nonEmpty bool   // there only when not an empty object
-	needs    int    // the member that it is dropped without; -1 for none
+	fallback []byte // the default as canonical text, or nil
+	nullable bool   // null means the same as a missing member
+	flag     bool   // written only if true
+	nonEmpty bool   // written only if not an empty object
+	needs    int    // the member without which it is omitted, or -1
 }
 
-// Of returns the form of a definition of spec/config.json. It panics when there
-// is no such definition.
+// Of returns the form of a definition of spec/config.json. It panics if the definition does not
+// exist.
 func Of(definition string) *Form { return present().of(definition) }
 
-// Classic returns the form of a definition of spec/classic.json: an older object
-// with the members that it lacks. It panics when there is no such definition.
+// Classic returns the form of a definition of spec/classic.json: an older object with the
+// members that it lacks. It panics if the definition does not exist.
 func Classic(definition string) *Form { return classic().of(definition) }
 
 var (
@@ -58,7 +58,7 @@ func (f *forms) of(definition string) *Form {
 	return &f.all[at]
 }
 
-// newForms puts the forms of a table together.
+// newForms builds the forms of a table.
 func newForms(table form.Table) *forms {
 	f := &forms{make([]Form, len(table.Forms)), table.Definitions}
 	for i, from := range table.Forms {
@@ -97,8 +97,8 @@ func newForms(table form.Table) *forms {
 	return f
 }
 
-// completeDefaults brings the defaults of members into their canonical form, which
-// may have members with defaults as well.
+// completeDefaults converts the defaults of members to their canonical form, which may have
+// members with defaults too.
 func (f *Form) completeDefaults(done map[*Form]bool) {
 	if f == nil || done[f] {
 		return

@@ -9,11 +9,11 @@ import (
 	"gntconfd/gen/form"
 )
 
-// maxDigits is the length up to which numbers are written out. No longer one fits
+// maxDigits is the maximum length of numbers that are written out. A longer one does not fit
 // into a reply, and writing out 1e1000000000 would take all memory.
 const maxDigits = 61440
 
-// maxDouble is how many digits the largest double has.
+// maxDouble is the number of digits of the largest double.
 const maxDouble = 309
 
 // appendNumber appends a number in the normal form of f's kind.
@@ -38,11 +38,11 @@ func (f *Form) appendNumber(dst, raw []byte, s *scratch) []byte {
 // decimal is a number as its decimal digits: 0.DIGITS * 10^point.
 type decimal struct {
 	negative bool
-	digits   []byte // neither the first nor the last is 0; none when the number is 0
+	digits   []byte // neither the first nor the last is 0; empty for the number 0
 	point    int
 }
 
-// parse takes a JSON number apart.
+// parse splits a JSON number.
 func parse(raw []byte) decimal {
 	var d decimal
 	if raw[0] == '-' {
@@ -51,8 +51,8 @@ func parse(raw []byte) decimal {
 	}
 	exponent := 0
 	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
-		// One out of range comes back as the nearest limit. The limits leave
-		// room to add the number of digits.
+		// A number out of range becomes the nearest limit. The limits leave room to add the
+		// number of digits.
 		n, _ := strconv.ParseInt(string(raw[i+1:]), 10, 32)
 		exponent, raw = int(n), raw[:i]
 	}
@@ -80,8 +80,7 @@ func isPlain(raw []byte) bool {
 	return string(raw) != "-0"
 }
 
-// appendExact appends a number as what it is exactly when it is whole, else as
-// the nearest double.
+// appendExact appends a whole number exactly, and any other as the nearest double.
 func (s *scratch) appendExact(dst, raw []byte) []byte {
 	if isPlain(raw) {
 		return append(dst, raw...)
@@ -117,8 +116,8 @@ func (s *scratch) appendWhole(dst []byte, d decimal) []byte {
 	return dst
 }
 
-// appendInteger appends the integer nearest to a number, of two the even one, and
-// reduced to 64 bits when wrap is set.
+// appendInteger appends the nearest integer, the even one of two, reduced to 64 bits if wrap is
+// set.
 func (s *scratch) appendInteger(dst, raw []byte, wrap bool) []byte {
 	if isPlain(raw) && (!wrap || len(raw) <= 18) {
 		return append(dst, raw...)
@@ -137,7 +136,7 @@ func (s *scratch) appendInteger(dst, raw []byte, wrap bool) []byte {
 	return s.appendWhole(dst, d)
 }
 
-// rounded returns the integer nearest to d, of two the even one.
+// rounded returns the integer nearest to d, the even one of two.
 func (d decimal) rounded() decimal {
 	if d.point >= len(d.digits) {
 		return d
@@ -156,7 +155,7 @@ func (d decimal) rounded() decimal {
 		}
 		return d
 	}
-	// One more, from the end: nines become zeros, which are left out.
+	// Adds one at the end: nines become zeros, which are omitted.
 	digits := bytes.TrimRight(whole, "9")
 	if len(digits) == 0 {
 		return decimal{negative: d.negative, digits: []byte{'1'}, point: d.point + 1}
@@ -169,7 +168,7 @@ func (d decimal) rounded() decimal {
 // low64 returns the lowest 64 bits of a whole number, as a signed integer.
 func (d decimal) low64() int64 {
 	var n uint64
-	// What is more than 64 places to the left of the point is a multiple of 2^64.
+	// Digits more than 64 places before the point add a multiple of 2^64.
 	for i := max(0, d.point-64); i < d.point; i++ {
 		n *= 10
 		if i < len(d.digits) {
@@ -182,7 +181,7 @@ func (d decimal) low64() int64 {
 	return int64(n)
 }
 
-// appendDouble appends a double: all its digits when it is whole.
+// appendDouble appends a double, with all its digits if it is whole.
 func (s *scratch) appendDouble(dst []byte, x float64) []byte {
 	switch {
 	case x == 0:
@@ -196,8 +195,8 @@ func (s *scratch) appendDouble(dst []byte, x float64) []byte {
 	return appendHaskell(dst, x)
 }
 
-// appendHaskell appends a double in Haskell's notation: 0.1 to 10^7 plain, others
-// as 1.0e-2.
+// appendHaskell appends a double in Haskell's notation: from 0.1 to 10^7 plain, others like
+// 1.0e-2.
 func appendHaskell(dst []byte, x float64) []byte {
 	format := byte('e')
 	if abs := math.Abs(x); abs == 0 || 0.1 <= abs && abs < 1e7 {
@@ -216,20 +215,19 @@ func appendHaskell(dst []byte, x float64) []byte {
 	return dst
 }
 
-// appendTime appends a time as Ganeti's clock type turns it: cut into whole
-// seconds and picoseconds and put together again, with the rounding errors that
-// come of it.
+// appendTime appends a time as Ganeti's clock type converts it: split into whole seconds and
+// picoseconds and added up again, with the resulting rounding errors.
 func (s *scratch) appendTime(dst, raw []byte, t float64) []byte {
 	const pico = 1_000_000_000_000
 	p := math.RoundToEven(t * pico)
 	if math.Abs(p) >= 1e31 {
-		return s.appendExact(dst, raw) // not a time, and more than the division below takes
+		return s.appendExact(dst, raw) // not a time, and too large for the division below
 	}
 	fraction, exponent := math.Frexp(math.Abs(p))
 	mantissa, shift := uint64(fraction*(1<<53)), exponent-53
 	var high, low uint64
 	switch {
-	case shift <= 0: // nothing is lost: p is whole
+	case shift <= 0: // exact: p is whole
 		low = mantissa >> -shift
 	case shift < 64:
 		high, low = mantissa>>(64-shift), mantissa<<shift
@@ -238,7 +236,7 @@ func (s *scratch) appendTime(dst, raw []byte, t float64) []byte {
 	whole := float64(seconds)
 	if p < 0 {
 		whole = -whole
-		if rest > 0 { // the division is towards minus infinity
+		if rest > 0 { // the division rounds towards minus infinity
 			whole = -float64(seconds + 1)
 			rest = pico - rest
 		}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Place returns the JSON pointer to the innermost value in text that byte at is the
-// first or the last of, or is in if that is no container. text is known to be valid JSON.
+// Place returns the JSON pointer to the innermost value in text whose first or last byte is at
+// or, if it is no container, that contains at. text must be valid JSON.
 func Place(text []byte, at int) string {
 	var pointer strings.Builder
 	for start := space(text, 0); start != at; {
@@ -17,7 +17,7 @@ func Place(text []byte, at int) string {
 		}
 		name, inner, found := "", []byte(nil), false
 		within := func(part []byte) bool {
-			// Parts share the memory of the whole, from which follows where they are.
+			// Parts share the memory of the whole, so their capacity tells where they are.
 			begin := cap(text) - cap(part)
 			return begin <= at && at < begin+len(part)
 		}

@@ -6,9 +6,9 @@ import (
 	"gntconfd/internal/jsontext"
 )
 
-// Lookup returns the text of the value that the tokens of a pointer lead to, from
-// the value in canonical text on. It is a part of text, not a copy. ok is false
-// when there is no such value. Of doubled members the last counts.
+// Lookup returns the text of the value at the tokens of a pointer into the canonical value text.
+// The result is part of text, not a copy. ok is false if there is no such value. The last of
+// duplicate members counts.
 func Lookup(text []byte, tokens []string) (value []byte, ok bool) {
 	for _, token := range tokens {
 		switch text[0] {
@@ -26,9 +26,8 @@ func Lookup(text []byte, tokens []string) (value []byte, ok bool) {
 	return text, true
 }
 
-// Members returns the members of an object in canonical form, and nil for any
-// other value. They are parts of text, not copies. Of doubled members the last
-// counts.
+// Members returns the members of an object in canonical form, and nil for any other value. They
+// are parts of text, not copies. The last of duplicate members counts.
 func Members(text []byte) map[string][]byte {
 	if text[0] != '{' {
 		return nil
@@ -40,8 +39,8 @@ func Members(text []byte) map[string][]byte {
 	return found
 }
 
-// Names returns the names of an object's members, in their order, and nil for any other
-// value. The text is known to be valid JSON.
+// Names returns the names of an object's members in their order, and nil for any other value.
+// text must be valid JSON.
 func Names(text []byte) []string {
 	if text[0] != '{' {
 		return nil
@@ -62,8 +61,8 @@ func memberOf(object []byte, name string) (found []byte, ok bool) {
 	return found, ok
 }
 
-// index returns the position that a token means in an array. It is false for what means
-// none: "-", "+1", "01".
+// index returns the index that a token means in an array. It returns false for tokens such as
+// "-", "+1" and "01".
 func index(token string) (uint64, bool) {
 	n, err := strconv.ParseUint(token, 10, 64)
 	return n, err == nil && strconv.FormatUint(n, 10) == token

@@ -6,14 +6,14 @@ import (
 	"iter"
 )
 
-// The functions below read text that is known to be valid JSON.
+// The functions below expect valid JSON.
 
 // members yields the keys, as JSON strings, and values of an object.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		for i := space(object, 1); object[i] != '}'; {
 			keyEnd := skip(object, i)
-			start := space(object, space(object, keyEnd)+1) // the colon is between
+			start := space(object, space(object, keyEnd)+1) // skips the colon
 			end := skip(object, start)
 			if !yield(object[i:keyEnd], object[start:end]) {
 				return
@@ -36,7 +36,7 @@ func elements(array []byte) iter.Seq[[]byte] {
 	}
 }
 
-// comma returns where the next member or element begins, or the closing bracket.
+// comma returns the position of the next member or element, or of the closing bracket.
 func comma(b []byte, i int) int {
 	if i = space(b, i); b[i] == ',' {
 		return space(b, i+1)
@@ -44,7 +44,7 @@ func comma(b []byte, i int) int {
 	return i
 }
 
-// space returns where the white space that begins at i ends.
+// space returns the end of the white space that begins at i.
 func space(b []byte, i int) int {
 	for i < len(b) && isSpace(b[i]) {
 		i++
@@ -54,7 +54,7 @@ func space(b []byte, i int) int {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
-// skip returns where the value that begins at i ends.
+// skip returns the end of the value that begins at i.
 func skip(b []byte, i int) int {
 	switch b[i] {
 	case '"':
@@ -90,8 +90,8 @@ func skipString(b []byte, i int) int {
 
 func isNull(value []byte) bool { return value[0] == 'n' }
 
-// appendValue appends any value, without white space and with its strings and
-// numbers in normal form.
+// appendValue appends any value without white space, with its strings and numbers in normal
+// form.
 func (s *scratch) appendValue(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; {

@@ -7,34 +7,32 @@ import (
 	"sort"
 )
 
-// A Tree finds values in a text in canonical form by pointers. Large values have tables
-// of where they end and where their elements begin, which are made once: to find one,
-// or something in it, takes no longer than in a small one. A text without large values
-// has no tables.
+// A Tree finds values in a canonical text by pointers. Large values have tables of where they
+// end and where their elements begin, which are made once, so finding something in a large value
+// takes no longer than in a small one. A text without large values has no tables.
 type Tree struct {
 	text   []byte
-	tables map[int]*table // by where in text the value begins
+	tables map[int]*table // by the position in text where the value begins
 }
 
-// large is from how many bytes on a value has a table. What is smaller is gone through
-// from its beginning.
+// large is the minimum size in bytes of a value with a table. Smaller values are scanned from
+// the beginning.
 const large = 4 << 10
 
-// table tells where a large value ends and where its elements begin, or its members.
+// table has the end of a large value and the beginnings of its elements or members.
 type table struct {
 	end    int
-	starts []int32 // of each element, in the order of the text
-	// byName has, for an object, positions in starts in ascending order of the members'
-	// names; of doubled ones the last only.
+	starts []int32 // for each element, in the order of the text
+	// byName has, for an object, positions in starts, sorted by the members' names; of duplicate
+	// names only the last.
 	byName []int32
-	// labels has the names that stand in the text with something escaped that need not
-	// be, without that: unknown members do.
+	// labels has those names that the text, in unknown members, writes with needless escapes,
+	// without these escapes.
 	labels map[int32][]byte
 }
 
-// NewTree returns the Tree of a text in canonical form, of less than 2 GiB. It takes
-// time linear in the text, but for sorting names, and memory for the elements of large
-// containers.
+// NewTree returns the Tree of a canonical text of less than 2 GiB. It takes time linear in the
+// text, except for sorting names, and memory for the elements of large containers.
 func NewTree(text []byte) Tree {
 	t := Tree{text: text}
 	if len(text) < large {
@@ -43,7 +41,7 @@ func NewTree(text []byte) Tree {
 	t.tables = make(map[int]*table)
 	type container struct {
 		begin  int
-		starts int // where its elements are in starts
+		starts int // position of its elements in starts
 	}
 	var open []container
 	var starts []int32
@@ -70,7 +68,7 @@ func NewTree(text []byte) Tree {
 				t.tables[last.begin] = t.newTable(i, starts[last.starts:], c == '}')
 			}
 			starts = starts[:last.starts]
-		default: // a text, a number or a word
+		default: // a string, a number or a word
 			if i = skip(text, begin); i-begin >= large {
 				t.tables[begin] = &table{end: i}
 			}
@@ -108,8 +106,8 @@ func (t Tree) newTable(end int, starts []int32, object bool) *table {
 	return made
 }
 
-// label returns the name of the member at a position as JSON text with its quotes. Of two
-// labels none is the beginning of the other, as they end with a quote.
+// label returns the name of the member at a position as a JSON string. No label is a prefix of
+// another, because labels end with a quote.
 func (t Tree) label(of *table, position int32) []byte {
 	if label, ok := of.labels[position]; ok {
 		return label
@@ -118,8 +116,8 @@ func (t Tree) label(of *table, position int32) []byte {
 	return t.text[start:skipString(t.text, start)]
 }
 
-// compare compares a label with the name of the member at a position. It looks at no more
-// of a long name than the label is long.
+// compare compares a label with the name of the member at a position. It reads no more of a long
+// name than the label's length.
 func (t Tree) compare(label []byte, of *table, position int32) int {
 	name, ok := of.labels[position]
 	if !ok {
@@ -128,8 +126,7 @@ func (t Tree) compare(label []byte, of *table, position int32) int {
 	return bytes.Compare(label, name[:min(len(name), len(label))])
 }
 
-// Lookup returns the text of the value that the tokens of a pointer lead to, as the
-// function of that name does.
+// Lookup returns the text of the value at the tokens of a pointer, like the function Lookup.
 func (t Tree) Lookup(tokens []string) (value []byte, ok bool) {
 	begin := 0
 	for depth, token := range tokens {

@@ -1,6 +1,6 @@
-// Package classic brings configurations of Ganeti 2.1 to 2.15 into the layout of
-// the later releases. spec/classic.json describes the older layouts: what was
-// added when, with which default, and what changed its place or its name.
+// Package classic converts configurations of Ganeti 2.1 to 2.15 to the layout of later releases.
+// spec/classic.json describes the older layouts: what was added when and with which default, and
+// what was moved or renamed.
 package classic
 
 import (
@@ -20,23 +20,20 @@ import (
 	"gntconfd/internal/jsontext"
 )
 
-// Older reports whether a configuration has an older layout, by its version and
-// whether its cluster object has the member ssh_key_type, which all present ones
-// have: Ganeti's daemon does not look at the version, and serves a present
-// layout under any.
+// Older reports whether a configuration has an older layout. It decides by the version and by
+// whether the cluster object has the member ssh_key_type, which all present ones have: Ganeti's
+// daemon ignores the version, and serves the present layout under any.
 func Older(version int64, sshKeyType bool) bool {
 	return 2_000_000 <= version && version < 2_160_000 && !sshKeyType
 }
 
-// Lift returns an older configuration in the present layout, but under the version
-// that it has: the text that Ganeti's own cfgupgrade makes of it, as far as answers
-// tell. What gets a UUID here gets the same one every time. Parts that are in the
-// present layout already stay as they are. origins has the places, as JSON pointers, of the
-// objects of data that are in another place now, by their places now.
+// Lift converts an older configuration to the present layout, but keeps its version. As far as
+// answers show it, the result is that of Ganeti's own cfgupgrade. An object that needs a UUID
+// gets the same one every time. Parts that already have the present layout do not change.
+// origins maps the JSON pointers of moved objects to their former pointers in data.
 //
-// The error names the place of the first member that cannot be read: it is what fault
-// makes of the error of a decoder, that decoder and its text. When ctx ends, so does
-// lifting, with the error of ctx.
+// The error names the place of the first member that cannot be read: fault turns the error of a
+// decoder, that decoder and its text into it. When ctx ends, Lift returns its error.
 func Lift(ctx context.Context, data []byte, fault func(err error, d *jx.Decoder, text []byte) error) (lifted []byte, origins map[string]string, err error) {
 	form := canonical.Classic("Config")
 	filled, err := form.Append(nil, data)
@@ -68,10 +65,10 @@ func Lift(ctx context.Context, data []byte, fault func(err error, d *jx.Decoder,
 	return e.Bytes(), l.origins, ctx.Err()
 }
 
-// decodeSize is how much of a text is decoded between two looks at the context, in bytes.
+// decodeSize is how many bytes are decoded between two checks of the context.
 const decodeSize = 64 << 10
 
-// text is a text that ends with its context.
+// text is a text whose reading fails once its context has ended.
 type text struct {
 	ctx  context.Context
 	text io.Reader
@@ -84,28 +81,28 @@ func (t text) Read(into []byte) (int, error) {
 	return t.text.Read(into)
 }
 
-// lifter is what has to be known about a configuration to lift its objects.
+// lifter is what is known about a configuration while its objects are converted.
 type lifter struct {
 	ctx context.Context
 	*layout.Config
 	cluster  *layout.Cluster
 	nodes    map[string]string // UUIDs by name
 	networks map[string]string // UUIDs by name
-	origins  map[string]string // where objects were, by where they are
-	at       string            // the place of the object that is being lifted
+	origins  map[string]string // former places of objects, by their present places
+	at       string            // the place of the object being converted
 	room     int               // how many bytes may still be repeated
 }
 
-// repeat takes the room for texts that are written or gone through again for each of many
-// objects: UUIDs of nodes and networks, times of an instance for its disks, the policy of
-// the cluster for its groups. Ganeti's objects are longer than what is repeated for them.
+// repeat reserves room for texts that are written or processed again for each of many objects:
+// UUIDs of nodes and networks, times of an instance for its disks, the policy of the cluster for
+// its groups. In Ganeti's files objects are longer than what is repeated for them.
 func (l *lifter) repeat(texts ...string) {
 	for _, text := range texts {
 		l.room -= len(text) + len(`"",`)
 	}
 }
 
-// ended returns why lifting has to end, if it has: it is looked at for each object.
+// ended returns why conversion has to stop, or nil. It is called for each object.
 func (l *lifter) ended() error {
 	if l.room < 0 {
 		return fmt.Errorf("%s: in the present layout it takes more than %d times the size of the file", l.at, wire.ConfigGrowth)
@@ -135,25 +132,25 @@ func (l *lifter) run() error {
 	return l.liftPolicies()
 }
 
-// derive is the function of that name, for which there has to be room.
+// derive is the function derive, for which room is reserved.
 func (l *lifter) derive(identity ...string) string {
 	l.repeat(identity...)
 	return derive(identity...)
 }
 
-// derive makes a UUID of what identifies an object that has none.
+// derive makes a UUID from what identifies an object without one.
 func derive(identity ...string) string {
 	text := []byte("gntconfd")
 	for _, part := range identity {
 		text = append(append(text, 0), part...)
 	}
 	sum := sha1.Sum(text)
-	sum[6] = sum[6]&0x0f | 5<<4 // a UUID made of a name by SHA-1
+	sum[6] = sum[6]&0x0f | 5<<4 // a UUID of version 5, made from a name by SHA-1
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// node returns the UUID of the node that reference means: a name, or a UUID already.
+// node returns the UUID of the node that reference names, or reference itself if it is a UUID.
 func (l *lifter) node(reference string) string {
 	if uuid, ok := l.nodes[reference]; ok {
 		l.repeat(uuid)
@@ -193,8 +190,7 @@ func (l *lifter) liftNodes() error {
 	return nil
 }
 
-// addGroup makes the node group of a cluster that does not know of any, and
-// returns its UUID.
+// addGroup creates the node group of a cluster that has none, and returns its UUID.
 func (l *lifter) addGroup() (string, error) {
 	const name = "default"
 	uuid := derive(l.cluster.UUID.Value, "nodegroup", name)
@@ -210,7 +206,7 @@ func (l *lifter) addGroup() (string, error) {
 	return uuid, nil
 }
 
-// liftInstances brings the instances under their UUIDs and their disks out of them.
+// liftInstances puts the instances under their UUIDs and moves their disks out of them.
 func (l *lifter) liftInstances() error {
 	if l.Disks.Value == nil {
 		l.Disks.SetTo(make(layout.ConfigDisks))
@@ -280,7 +276,7 @@ func (l *lifter) liftNIC(nic *layout.NIC) {
 	}
 }
 
-// str returns the JSON text of a string.
+// str returns a string as JSON.
 func str(s string) jx.Raw {
 	var e jx.Encoder
 	e.Str(s)
@@ -292,7 +288,7 @@ func place(container, key string) string {
 	return "/" + container + "/" + jsontext.EscapeToken(key)
 }
 
-// moved notes where an object was that has a key in a container now.
+// moved records the former place of an object that has a key in a container now.
 func (l *lifter) moved(origin, container, key string) {
 	l.repeat(origin, key)
 	if now := place(container, key); now != origin {
@@ -300,7 +296,7 @@ func (l *lifter) moved(origin, container, key string) {
 	}
 }
 
-// takeDisks brings the disks that stand in an instance at an origin to the others.
+// takeDisks moves the disks in an instance, which is at origin, to the other disks.
 func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 	for i := range instance.Disks.Value {
 		item := &instance.Disks.Value[i]
@@ -324,7 +320,7 @@ func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 	}
 }
 
-// liftDisks gives the disks present names and says which nodes they are on.
+// liftDisks gives the disks present names and adds the nodes that they are on.
 func (l *lifter) liftDisks() error {
 	nodesOf := make(map[string][]string, len(l.Disks.Value))
 	for _, key := range slices.Sorted(maps.Keys(l.Disks.Value)) {
@@ -347,7 +343,7 @@ func (l *lifter) liftDisks() error {
 	return nil
 }
 
-// origin returns where in the file the object stands that is at a place now.
+// origin returns the place in the file of the object that is at a place now.
 func (l *lifter) origin(now string) string {
 	if origin, moved := l.origins[now]; moved {
 		return origin
@@ -355,7 +351,7 @@ func (l *lifter) origin(now string) string {
 	return now
 }
 
-// placeDisks says which nodes the disks of an instance are on, as long as there is room.
+// placeDisks adds their nodes to the disks of an instance, as long as there is room.
 func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]string) {
 	nodes := []string{instance.PrimaryNode.Value}
 	for _, item := range instance.Disks.Value {
@@ -374,8 +370,8 @@ func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]stri
 	}
 }
 
-// distinct returns the texts of a list in ascending order, each once. It reuses the
-// list's memory.
+// distinct returns the texts of a list, sorted and without duplicates. It reuses the list's
+// memory.
 func distinct(list []string) []string {
 	slices.Sort(list)
 	return slices.Compact(list)
@@ -413,8 +409,7 @@ func (l *lifter) liftDisk(disk *layout.Disk) {
 	}
 }
 
-// drbdNodes returns the references to the two nodes of a DRBD disk, nothing for
-// others.
+// drbdNodes returns the references to the two nodes of a DRBD disk, and nothing for other disks.
 func drbdNodes(disk *layout.Disk) []string {
 	if disk.DevType.Value != drbd || len(disk.LogicalID.Value) < 2 {
 		return nil
@@ -430,7 +425,7 @@ func drbdNodes(disk *layout.Disk) []string {
 	return nodes
 }
 
-// appendNodes appends the nodes of the DRBD disks among a disk and its parts.
+// appendNodes appends the nodes of the DRBD disks among a disk and its children.
 func appendNodes(nodes []string, disk *layout.Disk) []string {
 	nodes = append(nodes, drbdNodes(disk)...)
 	for i := range disk.Children.Value {
@@ -439,8 +434,8 @@ func appendNodes(nodes []string, disk *layout.Disk) []string {
 	return nodes
 }
 
-// placeDisk says that a disk is on the nodes that hold the disks of its instance,
-// if it is of a kind that is on particular nodes.
+// placeDisk records that a disk is on the nodes that hold the disks of its instance, if its kind
+// of disk is on certain nodes.
 func (l *lifter) placeDisk(disk *layout.Disk, nodes []string) {
 	switch disk.DevType.Value {
 	case drbd:
@@ -484,8 +479,8 @@ func (l *lifter) liftCluster() {
 	}
 }
 
-// diskTemplates returns the disk templates that a cluster has to allow, in
-// Ganeti's order of preference.
+// diskTemplates returns the disk templates that a cluster must allow, in Ganeti's order of
+// preference.
 func (l *lifter) diskTemplates() []string {
 	used := make(map[string]bool)
 	for _, disk := range l.Disks.Value {
@@ -503,7 +498,7 @@ func (l *lifter) diskTemplates() []string {
 	return slices.DeleteFunc(all, func(template string) bool { return !used[template] })
 }
 
-// liftPolicies brings the instance policies of cluster and groups into their form.
+// liftPolicies converts the instance policies of the cluster and the groups.
 func (l *lifter) liftPolicies() error {
 	enabled := l.cluster.EnabledDiskTemplates.Value
 	forbidden := func(template string) bool { return !slices.Contains(enabled, template) }
@@ -536,11 +531,10 @@ func (l *lifter) liftPolicies() error {
 	return nil
 }
 
-// entrySize is what an entry of a map takes beside its texts, in bytes, with room to grow.
+// entrySize is how many bytes an entry of a map takes besides its texts, with room to grow.
 const entrySize = 128
 
-// fill returns the range from smallest to largest, with what these lack from
-// another one.
+// fill returns the range from smallest to largest, with missing values from another one.
 func fill(smallest, largest layout.ISpec, other layout.ISpecRange) layout.ISpecRange {
 	over := func(spec layout.ISpec, base layout.OptISpec) layout.OptISpec {
 		whole := make(layout.ISpec, len(base.Value)+len(spec))

@@ -33,7 +33,7 @@ func TestOlder(t *testing.T) {
 		{2010000, false, true},
 		{2060000, false, true},
 		{2150001, false, true},
-		{2150000, true, false}, // a present layout under an old version
+		{2150000, true, false}, // the present layout under an old version
 		{2160000, false, false},
 		{2160000, true, false},
 		{3000000, false, false},
@@ -87,7 +87,7 @@ var schemas = sync.OnceValue(func() map[string]*jsonschema.Schema {
 	return compiled
 })
 
-// validate judges a configuration by a schema of the spec.
+// validate checks a configuration against a schema of the spec.
 func validate(t *testing.T, schema string, text []byte) {
 	t.Helper()
 	if err := schemas()[schema].Validate(decode(t, text)); err != nil {
@@ -115,7 +115,7 @@ func decode(t *testing.T, text []byte) any {
 	return value
 }
 
-// plainFault leaves the error of a decoder as it is.
+// plainFault returns the error of a decoder unchanged.
 func plainFault(err error, _ *jx.Decoder, _ []byte) error { return err }
 
 func lift(t *testing.T, config []byte) []byte {
@@ -127,8 +127,8 @@ func lift(t *testing.T, config []byte) []byte {
 	return lifted
 }
 
-// Each release's configuration is what the schema of its layout says, and what it is
-// lifted to is complete, down to the last member that Ganeti 3.0 insists on.
+// Each release's configuration follows the schema of its layout, and its conversion is complete,
+// down to the last member that Ganeti 3.0 requires.
 func TestReleasesBySchema(t *testing.T) {
 	for line, config := range releases(t) {
 		t.Run(line, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestReleasesBySchema(t *testing.T) {
 	}
 }
 
-// Lifting leaves alone what is in the present layout already.
+// Lifting does not change what already has the present layout.
 func TestLiftTwice(t *testing.T) {
 	for line, config := range releases(t) {
 		t.Run(line, func(t *testing.T) {
@@ -163,7 +163,7 @@ func same(t *testing.T, want, got []byte) {
 	}
 }
 
-// The clusters of all lines are alike: the same questions have the same answers.
+// The clusters of all releases are alike: the same questions get the same answers.
 func TestReleasesLoad(t *testing.T) {
 	for line, config := range releases(t) {
 		t.Run(line, func(t *testing.T) {
@@ -263,8 +263,8 @@ func TestReleasesFollowEachOther(t *testing.T) {
 	}
 }
 
-// older returns an older configuration with a cluster object and what a test adds to
-// that and to the whole.
+// older returns an older configuration with a cluster object, and with a test's additions to the
+// object and to the whole.
 func older(clusterMembers, members string) string {
 	return `{"version":2050000,"cluster":{"uuid":"c","serial_no":7,"master_node":"a.example.com","master_ip":"192.0.2.254",` +
 		`"enabled_hypervisors":["kvm"]` + clusterMembers + `}` + members + `}`
@@ -273,12 +273,12 @@ func older(clusterMembers, members string) string {
 const twoNodes = `,"nodes":{"a.example.com":{"name":"a.example.com","uuid":"ua","primary_ip":"192.0.2.1","serial_no":1},` +
 	`"b.example.com":{"name":"b.example.com","uuid":"ub","primary_ip":"192.0.2.2","serial_no":1,"group":"g"}}`
 
-// instance returns one instance, which runs on node a.
+// instance returns an instance that runs on node a.
 func instance(members string) string {
 	return twoNodes + `,"instances":{"i.example.com":{"name":"i.example.com","uuid":"ui","primary_node":"a.example.com","serial_no":1,"ctime":5` + members + `}}`
 }
 
-// at returns what a pointer leads to in a loaded configuration.
+// at returns the value at a pointer in a loaded configuration.
 func at(t *testing.T, config, pointer string) string {
 	t.Helper()
 	s, err := cluster.Parse([]byte(config))
@@ -372,7 +372,7 @@ func TestLift(t *testing.T) {
 
 var uuid = regexp.MustCompile(`^"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"$`)
 
-// What has no UUID gets one of its own, and the same one every time.
+// An object without a UUID gets its own UUID, and the same one every time.
 func TestDerivedUUIDs(t *testing.T) {
 	bare := `,"nodes":{"a":{"name":"a","primary_ip":"","serial_no":1},"b":{"name":"b","primary_ip":"","serial_no":1}},` +
 		`"instances":{"i":{"name":"i","uuid":"ui","serial_no":1,"primary_node":"a","nics":[{},{}],"disks":[` +
@@ -409,14 +409,14 @@ func TestDerivedUUIDs(t *testing.T) {
 	keep("a cluster", at(t, strings.Replace(config, `"uuid":"c",`, ``, 1), "/cluster/uuid"))
 }
 
-// derivedNode returns the key of node a in the same configuration of a cluster with
-// another UUID.
+// derivedNode returns the key of node a in the same configuration of a cluster with another
+// UUID.
 func derivedNode(t *testing.T, config string) string {
 	t.Helper()
 	return strings.Trim(at(t, strings.Replace(config, `"uuid":"c"`, `"uuid":"other"`, 1), "/instances/ui/primary_node"), `"`)
 }
 
-// A configuration that cannot be lifted is refused with the place of the fault.
+// A configuration that cannot be converted is refused with the place of the fault.
 func TestLiftErrors(t *testing.T) {
 	for config, want := range map[string]string{
 		older("", `,"nodes":7`):                       `/nodes: unexpected number`,
@@ -441,7 +441,7 @@ func TestLiftErrors(t *testing.T) {
 	}
 }
 
-// A present layout is loaded as it is, whatever version it claims.
+// The present layout is loaded unchanged, whatever version it claims.
 func TestPresentLayoutUnderAnyVersion(t *testing.T) {
 	var config map[string]any
 	if err := json.Unmarshal(releases(t)["3.0"], &config); err != nil {
@@ -449,7 +449,7 @@ func TestPresentLayoutUnderAnyVersion(t *testing.T) {
 	}
 	for _, version := range []int{-1, 0, 2010000, 2060000, 2150000, 2160000, 3000000, 3010000, 9999999} {
 		config["version"] = version
-		// With a disk on no node a lifted configuration would say otherwise.
+		// A conversion would give other answers about a disk that is on no node.
 		for _, disk := range config["disks"].(map[string]any) {
 			delete(disk.(map[string]any), "nodes")
 		}
@@ -474,8 +474,8 @@ func TestPresentLayoutUnderAnyVersion(t *testing.T) {
 	}
 }
 
-// Disks do not multiply the nodes of their instances: lifting a file allocates no more for
-// it than for an ordinary file of its size, or refuses it.
+// Disks do not multiply the nodes of their instances: converting a file allocates no more than
+// for an ordinary file of its size, or refuses it.
 func TestLiftPlacesFewNodes(t *testing.T) {
 	list := func(n int, item func(i int) string) string {
 		items := make([]string, n)
@@ -493,7 +493,7 @@ func TestLiftPlacesFewNodes(t *testing.T) {
 	instance := func(disks string) []byte {
 		return config(`"i":{"name":"i","primary_node":"n","disks":[`+disks+`]}`, "")
 	}
-	// The shape with few nodes is what the others are held against.
+	// The file with few nodes is compared with the others.
 	ordinary := liftAllocates(t, instance(list(1000, func(int) string { return drbd("node1.example.org", "node2.example.org") })), "")
 	long := strings.Repeat("n", 50_000)
 	for name, text := range map[string][]byte{
@@ -509,8 +509,8 @@ func TestLiftPlacesFewNodes(t *testing.T) {
 	}
 }
 
-// liftAllocates returns how many bytes lifting allocates. It is refused with an error that
-// has want in it, if that is not empty.
+// liftAllocates returns how many bytes a conversion allocates. If want is not empty, the
+// conversion must fail with an error that contains it.
 func liftAllocates(t *testing.T, config []byte, want string) uint64 {
 	t.Helper()
 	var before, after runtime.MemStats

@@ -161,7 +161,7 @@ func TestStuck(t *testing.T) {
 		for i := range flood {
 			log.Debug(text, "number", i)
 			if i%1000 == 0 {
-				log.fileSink.settle()
+				log.fileSink.waitWritten()
 			}
 		}
 		for i := range vital {
@@ -187,7 +187,7 @@ func TestStuck(t *testing.T) {
 	}
 
 	terminal.mutex.Unlock()
-	soon(t, "flushing", stuck.settle)
+	soon(t, "flushing", stuck.waitWritten)
 	got := terminal.read(log)
 	if n := strings.Count(got, "ERROR vital number="); n != vital {
 		t.Errorf("a flood of debug messages left %d errors of %d", n, vital)
@@ -219,8 +219,8 @@ func TestStuck(t *testing.T) {
 	log.Close()
 }
 
-// settle waits until the queue is written.
-func (s *sink) settle() {
+// waitWritten waits until the queue is written.
+func (s *sink) waitWritten() {
 	done := make(chan struct{})
 	s.do(func() { close(done) })
 	<-done
@@ -269,7 +269,7 @@ func TestPipe(t *testing.T) {
 		data, _ := io.ReadAll(r)
 		read <- bytes.Count(data, []byte("INFO message"))
 	}()
-	soon(t, "the rest", log.sinks[0].settle)
+	soon(t, "the rest", log.sinks[0].waitWritten)
 	log.Close()
 	w.Close()
 	if got := <-read; got+int(log.Dropped()["terminal"]) != messages {

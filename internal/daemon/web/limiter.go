@@ -96,11 +96,11 @@ func (g *limitedConn) count(n int) {
 
 // atMost limits the requests answered at the same time, and rejects others.
 func atMost(requests int, next http.Handler) http.Handler {
-	places := make(chan struct{}, requests)
+	slots := make(chan struct{}, requests)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 			next.ServeHTTP(w, r)
 		default:
 			http.Error(w, "too many requests at once: try again later", http.StatusServiceUnavailable)

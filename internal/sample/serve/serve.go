@@ -1,4 +1,4 @@
-// Package serve runs a daemon, with the sample cluster unless it is told otherwise.
+// Package serve runs a daemon, by default with the sample cluster.
 package serve
 
 import (
@@ -16,14 +16,14 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// Options say how a daemon is served.
+// Options configure the daemon.
 type Options struct {
-	Port   uint16 // of 127.0.0.1; 0 is any free one
-	Config string // the configuration file; "" is the sample cluster
-	Page   bool   // whether it has a status page
+	Port   uint16 // of 127.0.0.1; 0 for any free port
+	Config string // the configuration file; "" for the sample cluster
+	Page   bool   // whether to serve the status page
 }
 
-// Served is a daemon that answers.
+// Served is a running daemon.
 type Served struct {
 	Client     *client.Client
 	Addr       netip.AddrPort
@@ -37,8 +37,8 @@ func Sample(ctx context.Context, use func(*client.Client) error) error {
 	return Daemon(ctx, Options{}, func(s Served) error { return use(s.Client) })
 }
 
-// Daemon starts a daemon, with its files in a temporary directory, runs use, and then
-// stops it. A configuration that cannot be loaded is an error.
+// Daemon starts a daemon with its files in a temporary directory, calls use, and then stops the
+// daemon. A configuration that cannot be loaded is an error.
 func Daemon(ctx context.Context, o Options, use func(Served) error) error {
 	dir, err := os.MkdirTemp("", "confdctl-")
 	if err != nil {
@@ -86,7 +86,7 @@ func Daemon(ctx context.Context, o Options, use func(Served) error) error {
 	return errors.Join(err, d.Wait())
 }
 
-// freeAddress returns a TCP address of this machine at which nobody listens.
+// freeAddress returns a TCP address of this machine with an unused port.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package lacking ends tests that lack something which they need of the machine, such as
-// Ganeti or a browser.
+// Package lacking ends tests if the machine lacks something that they need, such as Ganeti or a
+// browser.
 package lacking
 
 import (

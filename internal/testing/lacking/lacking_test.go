@@ -2,7 +2,7 @@ package lacking
 
 import "testing"
 
-// recorder notes how a test was ended.
+// recorder records how a test ended.
 type recorder struct {
 	testing.TB
 	skipped, failed bool

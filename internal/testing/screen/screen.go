@@ -1,4 +1,4 @@
-// Package screen opens terminals whose display tests look at.
+// Package screen opens terminals and records what they display.
 package screen
 
 import (
@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open returns a terminal of a size, and a function that returns what it shows
-// in the end: lines, and what of them is coloured.
+// Open returns a terminal of a size, and a function that returns the final display.
 func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Display) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -57,20 +56,20 @@ func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Dis
 	}
 }
 
-// Display is what a terminal shows, as far as it is needed here.
+// Display is the content of a terminal, as far as tests need it.
 type Display struct {
 	width, height int
-	lines         [][]rune // with those that have left it at its top
+	lines         [][]rune // including those scrolled off the top
 	row, column   int
 	Cursor, Wraps bool
-	Colours       int // how often there were any
+	Colours       int // how often a colour was set
 }
 
-// draw takes in what is written to the terminal, until that is closed.
+// draw displays what is written to the terminal, until the terminal is closed.
 func (d *Display) draw(r *bufio.Reader) error {
 	for {
 		c, _, err := r.ReadRune()
-		if err != nil { // which is how Linux tells that nobody has the terminal open
+		if err != nil { // Linux reports this when nobody has the terminal open
 			return nil
 		}
 		switch c {
@@ -101,14 +100,14 @@ func (d *Display) draw(r *bufio.Reader) error {
 	}
 }
 
-// grow makes sure that there is a line where the cursor is.
+// grow adds lines down to the cursor.
 func (d *Display) grow() {
 	for len(d.lines) <= d.row {
 		d.lines = append(d.lines, nil)
 	}
 }
 
-// escape obeys the rest of an escape sequence.
+// escape carries out an escape sequence.
 func (d *Display) escape(r *bufio.Reader) error {
 	var text strings.Builder
 	for {

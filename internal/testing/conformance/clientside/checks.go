@@ -21,8 +21,8 @@ const (
 	haste       = 2     // seconds by which the clocks may differ
 )
 
-// each applies a check to every datagram.
-func each(check func(e *exchange, r *received) error) func(*exchange) error {
+// forEachRequest applies a check to every datagram.
+func forEachRequest(check func(e *exchange, r *received) error) func(*exchange) error {
 	return func(e *exchange) error {
 		seen := false
 		for i, requests := range e.requests {
@@ -43,25 +43,25 @@ func each(check func(e *exchange, r *received) error) func(*exchange) error {
 // checks are the checks on a client's datagrams that a scenario can request, by name. The
 // README of the scenarios explains them.
 var checks = map[string]func(*exchange) error{
-	"magic": each(func(_ *exchange, r *received) error {
+	"magic": forEachRequest(func(_ *exchange, r *received) error {
 		if !bytes.HasPrefix(r.datagram, []byte(magic)) {
 			return fmt.Errorf("it begins with %.4q, not with %s", r.datagram, magic)
 		}
 		return nil
 	}),
-	"ascii": each(func(_ *exchange, r *received) error {
+	"ascii": forEachRequest(func(_ *exchange, r *received) error {
 		if i := bytes.IndexFunc(r.datagram, func(c rune) bool { return c > '~' }); i >= 0 {
 			return fmt.Errorf("byte %d is not ASCII: Ganeti's daemon does not read UTF-8, use \\u and four digits", i)
 		}
 		return nil
 	}),
-	"size": each(func(_ *exchange, r *received) error {
+	"size": forEachRequest(func(_ *exchange, r *received) error {
 		if len(r.datagram) > maxDatagram {
 			return fmt.Errorf("it has %d bytes, the limit is %d", len(r.datagram), maxDatagram)
 		}
 		return nil
 	}),
-	"compact": each(func(_ *exchange, r *received) error {
+	"compact": forEachRequest(func(_ *exchange, r *received) error {
 		if outer := bytes.TrimPrefix(r.datagram, []byte(magic)); !bytes.HasPrefix(outer, []byte("{")) {
 			return fmt.Errorf("%.10q comes before the envelope: Ganeti's daemon does not accept white space there", outer)
 		}
@@ -74,11 +74,11 @@ var checks = map[string]func(*exchange) error{
 		}
 		return nil
 	}),
-	"envelope": each(func(_ *exchange, r *received) error {
+	"envelope": forEachRequest(func(_ *exchange, r *received) error {
 		_, err := openEnvelope(r)
 		return err
 	}),
-	"hmac": each(func(e *exchange, r *received) error {
+	"hmac": forEachRequest(func(e *exchange, r *received) error {
 		envelope, err := openEnvelope(r)
 		if err != nil {
 			return err
@@ -90,13 +90,13 @@ var checks = map[string]func(*exchange) error{
 		}
 		return nil
 	}),
-	"timestamp": each(func(_ *exchange, r *received) error {
+	"timestamp": forEachRequest(func(_ *exchange, r *received) error {
 		if strings.Trim(r.salt, "0123456789") != "" || r.salt == "" {
 			return fmt.Errorf("salt is %q, want decimal digits", r.salt)
 		}
 		return nil
 	}),
-	"clock": each(func(e *exchange, r *received) error {
+	"clock": forEachRequest(func(e *exchange, r *received) error {
 		salt, err := strconv.ParseFloat(strings.TrimSpace(r.salt), 64)
 		if err != nil {
 			return fmt.Errorf("salt is %q, want seconds since 1970", r.salt)
@@ -106,7 +106,7 @@ var checks = map[string]func(*exchange) error{
 		}
 		return nil
 	}),
-	"members": each(func(_ *exchange, r *received) error {
+	"members": forEachRequest(func(_ *exchange, r *received) error {
 		request, err := openRequest(r)
 		if err != nil {
 			return err
@@ -125,18 +125,18 @@ var checks = map[string]func(*exchange) error{
 		}
 		return nil
 	}),
-	"protocol": each(func(_ *exchange, r *received) error { return member(r, "protocol", "1") }),
-	"type": each(func(e *exchange, r *received) error {
+	"protocol": forEachRequest(func(_ *exchange, r *received) error { return member(r, "protocol", "1") }),
+	"type": forEachRequest(func(e *exchange, r *received) error {
 		return member(r, "type", strconv.FormatInt(e.question.Type, 10))
 	}),
-	"query": each(func(e *exchange, r *received) error { return member(r, "query", string(e.question.query())) }),
-	"rsalt": each(func(_ *exchange, r *received) error {
+	"query": forEachRequest(func(e *exchange, r *received) error { return member(r, "query", string(e.question.query())) }),
+	"rsalt": forEachRequest(func(_ *exchange, r *received) error {
 		if r.rsalt == "" {
 			return errors.New("its request has no rsalt, or an empty one")
 		}
 		return nil
 	}),
-	"rsalt-unique": each(func(e *exchange, r *received) error {
+	"rsalt-unique": forEachRequest(func(e *exchange, r *received) error {
 		if e.rsalts[r.rsalt] {
 			return fmt.Errorf("rsalt %q was that of an earlier question", r.rsalt)
 		}

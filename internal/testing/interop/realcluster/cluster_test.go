@@ -13,13 +13,13 @@ import (
 	"gntconfd/client"
 )
 
-// A cluster is its nodes, and what has been seen of them.
+// A cluster has nodes and records what the tests have seen of them.
 type cluster struct {
 	master    *node
-	members   []*node         // those that have a daemon
-	both      map[*node]*pair // of those with ours in place of Ganeti's
-	compared  int             // questions
-	steps     int             // lived
+	members   []*node         // those with a daemon
+	both      map[*node]*pair // the nodes with our daemon instead of Ganeti's
+	compared  int             // questions compared
+	steps     int             // steps done
 	ours      []*freshness
 	genuine   []*freshness
 	following context.Context
@@ -28,14 +28,15 @@ type cluster struct {
 // A pair is our daemon and Ganeti's on one node.
 type pair struct {
 	ours, genuine *client.Client
-	stop          func()       // ends Ganeti's
-	starts        atomic.Int64 // of Ganeti's
+	stop          func()       // stops Ganeti's
+	starts        atomic.Int64 // how often Ganeti's was started
 }
 
-// join takes a node among those that have a daemon. Beside ours it starts Ganeti's, and follows both.
+// join adds a node to those with a daemon. It starts Ganeti's daemon beside ours, and follows
+// both.
 func (c *cluster) join(t *testing.T, n *node) {
 	t.Helper()
-	n.run(t, "ganeti-watcher") // starts what does not run yet, as cron would
+	n.run(t, "ganeti-watcher") // starts what is not running yet, as cron would
 	c.members = append(c.members, n)
 	if !n.ours {
 		return
@@ -49,7 +50,7 @@ func (c *cluster) join(t *testing.T, n *node) {
 	n.watchWrites(c.following, t, ours.follow(c.following), genuine.follow(c.following))
 }
 
-// beside starts Ganeti's daemon, which takes a key at its start only, beside ours.
+// beside starts Ganeti's daemon beside ours. Ganeti's reads its key only when it starts.
 func (c *cluster) beside(t *testing.T, n *node) {
 	t.Helper()
 	p := c.both[n]
@@ -60,13 +61,13 @@ func (c *cluster) beside(t *testing.T, n *node) {
 	p.starts.Add(1)
 }
 
-// step runs a program on the master and then looks at all daemons.
+// step runs a program on the master and then checks all daemons.
 func (c *cluster) step(t *testing.T, command ...string) {
 	t.Helper()
 	c.do(t, strings.Join(command, " "), func() { c.master.run(t, command...) })
 }
 
-// do has something happen to the cluster and then looks at all daemons.
+// do calls something that changes the cluster and then checks all daemons.
 func (c *cluster) do(t *testing.T, what string, happen func()) {
 	t.Helper()
 	began := time.Now()
@@ -79,12 +80,13 @@ func (c *cluster) do(t *testing.T, what string, happen func()) {
 		}
 	}
 	if t.Failed() {
-		t.FailNow() // or all that follows would fail for the same reason
+		t.FailNow() // all further steps would fail for the same reason
 	}
 	t.Logf("%5.1f s, and %.1f s to compare: %s", happened.Seconds(), (time.Since(began) - happened).Seconds(), what)
 }
 
-// look says what is wrong on a node, once it has all that the master has, or, where it is no candidate, nothing.
+// look checks a node and returns what is wrong, once the node has all that the master has or, if
+// it is not a candidate, nothing.
 func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 	t.Helper()
 	if fault := n.rightDaemon(t); fault != "" {
@@ -97,7 +99,7 @@ func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		all, newest := c.master.config(t)
 		config, serial := n.config(t)
-		if config == nil { // it is no candidate
+		if config == nil { // not a candidate
 			config, newest = all, 0
 		}
 		ours, genuine := serialAt(t.Context(), p.ours), serialAt(t.Context(), p.genuine)
@@ -105,7 +107,7 @@ func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 			asked := questions(t, config)
 			faults = differences(t, p.genuine, p.ours, asked)
 			if _, now := n.config(t); now != serial {
-				continue // it has changed meanwhile
+				continue // changed meanwhile
 			}
 			c.compared += len(asked)
 			return faults
@@ -117,7 +119,8 @@ func (c *cluster) look(t *testing.T, n *node) (faults []string) {
 	}
 }
 
-// serialAt is the serial number of the file that a daemon answers from; 0 when it does not.
+// serialAt returns the serial number of the file that a daemon answers from, or 0 if it does not
+// answer.
 func serialAt(ctx context.Context, c *client.Client) int64 {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -128,7 +131,7 @@ func serialAt(ctx context.Context, c *client.Client) int64 {
 	return result.Answer
 }
 
-// rightDaemon says what is wrong with the daemon that Ganeti's tools know of.
+// rightDaemon returns what is wrong with the daemon that Ganeti's tools know.
 func (n *node) rightDaemon(t *testing.T) (fault string) {
 	t.Helper()
 	pid := n.daemon()
@@ -141,7 +144,7 @@ func (n *node) rightDaemon(t *testing.T) (fault string) {
 	return ""
 }
 
-// leave takes a node off those that have a daemon: ours has to have ended.
+// leave removes a node from those with a daemon; ours must have ended.
 func (c *cluster) leave(t *testing.T, n *node) {
 	t.Helper()
 	if p := c.both[n]; p != nil {
@@ -156,7 +159,7 @@ func (c *cluster) leave(t *testing.T, n *node) {
 	}
 }
 
-// gone sees to it that nothing is left of a daemon.
+// gone checks that nothing remains of a daemon.
 func (n *node) gone(t *testing.T) {
 	t.Helper()
 	if pid := n.daemon(); pid != "" {
@@ -167,7 +170,7 @@ func (n *node) gone(t *testing.T) {
 	}
 }
 
-// A listener keeps what a program prints, and finds it.
+// A listener keeps the output of a program and searches it.
 type listener struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -179,7 +182,7 @@ func (l *listener) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// lines returns the whole lines so far.
+// lines returns the complete lines so far.
 func (l *listener) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

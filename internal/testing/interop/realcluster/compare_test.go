@@ -27,7 +27,7 @@ type question struct {
 	query       string
 }
 
-// said is what a daemon has to say to a question.
+// said is a daemon's reply to a question.
 type said struct {
 	Silent bool
 	Status int64
@@ -35,7 +35,8 @@ type said struct {
 	Answer any // numbers are json.Number
 }
 
-// questions asks about everything that has a name or an address in a configuration, and about some that have not.
+// questions asks about everything with a name or an address in a configuration, and about some
+// things that do not exist.
 func questions(t *testing.T, config []byte) []question {
 	t.Helper()
 	var root any
@@ -99,7 +100,8 @@ func set(members ...string) map[string]bool {
 	return s
 }
 
-// collect calls visit with every value below one, its JSON pointer, and the name of the member that it is.
+// collect calls visit with every value below one, with its JSON pointer and the name of the
+// member that it is.
 func collect(pointer string, value any, visit func(pointer, member string, value any)) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -120,12 +122,12 @@ func collect(pointer string, value any, visit func(pointer, member string, value
 func quote(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // texts can always be written
+		panic(err) // texts can always be encoded
 	}
 	return string(text)
 }
 
-// ask asks the client's only peer. Silence is what lasts as long as is waited.
+// ask asks the client's only peer, and waits for the reply.
 func (q question) ask(ctx context.Context, c *client.Client, wait time.Duration) (said, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -149,13 +151,13 @@ func (q question) ask(ctx context.Context, c *client.Client, wait time.Duration)
 	return said{}, errors.New("neither a reply nor an error")
 }
 
-// atOnce is how many questions are under way at a time.
+// atOnce is how many questions are in progress at a time.
 const atOnce = 8
 
-// mostFound bounds how many differences are looked for.
+// mostFound limits the number of differences.
 const mostFound = 5
 
-// differences asks both daemons the questions, and says where they differ.
+// differences asks both daemons the questions and returns how their replies differ.
 func differences(t *testing.T, genuine, ours *client.Client, questions []question) (found []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -186,7 +188,8 @@ var errEnough = errors.New("enough differences found")
 
 func (q question) difference(ctx context.Context, genuine, ours *client.Client) (string, error) {
 	var say [2]said
-	// On a busy machine silence may be lateness, when one of them has answered.
+	// On a busy machine a reply may be late. If only one daemon has replied, ask again and wait
+	// longer.
 	for _, wait := range []time.Duration{time.Second, patience} {
 		for i, c := range []*client.Client{genuine, ours} {
 			var err error

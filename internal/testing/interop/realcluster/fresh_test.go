@@ -21,39 +21,40 @@ import (
 
 const (
 	promised = 100 * time.Millisecond // from the rename of a configuration to the first answer from it
-	// On a slow or busy machine all takes longer. What counts there is how many older answers come
-	// until then: more than a daemon can be expected to give before it loads a file.
+	// On a slow or busy machine everything takes longer. There the test counts the older answers
+	// before the new one: more than a daemon may give before it has loaded a file.
 	inVain = 100
 	pause  = 2 * time.Millisecond // between two questions
 )
 
-// A write is a configuration that has come to a node; without a serial number it is that there is none any more.
+// A write is a configuration that has arrived on a node; without a serial number the file has
+// been removed.
 type write struct {
 	serial int64
 	at     time.Time // of the rename, by the file system's clock
 }
 
-// freshness is how soon a daemon answers from what is written.
+// freshness records how soon a daemon answers from new configurations.
 type freshness struct {
 	client *client.Client
-	run    func() string // tells one run of the daemon from the next
+	run    func() string // identifies a run of the daemon
 
 	mu       sync.Mutex
 	writes   int
-	restarts int           // of these, those that it was started anew after, which are not timed
-	over     []string      // those that took longer than promised
-	late     int           // how many of these were asked for in vain too often as well
-	slowest  time.Duration // of all that are timed
+	restarts int           // writes after which the daemon was restarted; they are not timed
+	over     []string      // writes that took longer than promised
+	late     int           // how many of those also got too many older answers
+	slowest  time.Duration // the longest of all that were timed
 }
 
-// awaited is a write that is not answered from yet.
+// awaited is a write that the daemon does not answer from yet.
 type awaited struct {
 	write
-	run  string // of the daemon that it came to
+	run  string // of the daemon that got it
 	vain int    // how many answers were older
 }
 
-// follow times the writes that are sent to the channel, until ctx ends.
+// follow times the writes that arrive on the channel, until ctx ends.
 func (f *freshness) follow(ctx context.Context) chan<- write {
 	writes := make(chan write, 1000)
 	go func() {
@@ -81,7 +82,7 @@ func (f *freshness) follow(ctx context.Context) chan<- write {
 	return writes
 }
 
-// answered takes in that the daemon has a serial number, and returns the writes that are newer.
+// answered records that the daemon answers from a serial number, and returns the newer writes.
 func (f *freshness) answered(open []awaited, serial int64, now time.Time) (newer []awaited) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +114,7 @@ func (f *freshness) String() string {
 		f.writes, f.slowest.Seconds()*1000, len(f.over), promised, f.restarts)
 }
 
-// sum is the freshness of several daemons of a kind.
+// sum adds up the freshness of several daemons.
 func sum(daemons []*freshness) *freshness {
 	all := new(freshness)
 	for _, f := range daemons {
@@ -128,7 +129,8 @@ func sum(daemons []*freshness) *freshness {
 	return all
 }
 
-// watchWrites sends every configuration that comes to the node to all channels, until ctx ends.
+// watchWrites sends every configuration that arrives on the node to all channels, until ctx
+// ends.
 func (n *node) watchWrites(ctx context.Context, t *testing.T, channels ...chan<- write) {
 	t.Helper()
 	watcher, err := fsnotify.NewWatcher()
@@ -153,7 +155,7 @@ func (n *node) watchWrites(ctx context.Context, t *testing.T, channels ...chan<-
 				}
 				w, err := readWrite(event.Name)
 				switch {
-				case errors.Is(err, io.EOF): // Ganeti makes it empty where there was none, and then renames another over it
+				case errors.Is(err, io.EOF): // Ganeti first creates an empty file, and then renames another over it
 				case err != nil && !errors.Is(err, fs.ErrNotExist):
 					t.Errorf("%s: %v", n.name, err)
 				case w != last:
@@ -167,7 +169,7 @@ func (n *node) watchWrites(ctx context.Context, t *testing.T, channels ...chan<-
 	}()
 }
 
-// readWrite reads what is at a path: a renamed file has the time of that for its ctime.
+// readWrite reads a renamed file; its ctime is the time of the rename.
 func readWrite(path string) (write, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// TestLife makes a cluster of three nodes, two of them with our daemon, has it live through what
-// clusters live through, and destroys it.
+// TestLife creates a cluster of three nodes, two of them with our daemon, does to it what
+// happens to clusters, and destroys it.
 func TestLife(t *testing.T) {
 	ctx, stopFollowing := context.WithCancel(t.Context())
 	defer stopFollowing()
@@ -130,15 +130,15 @@ func TestLife(t *testing.T) {
 	for _, write := range ours.over {
 		t.Log("not fresh in time: ", write)
 	}
-	// What is found here does not happen once: a single one may be the machine's fault.
+	// One late answer may be the machine's fault; a fault of the daemon occurs more often.
 	if ours.writes == 0 || ours.late > ours.writes/10 {
 		t.Errorf("%d of %d writes were not answered from for long", ours.late, ours.writes)
 	}
 	report(t, fmt.Sprintf("a real cluster: %d steps, %d questions compared; ours: %v; Ganeti's own daemon: %v", c.steps, c.compared, ours, genuine))
 }
 
-// report logs a line, and appends it to the file that CONFD_REPORT names, if any: the logs
-// of tests that pass are not printed without -v.
+// report logs a line, and appends it to the file that CONFD_REPORT names, if any: without -v the
+// logs of successful tests are not printed.
 func report(t *testing.T, line string) {
 	t.Helper()
 	t.Log(line)
@@ -156,7 +156,7 @@ func report(t *testing.T, line string) {
 	}
 }
 
-// expect returns a function that waits for the lines that come next, in any order.
+// expect returns a function that waits for the next lines, in any order.
 func (l *listener) expect(t *testing.T) func(lines ...string) {
 	known := 0
 	return func(lines ...string) {
@@ -174,7 +174,7 @@ func (l *listener) expect(t *testing.T) func(lines ...string) {
 	}
 }
 
-// clients runs what asks our daemon on its nodes.
+// clients runs the programs that ask our daemon on its nodes.
 func (c *cluster) clients(t *testing.T) {
 	t.Helper()
 	for n := range c.both {
@@ -207,10 +207,11 @@ func (c *cluster) clients(t *testing.T) {
 	}
 }
 
-// timestamp matches what differs from run to run in what collectors print.
+// timestamp matches the output of collectors that differs from run to run.
 var timestamp = regexp.MustCompile(`\b1[0-9]{18}\b`)
 
-// collectors waits until the monitoring daemon on each of our nodes has heard of what is not to be collected.
+// collectors waits until the monitoring daemon on each of our nodes knows which collectors are
+// switched off.
 func (c *cluster) collectors(t *testing.T) {
 	t.Helper()
 	for n := range c.both {
@@ -238,13 +239,14 @@ func (c *cluster) collectors(t *testing.T) {
 	}
 }
 
-// stopsInstances sees to it that the watcher on a node that is offline hears so, and stops what runs there.
+// stopsInstances checks that the watcher on an offline node learns its role and stops the
+// instances there.
 func (n *node) stopsInstances(t *testing.T, name string) {
 	t.Helper()
 	out := new(listener)
 	cmd := n.command(t.Context(), "ganeti-watcher", "--debug")
 	cmd.Stdout, cmd.Stderr = out, out
-	err := cmd.Run() // where there is no DRBD it fails after that
+	err := cmd.Run() // without DRBD it fails after that
 	if text := strings.Join(out.lines(), "\n"); !strings.Contains(text, "should not be running, shutting them down: "+name) {
 		t.Errorf("%s: the watcher on a node that is offline does not stop %s: %v\n%s", n.name, name, err, text)
 	}

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// worldVar in the environment says that the test binary has started itself again, as the first
+// worldVar in the environment means that the test binary has started itself again, as the first
 // process of the namespaces that all nodes are in.
 const worldVar = "REALCLUSTER_WORLD"
 
-// How long the test waits for what must happen; it is only ever used up by a failure.
+// How long the test waits for something that must happen. Only failing tests wait that long.
 const (
-	patience  = time.Minute  // with daemons
-	endurance = 8 * patience // with Ganeti's tools, which take their time on a busy machine
+	patience  = time.Minute  // for daemons
+	endurance = 8 * patience // for Ganeti's tools, which are slow on a busy machine
 )
 
-// noWorld says why there are no namespaces here.
+// noWorld is why there are no namespaces.
 var noWorld error
 
 func TestMain(m *testing.M) {
@@ -31,8 +31,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// enter runs the tests in namespaces of their own, or here, where they skip, if there are none to
-// be had, and returns their exit code. With the first process there the kernel ends all others.
+// enter runs the tests in their own namespaces and returns their exit code. Without namespaces
+// it runs them here, where they are skipped. When the first process of the namespaces ends, the
+// kernel ends all others.
 func enter(m *testing.M) int {
 	if os.Geteuid() != 0 {
 		noWorld = errors.New("only root can make nodes")

@@ -24,24 +24,25 @@ import (
 
 const (
 	clusterName = "cluster.example.org"
-	genuinePort = 1815 // where Ganeti's daemon listens beside ours
+	genuinePort = 1815 // of Ganeti's daemon beside ours
 	ourPort     = 1814
 )
 
-// scratch is a directory that every machine with Ganeti has, and that nobody in the test's
+// scratch is a directory that every machine with Ganeti has and that nothing in the test's
 // namespaces needs: a tmpfs over it holds all that the nodes write.
 const scratch = "/var/lib/ganeti"
 
-// A node is a machine of the cluster.
+// A node is a host of the cluster.
 type node struct {
 	number int
 	name   string
 	ip     string
-	ours   bool // whether this project's daemon has the place of Ganeti's
-	pid    int  // its first process
+	ours   bool // whether it has this project's daemon instead of Ganeti's
+	pid    int  // of its first process
 }
 
-// newNodes makes as many nodes as are told to have our daemon or not. They end with the test's process.
+// newNodes creates a node for each argument, which says whether the node has our daemon. The
+// nodes end with the test process.
 func newNodes(t *testing.T, ours ...bool) []*node {
 	t.Helper()
 	if noWorld != nil {
@@ -59,7 +60,7 @@ func newNodes(t *testing.T, ours ...bool) []*node {
 		}
 	}
 	for _, err := range []error{
-		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), // so that what follows stays here
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), // so that the mounts below are invisible outside
 		unix.Mount("proc", "/proc", "proc", 0, ""),
 		unix.Mount("tmpfs", scratch, "tmpfs", 0, "mode=755"),
 	} {
@@ -85,7 +86,7 @@ func newNodes(t *testing.T, ours ...bool) []*node {
 	return nodes
 }
 
-// build makes the programs that nodes have.
+// build builds the programs that nodes need.
 func build(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("go", "build", "-o", filepath.Join(scratch, "bin")+"/",
@@ -95,7 +96,7 @@ func build(t *testing.T) {
 	}
 }
 
-// secrets makes the files that all nodes share to know and trust each other.
+// secrets creates the files by which nodes know and trust each other.
 func secrets(t *testing.T, hosts string) {
 	t.Helper()
 	dir := filepath.Join(scratch, "ssh")
@@ -163,7 +164,7 @@ func (n *node) boot(t *testing.T) {
 	}
 }
 
-// ip runs commands of ip(8) where the calling thread is.
+// ip runs commands of ip(8) on the host that the calling thread is in.
 func ip(commands ...string) error {
 	cmd := exec.Command("ip", "-batch", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
@@ -173,12 +174,12 @@ func ip(commands ...string) error {
 	return nil
 }
 
-// path returns where a file of the node is found from outside.
+// path returns the path of a node's file as seen from outside.
 func (n *node) path(file string) string {
 	return filepath.Join("/proc", fmt.Sprint(n.pid), "root", file)
 }
 
-// inside calls do in the node's network: sockets that it makes and processes that it starts stay there.
+// inside calls do in the node's network: sockets and processes that do creates stay there.
 func (n *node) inside(t *testing.T, do func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -198,11 +199,11 @@ func (n *node) inside(t *testing.T, do func()) {
 	}
 	do()
 	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
-		panic(err) // whatever runs on the thread would be on the wrong machine
+		panic(err) // other code on the thread would be on the wrong host
 	}
 }
 
-// command is a program that is to run on the node.
+// command returns a program to run on the node.
 func (n *node) command(ctx context.Context, command ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "nsenter", append([]string{
 		fmt.Sprintf("--target=%d", n.pid), "--mount", "--uts", "--ipc", "--net", "--pid"}, command...)...)
@@ -211,7 +212,7 @@ func (n *node) command(ctx context.Context, command ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a program on the node to its end, and returns what it prints.
+// run runs a program on the node, waits for its end, and returns its output.
 func (n *node) run(t *testing.T, command ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), endurance)
@@ -225,7 +226,7 @@ func (n *node) run(t *testing.T, command ...string) string {
 	return out.String()
 }
 
-// start starts a program that goes on until it is stopped, at the latest with the test.
+// start starts a program that runs until it is stopped, or until the test ends.
 func (n *node) start(t *testing.T, stdout, stderr io.Writer, command ...string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -239,7 +240,7 @@ func (n *node) start(t *testing.T, stdout, stderr io.Writer, command ...string) 
 	return stop
 }
 
-// script is the text of a shell script in testdata, which nodes do not see.
+// script returns the text of a shell script in testdata, which nodes cannot see.
 func script(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -249,13 +250,13 @@ func script(t *testing.T, name string) string {
 	return string(text)
 }
 
-// startGenuine runs Ganeti's daemon beside ours.
+// startGenuine starts Ganeti's daemon beside ours.
 func (n *node) startGenuine(t *testing.T) (stop func()) {
 	t.Helper()
 	return n.start(t, nil, nil, "unshare", "--mount", "sh", "-c", script(t, "beside"), "sh", fmt.Sprint(genuinePort))
 }
 
-// dial returns a client of the daemon that listens at a port of the node.
+// dial returns a client for the daemon on a port of the node.
 func (n *node) dial(t *testing.T, port int) (c *client.Client) {
 	t.Helper()
 	var err error
@@ -269,7 +270,7 @@ func (n *node) dial(t *testing.T, port int) (c *client.Client) {
 	return c
 }
 
-// config is the node's configuration file as it is now; nil when there is none.
+// config returns the node's present configuration file, or nil if there is none.
 func (n *node) config(t *testing.T) (text []byte, serial int64) {
 	t.Helper()
 	text, err := os.ReadFile(n.path("/var/lib/ganeti/config.data"))
@@ -292,7 +293,8 @@ func serialOf(t *testing.T, config []byte) int64 {
 	return file.Serial
 }
 
-// daemon returns the process of the confd daemon that Ganeti's tools know of, as the node numbers it; "" for none.
+// daemon returns the process ID, in the node's namespace, of the confd daemon that Ganeti's
+// tools know, or "".
 func (n *node) daemon() (pid string) {
 	text, err := os.ReadFile(n.path("/run/ganeti/ganeti-confd.pid"))
 	if err != nil {
@@ -301,7 +303,7 @@ func (n *node) daemon() (pid string) {
 	return strings.TrimSpace(string(text))
 }
 
-// tellLogs logs the ends of what the node's confd and jobs have logged.
+// tellLogs logs the last lines of the logs of the node's confd and jobs.
 func (n *node) tellLogs(t *testing.T) {
 	t.Helper()
 	out, _ := n.command(context.Background(), "sh", "-c", "tail -n 20 /var/log/ganeti/conf-daemon.log /var/log/ganeti/jobs.log").CombinedOutput()

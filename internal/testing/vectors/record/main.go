@@ -216,7 +216,7 @@ func record(v *vectors.Vector, releases []recording) error {
 	}
 	newest := releases[len(releases)-1].results
 	if v.Deviation == "" {
-		v.Reply = keep(v.Reply, newest[&v.Message].Reply)
+		v.Reply = keepFormer(v.Reply, newest[&v.Message].Reply)
 	} else if v.Outcome.Visible() == vectors.Silent {
 		v.Reply = nil
 	} else if err := recordOurs(v, newest); err != nil {
@@ -287,12 +287,12 @@ func recordOurs(v *vectors.Vector, newest results) error {
 		}
 		return nil
 	}
-	v.Reply = keep(v.Reply, reply)
+	v.Reply = keepFormer(v.Reply, reply)
 	return nil
 }
 
-// keep returns former if seen matches it.
-func keep(former, seen *vectors.Reply) *vectors.Reply {
+// keepFormer returns former if seen matches it.
+func keepFormer(former, seen *vectors.Reply) *vectors.Reply {
 	if former != nil && seen != nil && vectors.Compare(former, seen) == nil {
 		return former
 	}
