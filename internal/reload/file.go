@@ -80,7 +80,7 @@ func (f *file) read(ctx context.Context, force bool, look func(text *summed) err
 		return errUnchanged
 	}
 	var sum digest
-	seen, err := steady(ctx, f.path, f.limit, func(section *io.SectionReader) (err error) {
+	seen, err := readStable(ctx, f.path, f.limit, func(section *io.SectionReader) (err error) {
 		text := newSummed(section)
 		if looksSame || f.sum != f.used {
 			if sum, err = text.sum(); err != nil || f.known(sum) != nil {
