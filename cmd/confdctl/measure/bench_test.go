@@ -15,7 +15,7 @@ func TestMeasuredRequests(t *testing.T) {
 			t.Errorf("confdctl bench does not know %s", name)
 		}
 	}
-	if slices.Contains(moreQuestions(), "ping") || !slices.Contains(moreQuestions(), "config-disk") {
-		t.Errorf("more questions: %v", moreQuestions())
+	if slices.Contains(moreQueries(), "ping") || !slices.Contains(moreQueries(), "config-disk") {
+		t.Errorf("more queries: %v", moreQueries())
 	}
 }
