@@ -49,12 +49,18 @@ func (r *Report) print(w io.Writer, out *printer) error {
 		fmt.Fprintln(out, "\n"+title)
 		s.write(out)
 	}
-	fmt.Fprintf(out, `
-CPU is the server's, user and system, all threads. Figures are medians of the
-rounds%s. Every reply was
-checked: its signature was verified, or it was byte for byte the same as an
-earlier one to the same request that was.
-`, map[bool]string{true: "", false: ", with the smallest and the largest in parentheses"}[out.brief()])
+	extremes := ", with the smallest and the largest in parentheses"
+	if out.brief() {
+		extremes = ""
+	}
+	about := "CPU is the server's, user and system, all threads. Figures are medians of the rounds" + extremes + ". " +
+		"Every reply was checked: its signature was verified, or it was byte for byte the same as an earlier one " +
+		"to the same request that was."
+	width := out.width
+	if width == 0 {
+		width = 80
+	}
+	fmt.Fprintln(out, "\n"+strings.Join(terminal.Wrap(about, width), "\n"))
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -94,12 +100,17 @@ func (r *Report) sections(out *printer) []section {
 		title := fmt.Sprintf("%s: %s MB of configuration", c.Name, number(float64(c.Size)/1e6))
 		if c.Questions != nil {
 			all = append(all, section{"queries " + c.Name, title, 2, c.queryRows(out, r.Contestants), nil})
-			if out.markdown {
-				all[len(all)-1].keys = 1
+			if last := &all[len(all)-1]; out.markdown {
+				last.keys = 1
+			} else if len(r.Contestants) > 1 {
+				last.notes = []string{"compared: the CPU of a daemon / that of " + r.Contestants[0].Name + ", and the latter / that of an echo server."}
 			}
 		}
 		if c.Loads != nil {
 			s := section{"loads " + c.Name, title, 2, nil, nil}
+			if c.Questions != nil {
+				s.title = c.Name + ": simple queries under different loads"
+			}
 			for i := range c.Loads {
 				c.Loads[i].addTo(&s, out, r.Contestants)
 			}
@@ -205,10 +216,13 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
+// unmeasured stands for a figure that there is not.
+const unmeasured = "-"
+
 // spread writes a median with the extremes around it, as far as they differ.
 func spread(values []float64) string {
 	if len(values) == 0 {
-		return "-"
+		return unmeasured
 	}
 	low, high := number(slices.Min(values)), number(slices.Max(values))
 	if low == high {
@@ -276,7 +290,7 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			of(func(f *Figures) float64 { return float64(f.Wrong) }),
 			of(func(f *Figures) float64 { return float64(f.MemoryBefore) / 1e6 }),
 			of(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 }),
-			"-", "-",
+			unmeasured, unmeasured,
 		}
 		if compared {
 			row[len(row)-2] = of(func(f *Figures) float64 { return f.Before })
@@ -299,7 +313,7 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 // queryRows returns a row for each query, in Markdown with all contestants, otherwise for
 // each of them.
 func (c *Cluster) queryRows(out *printer, contestants []Contestant) [][]string {
-	rows := [][]string{{"query", "server", "reply bytes", "CPU us", "replies/s", "compared"}}
+	rows := [][]string{{"query", "server", "bytes", "CPU us", "replies/s", "compared"}}
 	if out.markdown {
 		rows = [][]string{{"query", "reply bytes"}}
 		for i, contestant := range contestants {
@@ -385,12 +399,13 @@ func (s *section) write(out *printer) {
 		out.plainTable(s.rows, s.keys)
 	}
 	for _, note := range s.notes {
-		out.WriteString("\n" + note + "\n")
+		out.WriteString("\n" + strings.Join(terminal.Wrap(note, out.width), "\n") + "\n")
 	}
 }
 
 // plainTable writes a table for people.
 func (out *printer) plainTable(rows [][]string, keys int) {
+	rows = measured(rows)
 	brief := slices.Clone(rows[:1])
 	for n, row := range rows[1:] {
 		row = slices.Clone(row)
@@ -420,7 +435,7 @@ func (out *printer) plainTable(rows [][]string, keys int) {
 			if begin > 1 {
 				lines = append(lines, "")
 			}
-			group = transposed(group)
+			group = transposed(measured(group))
 			group[0][0] = strings.Join(subject, ", ")
 			lines = append(lines, lay(group).Lines(false, out.width)...)
 			begin = end
@@ -429,6 +444,20 @@ func (out *printer) plainTable(rows [][]string, keys int) {
 	for _, line := range lines {
 		fmt.Fprintln(out, line)
 	}
+}
+
+// measured returns rows without the columns that have no figure in any of them.
+func measured(rows [][]string) [][]string {
+	kept := make([][]string, len(rows))
+	for i := range rows[0] {
+		if !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[i] != unmeasured }) {
+			continue
+		}
+		for n, row := range rows {
+			kept[n] = append(kept[n], row[i])
+		}
+	}
+	return kept
 }
 
 // lay returns rows as a table.

@@ -356,11 +356,11 @@ func writesCommand() *cobra.Command {
 Ganeti does for every job, and shows for each kind of change
 
   CPU ms      of the daemon for each write, while nobody asks
-  fresh ms    from the rename of the file to the first answer from it: the median, the
-              99th percentile and the slowest
-  lost %      of 500 queries a second meanwhile that got no reply within 5 seconds
+  fresh ms    from the rename of the file to the first answer from it: median,
+              99th percentile (p99) and slowest
+  lost %      of 500 queries a second meanwhile, without a reply in 5 seconds
   query ms    the slowest of these
-  MB          of memory that are resident after the writes, and their peak
+  MB, peak    resident memory after the writes, and the most meanwhile
 
 In each round there are --writes while nobody asks, and as many with the queries.
 
