@@ -216,7 +216,7 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-// unmeasured stands for a figure that there is not.
+// unmeasured stands for a figure that there is not, and for nothing where that is usual.
 const unmeasured = "-"
 
 // spread writes a median with the extremes around it, as far as they differ.
@@ -286,8 +286,8 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			of(func(f *Figures) float64 { return f.Latency.P999 * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.Max * 1e6 }),
 			of(lost),
-			of(func(f *Figures) float64 { return float64(f.Refused) }),
-			of(func(f *Figures) float64 { return float64(f.Wrong) }),
+			some(r.figures(func(f *Figures) float64 { return float64(f.Refused) })),
+			some(r.figures(func(f *Figures) float64 { return float64(f.Wrong) })),
 			of(func(f *Figures) float64 { return float64(f.MemoryBefore) / 1e6 }),
 			of(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 }),
 			unmeasured, unmeasured,
@@ -347,6 +347,14 @@ func (c *Cluster) queryRows(out *printer, contestants []Contestant) [][]string {
 	return rows
 }
 
+// some writes the median of what hardly ever happens.
+func some(values []float64) string {
+	if slices.Max(append(values, 0)) == 0 {
+		return unmeasured
+	}
+	return number(median(values))
+}
+
 // note says what else is to be known of a result.
 func note(r Result) string {
 	var replies, refused, lost, wrong int
@@ -394,7 +402,7 @@ func number(v float64) string {
 func (s *section) write(out *printer) {
 	out.WriteString("\n")
 	if out.markdown {
-		out.markdownTable(s.rows)
+		out.markdownTable(measured(s.rows))
 	} else {
 		out.plainTable(s.rows, s.keys)
 	}
