@@ -46,6 +46,8 @@ const (
 	// maxLag is how late the sender of an open loop may be. What is due for
 	// longer counts as unsent: it is the sender that is overloaded then.
 	maxLag = 100 * time.Millisecond
+	// warming is how many times as long as a load it may take to know the replies.
+	warming = 4
 	// pause is the longest wait for a datagram without a look at other things.
 	pause = 20 * time.Millisecond
 )
@@ -89,7 +91,7 @@ func (l Load) prepare(ctx context.Context, s *Server, topics []topic) (callers [
 	for i, c := range callers {
 		group.Go(func() error {
 			known := l
-			known.most = len(c.requests)
+			known.most, known.Duration = len(c.requests), warming*l.Duration
 			c.begin = time.Now()
 			defer func() { c.result, c.waiting = newResult(), nil }()
 			return c.closed(ctx, known, (l.Window+i)/number)

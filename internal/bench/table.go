@@ -117,7 +117,7 @@ func (r *Report) sections(out *printer) []section {
 			all = append(all, s)
 		}
 	}
-	start := section{"start", "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load", "of the file"}}, nil}
+	start := section{"start", "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
 	writes := section{"writes", "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
@@ -128,7 +128,6 @@ func (r *Report) sections(out *printer) []section {
 				number(float64(c.Size) / 1e6),
 				out.spread(l.Start),
 				number(float64(l.Resident) / 1e6),
-				number(float64(l.Resident) / float64(c.Size)),
 			})
 		}
 		for _, w := range c.Writes {
@@ -402,7 +401,7 @@ func number(v float64) string {
 func (s *section) write(out *printer) {
 	out.WriteString("\n")
 	if out.markdown {
-		out.markdownTable(measured(s.rows))
+		out.markdownTable(measured(s.rows), s.keys)
 	} else {
 		out.plainTable(s.rows, s.keys)
 	}
@@ -501,9 +500,9 @@ func transposed(rows [][]string) [][]string {
 	return columns
 }
 
-// markdownTable writes a table in Markdown, with the first column to the left and all
-// others to the right.
-func (out *printer) markdownTable(rows [][]string) {
+// markdownTable writes a table in Markdown, with the keys to the left and all other columns
+// to the right.
+func (out *printer) markdownTable(rows [][]string, keys int) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -513,18 +512,18 @@ func (out *printer) markdownTable(rows [][]string) {
 	for n, row := range rows {
 		for i, cell := range row {
 			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				out.WriteString("| " + cell + gap)
+			if i < keys {
+				out.WriteString("| " + cell + gap + " ")
 			} else {
-				out.WriteString(" | " + gap + cell)
+				out.WriteString("| " + gap + cell + " ")
 			}
 		}
-		out.WriteString(" |\n")
+		out.WriteString("|\n")
 		if n > 0 {
 			continue
 		}
 		for i, width := range widths {
-			if i == 0 {
+			if i < keys {
 				out.WriteString("|" + strings.Repeat("-", width+2))
 			} else {
 				out.WriteString("|" + strings.Repeat("-", width+1) + ":")
