@@ -9,7 +9,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,6 +58,7 @@ type Cluster struct {
 	Loads     []Comparison `json:"loads"`
 	Questions []Comparison `json:"questions,omitempty"`
 	Loading   []Loading    `json:"loading,omitempty"`
+	Writes    []Writing    `json:"writes,omitempty"`
 }
 
 // Comparison is what was measured of all contestants with the same requests.
@@ -91,9 +91,11 @@ type Figures struct {
 	Refused int `json:"refused"`
 	Late    int `json:"late"`
 	Wrong   int `json:"wrong"`
-	// Generator is the CPU time that making the load took for each reply, all
-	// preparations included: where it is larger than CPU, the server was not at
-	// its limit.
+	// ReplyBytes is the average size of a reply, SignedBytes that of its signed text.
+	ReplyBytes  float64 `json:"reply_bytes"`
+	SignedBytes float64 `json:"signed_bytes"`
+	// Generator is the CPU time that making the load took for each reply: where it
+	// is larger than CPU, the server was not at its limit.
 	Generator float64 `json:"generator_cpu_seconds_per_reply"`
 	// MemoryBefore and MemoryAfter are what was resident of the server.
 	MemoryBefore int64 `json:"memory_before"`
@@ -162,7 +164,8 @@ func sent(rounds Result) int {
 }
 
 // compare measures each server with its load, in turn, round by round. A load
-// without a window is none.
+// without a window is none. Echo servers send replies as long as those of the first
+// server, which is measured before them.
 func (o *Options) compare(ctx context.Context, servers []*Server, name string, topics []topic, loads []Load) (Comparison, error) {
 	c := Comparison{Name: name, Results: make([]Result, len(servers))}
 	for round := range o.Rounds {
@@ -171,6 +174,15 @@ func (o *Options) compare(ctx context.Context, servers []*Server, name string, t
 				continue
 			}
 			o.Progress(fmt.Sprintf("round %d of %d: %s, %s", round+1, o.Rounds, name, o.Contestants[i].Name))
+			if s.echo && round == 0 {
+				var size order
+				if first := c.Results[0]; len(first) > 0 && !servers[0].echo {
+					size = newOrder(first[0])
+				}
+				if err := s.order(ctx, size); err != nil {
+					return c, fmt.Errorf("%s: %w", o.Contestants[i].Name, err)
+				}
+			}
 			f, err := s.measure(ctx, loads[i], topics)
 			if err != nil {
 				return c, fmt.Errorf("%s: %w", o.Contestants[i].Name, err)
@@ -235,6 +247,7 @@ func (s *Server) measure(ctx context.Context, l Load, topics []topic) (Figures, 
 	var f Figures
 	closed := l
 	closed.Rate, closed.Share, closed.Noise, closed.Hostile, closed.Duration = 0, 0, 0, 0, min(l.Duration, time.Second)
+	closed.Patience = max(l.Patience, time.Second) // a slow server shall show what it can, too
 	compare := l.Share > 0 || l.Noise > 0 || l.Hostile > 0
 	if compare {
 		for range attempts { // on a busy machine a short one may not get to run at all
@@ -247,17 +260,22 @@ func (s *Server) measure(ctx context.Context, l Load, topics []topic) (Figures, 
 			}
 		}
 		if f.Before == 0 {
-			return f, errors.New("it does not answer")
+			return f, nil // as little can be said of its answers under a load as without
 		}
 		if l.Share > 0 {
 			l.Rate = l.Share * f.Before
 		}
 	}
+	callers, err := l.prepare(ctx, s, topics)
+	defer closeAll(callers)
+	if err != nil {
+		return f, err
+	}
 	before, err := s.usage()
 	if err != nil {
 		return f, err
 	}
-	r, err := l.run(ctx, s, topics)
+	r, err := l.drive(ctx, s, callers)
 	if err != nil {
 		return f, err
 	}
@@ -297,6 +315,8 @@ func (r *result) fill(f *Figures) {
 	f.Latency = Latency{at(50), at(90), at(99), at(99.9), time.Duration(r.latency.Max()).Seconds()}
 	f.Sent, f.Replies, f.Lost, f.Unsent = r.sent, r.replies, r.lost, r.unsent
 	f.Refused, f.Late, f.Wrong = r.refused, r.late, r.wrong
+	f.ReplyBytes = float64(r.bytes) / float64(max(r.replies, 1))
+	f.SignedBytes = float64(r.text) / float64(max(r.replies, 1))
 }
 
 // usage is what a server takes of the machine, and the CPU time that this process

@@ -60,11 +60,12 @@ type request struct {
 	due     time.Duration // when it was to be sent
 	sending bool          // whether the reply is awaited
 
-	// reply is the hash of the reply that was last found genuine, and status its
-	// status. Replies to the very same request are the same as long as the
-	// cluster is.
+	// reply is the hash of the reply that was last found genuine, status its
+	// status, and text how many of its bytes were signed. Replies to the very same
+	// request are the same as long as the cluster is.
 	reply  uint64
 	status wire.Status
+	text   int
 }
 
 // sending is one sending of a request.
@@ -79,6 +80,7 @@ type result struct {
 	// refused replies say that there is no answer, late ones came after their
 	// request was given up, wrong ones are not signed or belong to no request.
 	refused, late, wrong int
+	bytes, text          int           // of the replies: all, and those that were signed
 	last                 time.Duration // when the last reply came
 	latency              *hdr.Histogram
 }
@@ -102,6 +104,8 @@ func (r *result) add(other result) {
 	r.refused += other.refused
 	r.late += other.late
 	r.wrong += other.wrong
+	r.bytes += other.bytes
+	r.text += other.text
 	r.last = max(r.last, other.last)
 	r.latency.Merge(other.latency)
 }
@@ -263,6 +267,8 @@ func (c *caller) take(datagram []byte, now time.Duration) {
 		return
 	}
 	c.replies++
+	c.bytes += len(datagram)
+	c.text += r.text
 	c.last = now
 	if r.status != wire.StatusOK {
 		c.refused++
@@ -276,7 +282,7 @@ func (c *caller) take(datagram []byte, now time.Duration) {
 func (c *caller) genuine(i int32, datagram []byte) bool {
 	r := &c.requests[i]
 	if c.echo {
-		return bytes.Equal(datagram, r.datagram)
+		return bytes.HasPrefix(datagram, r.datagram)
 	}
 	hash := maphash.Bytes(c.seed, datagram)
 	if hash == r.reply {
@@ -286,7 +292,11 @@ func (c *caller) genuine(i int32, datagram []byte) bool {
 	if err != nil || salt != c.rsalt(i, r.generation) {
 		return false
 	}
-	r.reply, r.status = hash, reply.Status
+	var envelope wire.Envelope
+	if err := envelope.UnmarshalJSON(datagram[len(wire.Magic):]); err != nil {
+		return false
+	}
+	r.reply, r.status, r.text = hash, reply.Status, len(envelope.Salt)+len(envelope.Msg)
 	return true
 }
 

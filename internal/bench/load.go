@@ -37,6 +37,7 @@ type Load struct {
 	Hostile float64
 
 	stop <-chan struct{} // ends the sending early, unless it is nil
+	most int             // requests of each socket in a closed loop, unless it is 0
 }
 
 const (
@@ -45,45 +46,73 @@ const (
 	// maxLag is how late the sender of an open loop may be. What is due for
 	// longer counts as unsent: it is the sender that is overloaded then.
 	maxLag = 100 * time.Millisecond
+	// warming is how many times as long as a load it may take to know the replies.
+	warming = 4
 	// pause is the longest wait for a datagram without a look at other things.
 	pause = 20 * time.Millisecond
 )
 
 // run puts load on a server.
 func (l Load) run(ctx context.Context, s *Server, topics []topic) (result, error) {
-	sum := newResult()
-	var callers []*caller
-	defer func() {
-		for _, c := range callers {
-			c.close()
-		}
-	}()
-	for i := range min(l.Sockets, max(l.Window, 1)) {
+	callers, err := l.prepare(ctx, s, topics)
+	defer closeAll(callers)
+	if err != nil {
+		return newResult(), err
+	}
+	return l.drive(ctx, s, callers)
+}
+
+func closeAll(callers []*caller) {
+	for _, c := range callers {
+		c.close()
+	}
+}
+
+// prepare returns callers for drive, which must be closed in any case. For a closed loop,
+// they have sent their requests once, as far as there was time for that, and know the
+// replies: to verify them takes longer than to send large ones.
+func (l Load) prepare(ctx context.Context, s *Server, topics []topic) (callers []*caller, err error) {
+	number := min(l.Sockets, max(l.Window, 1))
+	for i := range number {
 		c, err := newCaller(s.Addr, s.Key, topics, schedule(topics, uint64(i)))
 		if err != nil {
-			return sum, err
+			return callers, err
 		}
 		callers = append(callers, c)
 		c.echo, c.patience = s.echo, l.Patience
 		if err := c.prepare(ahead); err != nil {
-			return sum, err
+			return callers, err
 		}
 	}
+	if l.Rate > 0 || l.Window <= 1 {
+		return callers, nil
+	}
+	var group errgroup.Group
+	for i, c := range callers {
+		group.Go(func() error {
+			known := l
+			known.most, known.Duration = len(c.requests), warming*l.Duration
+			c.begin = time.Now()
+			defer func() { c.result, c.waiting = newResult(), nil }()
+			return c.closed(ctx, known, (l.Window+i)/number)
+		})
+	}
+	return callers, group.Wait()
+}
+
+// drive puts load on a server.
+func (l Load) drive(ctx context.Context, s *Server, callers []*caller) (result, error) {
+	sum := newResult()
 	// What was done to prepare shall not be cleaned up while latencies are taken.
 	runtime.GC()
 
 	noisy, quiet := context.WithCancel(ctx)
 	defer quiet()
-	kinds, err := broken()
-	if err != nil {
-		return sum, err
-	}
-	noise := make(chan error, 1)
-	go func() {
-		hostility := make(chan error, 1)
-		go func() { hostility <- makeNoise(noisy, s.Addr, l.Hostile, Hostile()) }()
-		noise <- errors.Join(makeNoise(noisy, s.Addr, l.Noise, kinds), <-hostility)
-	}()
+	var noises errgroup.Group
+	noises.Go(func() error { return makeNoise(noisy, s.Addr, l.Noise, broken) })
+	noises.Go(func() error {
+		return makeNoise(noisy, s.Addr, l.Hostile, func() ([][]byte, error) { return Hostile(), nil })
+	})
 
 	var group errgroup.Group
 	begin := time.Now()
@@ -97,9 +126,9 @@ func (l Load) run(ctx context.Context, s *Server, topics []topic) (result, error
 			return c.closed(ctx, l, (l.Window+i)/len(callers))
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	quiet()
-	err = errors.Join(err, <-noise, ctx.Err())
+	err = errors.Join(err, noises.Wait(), ctx.Err())
 	for _, c := range callers {
 		sum.add(c.result)
 	}
@@ -132,6 +161,9 @@ func (l Load) end(known, now time.Duration) time.Duration {
 func (c *caller) closed(ctx context.Context, l Load, window int) error {
 	fill := func(n int, now time.Duration) error {
 		for range n {
+			if l.most > 0 && c.sent >= l.most {
+				break
+			}
 			if err := c.ask(now, now); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/udp"
@@ -21,6 +22,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // run starts a daemon with the sample cluster.
 func run(t *testing.T) *daemon.Daemon {
+	t.Helper()
+	d, _ := runWith(t)
+	return d
+}
+
+// runWith starts a daemon with the sample cluster, and returns the file that it reads.
+func runWith(t *testing.T) (d *daemon.Daemon, config string) {
 	t.Helper()
 	dir := t.TempDir()
 	options := daemon.Options{
@@ -45,7 +53,7 @@ func run(t *testing.T) *daemon.Daemon {
 			t.Error(err)
 		}
 	})
-	return d
+	return d, options.Config
 }
 
 const patience = 10 * time.Second
@@ -83,11 +91,12 @@ func TestNoise(t *testing.T) {
 	d := run(t)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
-	kinds, err := broken()
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { done <- makeNoise(ctx, d.Addr(), 2000, append(kinds, Hostile()...)) }()
+	go func() {
+		done <- makeNoise(ctx, d.Addr(), 2000, func() ([][]byte, error) {
+			kinds, err := broken()
+			return append(kinds, Hostile()...), err
+		})
+	}()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		kinds := 0
 		for _, n := range d.Counts().Dispositions {
@@ -140,12 +149,23 @@ func TestEcho(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- Echo(ctx, addr, key) }()
 		s := &Server{Addr: addr, Key: sample.Key, echo: true}
-		if err := s.awaitEcho(ctx); err != nil {
+		if err := s.awaitEcho(ctx, []byte("?")); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Load{Window: 40, Sockets: 1, Duration: time.Millisecond, Patience: patience}.run(ctx, s, mixOf(t, "ping,node-role"))
+		load := Load{Window: 40, Sockets: 1, Duration: time.Millisecond, Patience: patience}
+		r, err := load.run(ctx, s, mixOf(t, "ping"))
 		if err != nil || r.sent < 40 || r.replies != r.sent || r.wrong > 0 {
 			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		short := r.bytes / r.replies
+		for _, size := range []int{5000, wire.MaxDatagramSize, short / 2} {
+			if err := s.order(ctx, order{size, size / 2}); err != nil {
+				t.Fatal(err)
+			}
+			r, err := load.run(ctx, s, mixOf(t, "ping"))
+			if err != nil || r.replies != r.sent || r.wrong > 0 || r.bytes/r.replies != max(size, short) {
+				t.Errorf("%s, ordered %d: %d replies to %d requests, %d wrong, %d bytes, %v", name, size, r.replies, r.sent, r.wrong, r.bytes, err)
+			}
 		}
 		stop()
 		if err := <-done; err != nil {

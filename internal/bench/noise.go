@@ -12,11 +12,15 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// makeNoise sends rate datagrams a second that no daemon may answer, each of kinds in
-// turn, until ctx ends.
-func makeNoise(ctx context.Context, server netip.AddrPort, rate float64, kinds [][]byte) error {
+// makeNoise sends rate datagrams a second that no daemon may answer, each of what makeKinds
+// returns in turn, until ctx ends.
+func makeNoise(ctx context.Context, server netip.AddrPort, rate float64, makeKinds func() ([][]byte, error)) error {
 	if rate <= 0 {
 		return nil
+	}
+	kinds, err := makeKinds()
+	if err != nil {
+		return err
 	}
 	conn, err := udp.Dial(server)
 	if err != nil {
@@ -81,11 +85,12 @@ func broken() ([][]byte, error) {
 func Hostile() [][]byte {
 	const size = wire.MaxDatagramSize
 	random := rand.New(rand.NewPCG(1, 2))
-	mixed := `{"msg":"`
-	for pieces := []string{`\n`, `a`, `é`}; len(mixed) < size-200; {
-		mixed += pieces[random.IntN(len(pieces))]
+	var mixed strings.Builder
+	mixed.WriteString(`{"msg":"`)
+	for pieces := []string{`\n`, `a`, `é`}; mixed.Len() < size-200; {
+		mixed.WriteString(pieces[random.IntN(len(pieces))])
 	}
-	mixed += `","salt":"1700000000","hmac":"` + strings.Repeat("0", 40) + `"}`
+	mixed.WriteString(`","salt":"1700000000","hmac":"` + strings.Repeat("0", 40) + `"}`)
 	var all [][]byte
 	for _, body := range []string{
 		`{"x":` + strings.Repeat("[", 9_998),
@@ -93,7 +98,7 @@ func Hostile() [][]byte {
 		`{"` + strings.Repeat("\x7f", 50_000) + `":[}`,
 		`{"msg":"","salt":"1","hmac":""}` + strings.Repeat("[", 9_998),
 		`{` + strings.Repeat(`"a":0,`, 10_000) + `"b"}`,
-		mixed,
+		mixed.String(),
 	} {
 		all = append(all, []byte(wire.Magic+body))
 	}

@@ -5,57 +5,76 @@ import (
 	_ "embed"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
-	"strings"
 )
 
-// Plots returns the plots of the report, as SVG, by name.
+// Plots returns the plots of the report, as SVG, by name. Each answers one question.
 func (r *Report) Plots() map[string][]byte {
 	plots := map[string][]byte{}
-	add := func(name string, c chart) {
-		if len(c.groups) > 0 {
-			plots[name] = c.svg()
-		}
-	}
 	var names []string
 	for _, c := range r.Contestants {
 		names = append(names, c.Name)
 	}
-	loading := chart{title: "Start to first answer, and rename to fresh answer, in seconds"}
-	memory := chart{title: "Resident memory after loading, and its peak while loading anew, in MB"}
-	growth := chart{title: "CPU time of a reply in us, as clusters grow", series: names}
+	writes := chart{title: "CPU time of a write of the configuration, in ms", series: names}
+	fresh := chart{title: "From a write to the first answer from it, in ms", series: names}
+	latency := chart{title: "Latency of one query at a time, in us", series: names}
+	replies := chart{title: "Replies a second, with what is lost", series: names}
+	growth := chart{title: "CPU time of a reply, in us", series: names}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
-		name := strings.ReplaceAll(c.Name, "/", "-")
-		add("latency-"+name, c.latencies(names))
-		add("cpu-"+name, c.questions("CPU time of a reply in us, with nodes/instances "+c.Name, names, cpu))
-		add("replies-"+name, c.questions("Replies a second, with nodes/instances "+c.Name, names, perSecond))
-		if c.Loading == nil {
-			continue
+		for _, w := range c.Writes {
+			name := c.Name + ", " + w.title()
+			writes.add(name, w.medians(writeCPU))
+			fresh.add(name, w.medians(freshness))
 		}
-		loading.series = nil
-		for _, l := range c.Loading {
-			loading.series = append(loading.series, l.Contestant)
+		for _, load := range c.Loads {
+			name := c.Name + ", " + load.Name
+			if load.Name == oneAtATime {
+				latency.add(name+", p50", load.medians(func(f *Figures) float64 { return f.Latency.P50 * 1e6 }))
+				latency.add(name+", p99", load.medians(func(f *Figures) float64 { return f.Latency.P99 * 1e6 }))
+				continue
+			}
+			// A latency says nothing of a server that drops what it cannot answer.
+			replies.add(name, load.medians(perSecond))
+			var notes []string
+			for _, share := range load.medians(lost) {
+				notes = append(notes, "")
+				if share > 0 {
+					notes[len(notes)-1] = ", " + number(share) + " % lost"
+				}
+			}
+			replies.notes = append(replies.notes, notes)
 		}
-		memory.series = loading.series
-		loading.add(c.Name+" start", c.loaded(func(l *Loading) float64 { return median(l.Start) }))
-		loading.add(c.Name+" fresh", c.loaded(func(l *Loading) float64 { return median(l.Fresh) }))
-		memory.add(c.Name+" loaded", c.loaded(func(l *Loading) float64 { return float64(l.Resident) / 1e6 }))
-		memory.add(c.Name+" peak", c.loaded(func(l *Loading) float64 { return median(l.Peak) / 1e6 }))
 	}
-	for _, s := range simple {
+	for _, name := range grown {
 		for i := range r.Clusters {
 			for _, q := range r.Clusters[i].Questions {
-				if q.Name == s.question.name {
-					growth.add(q.Name+" "+r.Clusters[i].Name, q.medians(cpu))
+				if q.Name == name {
+					growth.add(r.Clusters[i].Name+", "+q.Name, q.medians(cpu))
 				}
 			}
 		}
 	}
-	add("loading", loading)
-	add("memory", memory)
-	add("growth", growth)
+	for name, c := range map[string]chart{"writes": writes, "fresh": fresh, "latency": latency, "replies": replies, "growth": growth} {
+		if c.drop(); len(c.groups) > 0 {
+			plots[name] = c.svg()
+		}
+	}
 	return plots
+}
+
+// grown are the queries whose cost is shown as clusters grow: frequent ones, one of a long
+// list, and one whose answer has objects.
+var grown = []string{"ping", "node-role", "node-ip", "node-ips", "instance-disks", "config-instance"}
+
+// medians returns the median of a figure of each contestant.
+func (w *Writing) medians(of func(*Written) float64) []float64 {
+	var values []float64
+	for _, t := range w.Results {
+		values = append(values, median(t.figures(of)))
+	}
+	return values
 }
 
 // medians returns the median of a figure of each contestant.
@@ -67,42 +86,6 @@ func (c *Comparison) medians(of func(*Figures) float64) []float64 {
 	return values
 }
 
-// questions shows one figure of each question.
-func (c *Cluster) questions(title string, names []string, of func(*Figures) float64) chart {
-	shown := chart{title: title, series: names}
-	for _, q := range c.Questions {
-		shown.add(q.Name, q.medians(of))
-	}
-	return shown
-}
-
-// latencies shows the percentiles of the latency under each load.
-func (c *Cluster) latencies(names []string) chart {
-	shown := chart{title: "Latency in us, with " + c.Name, series: names}
-	for _, load := range c.Loads {
-		for _, p := range []struct {
-			name string
-			of   func(Latency) float64
-		}{
-			{"p50", func(l Latency) float64 { return l.P50 }},
-			{"p99", func(l Latency) float64 { return l.P99 }},
-			{"p99.9", func(l Latency) float64 { return l.P999 }},
-		} {
-			shown.add(load.Name+", "+p.name, load.medians(func(f *Figures) float64 { return p.of(f.Latency) * 1e6 }))
-		}
-	}
-	return shown
-}
-
-// loaded returns a figure of each daemon.
-func (c *Cluster) loaded(of func(*Loading) float64) []float64 {
-	var values []float64
-	for i := range c.Loading {
-		values = append(values, of(&c.Loading[i]))
-	}
-	return values
-}
-
 // chart is a chart of horizontal bars on a logarithmic scale, in groups of one for
 // each series. A value of 0 has no bar.
 type chart struct {
@@ -110,11 +93,28 @@ type chart struct {
 	series []string
 	groups []string
 	values [][]float64 // by group, then series
+	notes  [][]string  // behind each value; none if it is nil
 }
 
 func (c *chart) add(group string, values []float64) {
 	c.groups = append(c.groups, group)
 	c.values = append(c.values, values)
+}
+
+// drop drops series without any value: those of contestants that were not measured.
+func (c *chart) drop() {
+	for i := len(c.series) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(c.values, func(group []float64) bool { return group[i] > 0 }) {
+			continue
+		}
+		c.series = slices.Delete(slices.Clone(c.series), i, i+1)
+		for n := range c.values {
+			c.values[n] = slices.Delete(c.values[n], i, i+1)
+			if c.notes != nil {
+				c.notes[n] = slices.Delete(c.notes[n], i, i+1)
+			}
+		}
+	}
 }
 
 //go:embed plot.svg.tmpl
@@ -125,7 +125,7 @@ var plotTemplate = template.Must(template.New("plot").Parse(plotText))
 // svg draws the chart.
 func (c *chart) svg() []byte {
 	const (
-		width, left, right = 800, 170, 80
+		width, left, right = 800, 240, 130
 		top, bar, gap      = 62, 12, 8
 	)
 	// The scale goes in powers of ten from below the least value to above the
@@ -175,7 +175,7 @@ func (c *chart) svg() []byte {
 	data.Title, data.Width, data.Top, data.Left = c.title, width, top, left
 	data.LabelX, data.BarHeight = left-8, bar-2
 	for i, name := range c.series {
-		data.Legend = append(data.Legend, legend{i, left + 120*i, left + 120*i + 16, name})
+		data.Legend = append(data.Legend, legend{i, 8 + 150*i, 8 + 150*i + 16, name})
 	}
 	for power := low; power <= high; power++ {
 		v := math.Pow10(int(power))
@@ -185,8 +185,12 @@ func (c *chart) svg() []byte {
 	for i, group := range c.values {
 		data.Groups = append(data.Groups, label{y + len(group)*bar/2 + 4, c.groups[i]})
 		for series, v := range group {
+			text := number(v)
+			if c.notes != nil {
+				text += c.notes[i][series]
+			}
 			if v > 0 {
-				data.Bars = append(data.Bars, rectangle{series, y, y + bar - 2, max(x(v), 1), left + x(v) + 5, number(v)})
+				data.Bars = append(data.Bars, rectangle{series, y, y + bar - 2, max(x(v), 1), left + x(v) + 5, text})
 			}
 			y += bar
 		}

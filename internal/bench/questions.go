@@ -125,7 +125,7 @@ func ParseMix(text string) (Mix, error) {
 		name, number, weighted := strings.Cut(strings.TrimSpace(part), "=")
 		i := slices.IndexFunc(questions, func(q question) bool { return q.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("mix %q: unknown question %q", text, name)
+			return nil, fmt.Errorf("mix %q: unknown query %q", text, name)
 		}
 		weight := 1
 		if weighted {

@@ -60,12 +60,12 @@ func TestSchedule(t *testing.T) {
 
 func TestBadMix(t *testing.T) {
 	for text, says := range map[string]string{
-		"":                   `unknown question ""`,
-		"ping,pong":          `unknown question "pong"`,
+		"":                   `unknown query ""`,
+		"ping,pong":          `unknown query "pong"`,
 		"ping=0":             `the weight of ping is a number from 1 to 1000, not "0"`,
 		"ping=":              `not ""`,
 		"ping=1e3":           `not "1e3"`,
-		"ping=2,role,ping":   `unknown question "role"`,
+		"ping=2,role,ping":   `unknown query "role"`,
 		"ping=2,master,ping": `ping comes twice`,
 	} {
 		if _, err := ParseMix(text); err == nil || !strings.Contains(err.Error(), says) {

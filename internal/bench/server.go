@@ -129,7 +129,7 @@ func (s *Server) await(ctx context.Context, accept func(serial int64) bool) erro
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no answer in %v", startPatience))
 	defer cancel()
 	if s.echo {
-		return s.awaitEcho(ctx)
+		return s.awaitEcho(ctx, []byte("?"))
 	}
 	c, err := client.New(client.Options{Peers: []string{s.Addr.String()}, Key: s.Key})
 	if err != nil {
@@ -166,15 +166,15 @@ func (s *Server) replies(ctx context.Context, patience time.Duration) error {
 	return err
 }
 
-// awaitEcho waits until the echo server listens.
-func (s *Server) awaitEcho(ctx context.Context) error {
+// awaitEcho waits until the echo server sends a datagram back.
+func (s *Server) awaitEcho(ctx context.Context, datagram []byte) error {
 	conn, err := net.Dial("udp", s.Addr.String())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	for buffer := make([]byte, 1); ; {
-		_, _ = conn.Write(buffer)
+	for buffer := make([]byte, len(datagram)); ; {
+		_, _ = conn.Write(datagram)
 		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 		if _, err := conn.Read(buffer); err == nil || ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -30,31 +30,180 @@ type printer struct {
 	width    int
 }
 
+// section is a table of a report, with what is to be said below it. The first columns are
+// keys: what a row is about.
+type section struct {
+	name  string // for Insert
+	title string
+	keys  int
+	rows  [][]string
+	notes []string
+}
+
 func (r *Report) print(w io.Writer, out *printer) error {
-	for _, c := range r.Clusters {
-		title := fmt.Sprintf("%s: %s MB of configuration", c.Name, number(float64(c.Size)/1e6))
+	for _, s := range r.sections(out) {
+		title := s.title
 		if out.markdown {
 			title = "### " + title
 		}
 		fmt.Fprintln(out, "\n"+title)
-		if c.Questions != nil {
-			c.writeQuestions(out, r.Contestants)
-		}
-		if c.Loading != nil {
-			c.writeLoading(out)
-		}
-		for i := range c.Loads {
-			c.Loads[i].write(out, r.Contestants)
-		}
+		s.write(out)
 	}
-	out.WriteString(`
-CPU is the server's, user and system, in us for each reply. Figures are medians
-of the rounds, with the smallest and the largest in parentheses. Every reply was
-checked: its signature was verified, or it was byte for byte the same as an
-earlier one to the same request that was.
-`)
+	extremes := ", with the smallest and the largest in parentheses"
+	if out.brief() {
+		extremes = ""
+	}
+	about := "CPU is the server's, user and system, all threads. Figures are medians of the rounds" + extremes + ". " +
+		"Every reply was checked: its signature was verified, or it was byte for byte the same as an earlier one " +
+		"to the same request that was."
+	width := out.width
+	if width == 0 {
+		width = 80
+	}
+	fmt.Fprintln(out, "\n"+strings.Join(terminal.Wrap(about, width), "\n"))
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// Insert replaces the tables in a Markdown text by those of the report. A table stands
+// between lines "<!-- bench: NAME -->" and "<!-- bench -->". NAME is "queries", "loads" or
+// "cpu" with a cluster, such as "queries 3/10", or "start" or "writes". The error is about a
+// name that the report does not have.
+func (r *Report) Insert(text string) (string, error) {
+	const begin, closing, end = "<!-- bench: ", " -->\n", "<!-- bench -->"
+	sections := r.sections(&printer{markdown: true})
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, begin)
+		out.WriteString(before)
+		if !found {
+			return out.String(), nil
+		}
+		name, rest, _ := strings.Cut(rest, closing)
+		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
+		_, rest, found = strings.Cut(rest, end)
+		if i < 0 || !found {
+			return "", fmt.Errorf("table %q: not measured, or without the line %q behind it", name, end)
+		}
+		table := &printer{markdown: true}
+		sections[i].write(table)
+		out.WriteString(begin + name + closing + table.String() + "\n" + end)
+		text = rest
+	}
+}
+
+// sections returns all tables.
+func (r *Report) sections(out *printer) []section {
+	var all []section
+	for i := range r.Clusters {
+		c := &r.Clusters[i]
+		title := fmt.Sprintf("%s: %s MB of configuration", c.Name, number(float64(c.Size)/1e6))
+		if c.Questions != nil {
+			all = append(all, section{"queries " + c.Name, title, 2, c.queryRows(out, r.Contestants), nil})
+			if last := &all[len(all)-1]; out.markdown {
+				last.keys = 1
+			} else if len(r.Contestants) > 1 {
+				last.notes = []string{"compared: the CPU of a daemon / that of " + r.Contestants[0].Name + ", and the latter / that of an echo server."}
+			}
+		}
+		if c.Loads != nil {
+			s := section{"loads " + c.Name, title, 2, nil, nil}
+			if c.Questions != nil {
+				s.title = c.Name + ": simple queries under different loads"
+			}
+			for i := range c.Loads {
+				c.Loads[i].addTo(&s, out, r.Contestants)
+			}
+			all = append(all, s)
+		}
+	}
+	start := section{"start", "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
+	writes := section{"writes", "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
+	for i := range r.Clusters {
+		c := &r.Clusters[i]
+		for _, l := range c.Loading {
+			start.rows = append(start.rows, []string{
+				c.Name,
+				l.Contestant,
+				number(float64(c.Size) / 1e6),
+				out.spread(l.Start),
+				number(float64(l.Resident) / 1e6),
+			})
+		}
+		for _, w := range c.Writes {
+			for i, t := range w.Results {
+				if len(t) > 0 {
+					writes.rows = append(writes.rows, append([]string{c.Name, w.title(), r.Contestants[i].Name}, t.cells(out)...))
+				}
+			}
+		}
+	}
+	for _, s := range []section{start, writes} {
+		if len(s.rows) > 1 {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// title says what a write changes.
+func (w *Writing) title() string {
+	switch w.Change {
+	case oneObject:
+		return "one object"
+	case added, removed:
+		return "instance " + w.Change
+	}
+	return w.Change + " of them"
+}
+
+// cells returns the figures of a daemon's writes.
+func (t Turn) cells(out *printer) []string {
+	var meanwhile Result
+	var fresh []float64
+	for i := range t {
+		meanwhile = append(meanwhile, t[i].Meanwhile)
+		fresh = append(fresh, t[i].Fresh...)
+	}
+	slices.Sort(fresh)
+	at := func(share float64) string { return number(1e3 * fresh[int(math.Ceil(share*float64(len(fresh))))-1]) }
+	slowest := 0.0
+	for i := range meanwhile {
+		slowest = max(slowest, meanwhile[i].Latency.Max)
+	}
+	return []string{
+		out.spread(t.figures(writeCPU)),
+		number(1e3 * median(fresh)),
+		at(0.99),
+		at(1),
+		number(median(meanwhile.figures(lost))),
+		number(1e3 * slowest),
+		number(median(t.figures(func(w *Written) float64 { return float64(w.Resident) / 1e6 }))),
+		number(median(t.figures(func(w *Written) float64 { return float64(w.Peak) / 1e6 }))),
+	}
+}
+
+// figures returns one figure of all rounds.
+func (t Turn) figures(of func(*Written) float64) []float64 {
+	var values []float64
+	for i := range t {
+		values = append(values, of(&t[i]))
+	}
+	return values
+}
+
+func writeCPU(w *Written) float64  { return w.CPU * 1e3 }           // in ms
+func freshness(w *Written) float64 { return median(w.Fresh) * 1e3 } // in ms
+
+// brief tells whether there is no room for more than medians.
+func (out *printer) brief() bool { return out.width > 0 }
+
+// spread writes a median, with the extremes around it where there is room.
+func (out *printer) spread(values []float64) string {
+	if out.brief() && len(values) > 0 {
+		return number(median(values))
+	}
+	return spread(values)
 }
 
 // median returns the median of a figure, 0 of none.
@@ -66,10 +215,13 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
+// unmeasured stands for a figure that there is not, and for nothing where that is usual.
+const unmeasured = "-"
+
 // spread writes a median with the extremes around it, as far as they differ.
 func spread(values []float64) string {
 	if len(values) == 0 {
-		return "-"
+		return unmeasured
 	}
 	low, high := number(slices.Min(values)), number(slices.Max(values))
 	if low == high {
@@ -113,19 +265,19 @@ func versus(contestants []Contestant, results []Result, i int) (heading string, 
 	}
 }
 
-// write writes all that is known of each contestant.
-func (c *Comparison) write(out *printer, contestants []Contestant) {
+// addTo adds all that is known of each contestant to a section.
+func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 	compared := slices.ContainsFunc(c.Results, func(r Result) bool { return len(r) > 0 && r[0].Before > 0 })
-	rows := [][]string{{c.Name, "replies/s", "CPU us", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after"}}
-	if compared {
-		rows[0] = append(rows[0], "closed loop/s before", "after")
+	if s.rows == nil {
+		s.rows = [][]string{{"load", "server", "replies/s", "CPU us", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after", "closed loop/s before", "after"}}
 	}
 	for i, r := range c.Results {
 		of := func(f func(*Figures) float64) string { return number(median(r.figures(f))) }
 		row := []string{
+			c.Name,
 			contestants[i].Name,
-			spread(r.figures(perSecond)),
-			spread(r.figures(cpu)),
+			out.spread(r.figures(perSecond)),
+			out.spread(r.figures(cpu)),
 			of(func(f *Figures) float64 { return f.Generator * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P50 * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P90 * 1e6 }),
@@ -133,49 +285,73 @@ func (c *Comparison) write(out *printer, contestants []Contestant) {
 			of(func(f *Figures) float64 { return f.Latency.P999 * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.Max * 1e6 }),
 			of(lost),
-			of(func(f *Figures) float64 { return float64(f.Refused) }),
-			of(func(f *Figures) float64 { return float64(f.Wrong) }),
+			some(r.figures(func(f *Figures) float64 { return float64(f.Refused) })),
+			some(r.figures(func(f *Figures) float64 { return float64(f.Wrong) })),
 			of(func(f *Figures) float64 { return float64(f.MemoryBefore) / 1e6 }),
 			of(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 }),
+			unmeasured, unmeasured,
 		}
 		if compared {
-			row = append(row,
-				of(func(f *Figures) float64 { return f.Before }),
-				of(func(f *Figures) float64 { return f.After }))
+			row[len(row)-2] = of(func(f *Figures) float64 { return f.Before })
+			row[len(row)-1] = of(func(f *Figures) float64 { return f.After })
 		}
-		rows = append(rows, row)
+		s.rows = append(s.rows, row)
 	}
-	out.table(rows)
 	for i := 1; i < len(contestants); i++ {
 		heading, values := versus(contestants, c.Results, i)
-		fmt.Fprintf(out, "\n%s: %s.\n", heading, spread(values))
+		s.notes = append(s.notes, fmt.Sprintf("%s: %s: %s.", c.Name, heading, spread(values)))
 	}
 	for i, r := range c.Results {
 		if unsent := median(r.figures(func(f *Figures) float64 { return float64(f.Unsent) })); unsent > 0 {
-			fmt.Fprintf(out, "\n%s requests to %s were due but could not be sent: more than this machine can.\n", number(unsent), contestants[i].Name)
+			s.notes = append(s.notes, fmt.Sprintf("%s: %s requests to %s were due but could not be sent: more than this machine can.",
+				c.Name, number(unsent), contestants[i].Name))
 		}
 	}
 }
 
-// writeQuestions writes a row for each question.
-func (c *Cluster) writeQuestions(out *printer, contestants []Contestant) {
-	var rows [][]string
-	for _, q := range c.Questions {
-		header, row := []string{"question"}, []string{q.Name}
-		for i, r := range q.Results {
-			header = append(header, contestants[i].Name+": CPU us", "replies/s")
-			row = append(row, number(median(r.figures(cpu))), number(median(r.figures(perSecond)))+note(r))
+// queryRows returns a row for each query, in Markdown with all contestants, otherwise for
+// each of them.
+func (c *Cluster) queryRows(out *printer, contestants []Contestant) [][]string {
+	rows := [][]string{{"query", "server", "bytes", "CPU us", "replies/s", "compared"}}
+	if out.markdown {
+		rows = [][]string{{"query", "reply bytes"}}
+		for i, contestant := range contestants {
+			rows[0] = append(rows[0], contestant.Name+": CPU us", "replies/s")
+			if i > 0 {
+				heading, _ := versus(contestants, make([]Result, len(contestants)), i)
+				rows[0] = append(rows[0], heading)
+			}
 		}
-		for i := 1; i < len(contestants); i++ {
-			heading, values := versus(contestants, q.Results, i)
-			header, row = append(header, heading), append(row, spread(values))
-		}
-		if rows == nil {
-			rows = append(rows, header)
-		}
-		rows = append(rows, row)
 	}
-	out.table(rows)
+	for _, q := range c.Questions {
+		bytes := number(math.Round(median(q.Results[0].figures(func(f *Figures) float64 { return f.ReplyBytes }))))
+		all := []string{q.Name, bytes}
+		for i, r := range q.Results {
+			cells := []string{number(median(r.figures(cpu))), number(median(r.figures(perSecond))) + note(r)}
+			if i > 0 {
+				_, values := versus(contestants, q.Results, i)
+				cells = append(cells, out.spread(values))
+			} else if !out.markdown {
+				cells = append(cells, "")
+			}
+			all = append(all, cells...)
+			if !out.markdown {
+				rows = append(rows, append([]string{q.Name, contestants[i].Name, bytes}, cells...))
+			}
+		}
+		if out.markdown {
+			rows = append(rows, all)
+		}
+	}
+	return rows
+}
+
+// some writes the median of what hardly ever happens.
+func some(values []float64) string {
+	if slices.Max(append(values, 0)) == 0 {
+		return unmeasured
+	}
+	return number(median(values))
 }
 
 // note says what else is to be known of a result.
@@ -202,27 +378,6 @@ func note(r Result) string {
 	return ""
 }
 
-// writeLoading writes a row for each daemon.
-func (c *Cluster) writeLoading(out *printer) {
-	rows := [][]string{{"loading", "start to answer s", "rename to fresh answer s", "lost meanwhile %", "p50 ms", "slowest ms", "MB after load", "of the file", "peak of a reload MB", "of the file"}}
-	for _, l := range c.Loading {
-		of := func(f func(*Figures) float64) string { return number(median(l.Meanwhile.figures(f))) }
-		rows = append(rows, []string{
-			l.Contestant,
-			spread(l.Start),
-			spread(l.Fresh),
-			of(lost),
-			of(func(f *Figures) float64 { return f.Latency.P50 * 1e3 }),
-			of(func(f *Figures) float64 { return f.Latency.Max * 1e3 }),
-			number(float64(l.Resident) / 1e6),
-			number(float64(l.Resident) / float64(c.Size)),
-			number(median(l.Peak) / 1e6),
-			number(median(l.Peak) / float64(c.Size)),
-		})
-	}
-	out.table(rows)
-}
-
 // number writes a number with three significant digits, or all of those before the
 // point.
 func number(v float64) string {
@@ -240,21 +395,76 @@ func number(v float64) string {
 	return digits
 }
 
-// table writes a table, the first row of which is its head. For people it has a column for
-// each row if it would be too wide otherwise, as there are few contestants and many figures.
-func (out *printer) table(rows [][]string) {
+// write writes the table and its notes. For people keys are not repeated; a table that is
+// too wide has a column for each row or, if that is too wide too, is split into one for
+// each of its subjects.
+func (s *section) write(out *printer) {
 	out.WriteString("\n")
 	if out.markdown {
-		out.markdownTable(rows)
-		return
+		out.markdownTable(measured(s.rows), s.keys)
+	} else {
+		out.plainTable(s.rows, s.keys)
 	}
-	lines := lay(rows).Lines(false, 0)
+	for _, note := range s.notes {
+		out.WriteString("\n" + strings.Join(terminal.Wrap(note, out.width), "\n") + "\n")
+	}
+}
+
+// plainTable writes a table for people.
+func (out *printer) plainTable(rows [][]string, keys int) {
+	rows = measured(rows)
+	brief := slices.Clone(rows[:1])
+	for n, row := range rows[1:] {
+		row = slices.Clone(row)
+		for i := range keys - 1 {
+			if n > 0 && rows[n][i] == row[i] && (i == 0 || row[i-1] == "") {
+				row[i] = ""
+			}
+		}
+		brief = append(brief, row)
+	}
+	lines := lay(brief).Lines(false, 0)
 	if out.width > 0 && longest(lines) > out.width {
-		lines = lay(transposed(rows)).Lines(false, out.width)
+		lines = lay(transposed(brief)).Lines(false, 0)
+	}
+	if out.width > 0 && longest(lines) > out.width {
+		lines = nil
+		for begin := 1; begin < len(rows); {
+			subject := rows[begin][:keys-1]
+			end := begin
+			for end < len(rows) && slices.Equal(rows[end][:keys-1], subject) {
+				end++
+			}
+			group := [][]string{rows[0][keys-1:]}
+			for _, row := range rows[begin:end] {
+				group = append(group, row[keys-1:])
+			}
+			if begin > 1 {
+				lines = append(lines, "")
+			}
+			group = transposed(measured(group))
+			group[0][0] = strings.Join(subject, ", ")
+			lines = append(lines, lay(group).Lines(false, out.width)...)
+			begin = end
+		}
 	}
 	for _, line := range lines {
 		fmt.Fprintln(out, line)
 	}
+}
+
+// measured returns rows without the columns that have no figure in any of them.
+func measured(rows [][]string) [][]string {
+	kept := make([][]string, len(rows))
+	for i := range rows[0] {
+		if !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[i] != unmeasured }) {
+			continue
+		}
+		for n, row := range rows {
+			kept[n] = append(kept[n], row[i])
+		}
+	}
+	return kept
 }
 
 // lay returns rows as a table.
@@ -290,9 +500,9 @@ func transposed(rows [][]string) [][]string {
 	return columns
 }
 
-// markdownTable writes a table in Markdown, with the first column to the left and all
-// others to the right.
-func (out *printer) markdownTable(rows [][]string) {
+// markdownTable writes a table in Markdown, with the keys to the left and all other columns
+// to the right.
+func (out *printer) markdownTable(rows [][]string, keys int) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -302,18 +512,18 @@ func (out *printer) markdownTable(rows [][]string) {
 	for n, row := range rows {
 		for i, cell := range row {
 			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				out.WriteString("| " + cell + gap)
+			if i < keys {
+				out.WriteString("| " + cell + gap + " ")
 			} else {
-				out.WriteString(" | " + gap + cell)
+				out.WriteString("| " + gap + cell + " ")
 			}
 		}
-		out.WriteString(" |\n")
+		out.WriteString("|\n")
 		if n > 0 {
 			continue
 		}
 		for i, width := range widths {
-			if i == 0 {
+			if i < keys {
 				out.WriteString("|" + strings.Repeat("-", width+2))
 			} else {
 				out.WriteString("|" + strings.Repeat("-", width+1) + ":")

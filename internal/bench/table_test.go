@@ -8,9 +8,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"gntconfd/internal/cluster"
-	"gntconfd/internal/sample"
 )
 
 func TestNumber(t *testing.T) {
@@ -41,7 +38,7 @@ func TestSpread(t *testing.T) {
 // answer one of the questions.
 func report() *Report {
 	figures := func(perSecond, cpu float64) Figures {
-		return Figures{PerSecond: perSecond, CPU: cpu / 1e6, Sent: 100, Replies: 100, Latency: Latency{1e-4, 2e-4, 3e-4, 4e-4, 5e-4}}
+		return Figures{PerSecond: perSecond, CPU: cpu / 1e6, Sent: 100, Replies: 100, ReplyBytes: 150, Latency: Latency{1e-4, 2e-4, 3e-4, 4e-4, 5e-4}}
 	}
 	results := []Result{
 		{figures(100_000, 4), figures(110_000, 5), figures(90_000, 4.5)},
@@ -55,14 +52,22 @@ func report() *Report {
 		Clusters: []Cluster{{
 			Name:  "3/10",
 			Size:  31_000,
-			Loads: []Comparison{{"closed loop", results}},
+			Loads: []Comparison{{"closed loop", results}, {oneAtATime, results}},
 			Questions: []Comparison{
 				{"ping", results},
 				{"instance-ips", []Result{{refused}, nil, results[2]}},
 			},
 			Loading: []Loading{
-				{Contestant: "daemon", Start: []float64{0.01}, Fresh: []float64{0.02}, Meanwhile: results[0], Resident: 2e6, Peak: []float64{3e6}},
-				{Contestant: "compared", Start: []float64{3}, Fresh: []float64{4}, Meanwhile: results[1], Resident: 1e9, Peak: []float64{2e9}},
+				{Contestant: "daemon", Start: []float64{0.01}, Resident: 2e6},
+				{Contestant: "compared", Start: []float64{3}, Resident: 1e9},
+			},
+			Writes: []Writing{
+				{"one", 1, []Turn{
+					{{0.002, []float64{0.003, 0.005}, results[0][0], 2e6, 3e6}, {0.004, []float64{0.004}, results[0][1], 2e6, 3e6}},
+					{{4, []float64{4.5}, results[1][0], 1e9, 2e9}},
+					nil,
+				}},
+				{"removed", 2, []Turn{{{0.006, []float64{0.007}, results[0][0], 2e6, 3e6}}, nil, nil}},
 			},
 		}},
 	}
@@ -75,12 +80,16 @@ func TestReport(t *testing.T) {
 	}
 	for _, want := range []string{
 		"### 3/10: 0.0310 MB of configuration",
-		"| question     | daemon: CPU us |",
-		"| CPU, compared / daemon | CPU, daemon / echo |",
-		"| ping         |           4.50 |           100,000 |             40.0 |    10,000 |         3.00 |   200,000 |     10.0 (6.00..10.0) |  1.50 (1.00..2.00) |",
+		"| query | reply bytes | daemon: CPU us | replies/s | compared: CPU us |",
+		"| replies/s | CPU, compared / daemon | echo: CPU us | replies/s | CPU, daemon / echo |",
+		"| ping | 150 | 4.50 | 100,000 | 40.0 | 10,000 | 10.0 (6.00..10.0) | 3.00 | 200,000 | 1.50 (1.00..2.00) |",
+		"| 3/10 | one object | daemon | 3.00 (2.00..4.00) | 4.00 | 5.00 | 5.00 | 0 | 0.500 | 2.00 | 3.00 |",
+		"| 3/10 | one object | compared | 4,000 | 4,500 |",
+		"| 3/10 | instance removed | daemon | 6.00 | 7.00 |",
+		"| 3/10 | compared | 0.0310 | 3.00 | 1,000 |",
 		"100,000 an error |                0 | 0 no reply |",
 		"| compared |",
-		"CPU, daemon / echo: 1.50 (1.00..2.00).",
+		"closed loop: CPU, daemon / echo: 1.50 (1.00..2.00).",
 	} {
 		if !strings.Contains(squeeze(out.String()), squeeze(want)) {
 			t.Errorf("no %q in\n%s", want, &out)
@@ -93,7 +102,7 @@ func squeeze(text string) string { return strings.Join(strings.Fields(text), " "
 
 func TestPlots(t *testing.T) {
 	plots := report().Plots()
-	for _, name := range []string{"cpu-3-10", "replies-3-10", "latency-3-10", "loading", "memory", "growth"} {
+	for _, name := range []string{"writes", "fresh", "latency", "replies", "growth"} {
 		plot := plots[name]
 		bars := 0
 		for d := xml.NewDecoder(bytes.NewReader(plot)); ; {
@@ -126,28 +135,6 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestWithSerial(t *testing.T) {
-	var config bytes.Buffer
-	if err := sample.Generate(&config, 3, 10, 1); err != nil {
-		t.Fatal(err)
-	}
-	changed, err := withSerial(config.Bytes(), 12345)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := cluster.Parse(config.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, err := cluster.Parse(changed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if after.Serial != 12345 || len(after.Nodes) != 3 || after.Nodes[0] != before.Nodes[0] {
-		t.Errorf("serial %d, nodes %v", after.Serial, after.Nodes)
-	}
-}
-
 // TestReportForPeople: a report fits a terminal, with every figure and no Markdown.
 func TestReportForPeople(t *testing.T) {
 	for _, width := range []int{0, 80, 120} {
@@ -155,7 +142,7 @@ func TestReportForPeople(t *testing.T) {
 		if err := report().Write(&out, width); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"3/10: 0.0310 MB of configuration", "start to answer s", "closed loop", "CPU, daemon / echo: 1.50", "10.0 (6.00..10.0)"} {
+		for _, want := range []string{"3/10: 0.0310 MB of configuration", "start to first answer s", "closed loop", "CPU, daemon / echo: 1.50", "one object", "5.00"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%d columns: lacks %q:\n%s", width, want, &out)
 			}

@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
 	"gntconfd/cmd/confdctl/advice"
@@ -28,30 +30,45 @@ import (
 	"gntconfd/internal/terminal"
 )
 
-// benchFlags are the flags of both kinds of measurement.
+// benchFlags are the flags of all ways to measure.
 type benchFlags struct {
 	command        string
 	compare        []string
 	echo, echoHMAC bool
 	load           bench.Load
 	rounds         int
-	form           show.Form
-	svg            string
+	output
 }
 
-func (b *benchFlags) addFlags(command *cobra.Command, duration time.Duration, rounds int) {
+// output says where a report goes.
+type output struct {
+	form show.Form
+	svg  string
+}
+
+func (o *output) addFlags(command *cobra.Command) {
+	o.form.AddFlags(command, []show.Form{show.AsTable, show.AsJSON, show.AsYAML, show.AsMarkdown})
+	o.form.AddJSON(command)
+	command.Flags().StringVar(&o.svg, "svg", "", "`directory` to write plots to")
+}
+
+// addFlags adds the flags that say who is measured how often, and what is printed.
+func (b *benchFlags) addFlags(command *cobra.Command, rounds int) {
 	flags := command.Flags()
-	flags.StringVar(&b.command, "command", "", "`command` that starts the daemon to measure, with {root} and {port}")
-	flags.StringArrayVar(&b.compare, "compare", nil, "`command` that starts a daemon to compare with, with {root} and {port}; more than once for several")
+	flags.StringVar(&b.command, "command", "", "`command` that starts the daemon to measure, with {root} and {port}; \"NAME: \" may precede it")
+	flags.StringArrayVar(&b.compare, "compare", nil, "`command` that starts a daemon to compare with, in the same form; more than once for several")
+	flags.IntVar(&b.rounds, "rounds", rounds, "`number` of times to measure everything, the daemons in turn")
+	b.output.addFlags(command)
+}
+
+// addLoadFlags adds the flags of a load.
+func (b *benchFlags) addLoadFlags(command *cobra.Command, duration time.Duration) {
+	flags := command.Flags()
 	flags.BoolVar(&b.echo, "echo", false, "compare with a server that sends requests back")
 	flags.BoolVar(&b.echoHMAC, "echo-hmac", false, "compare with one that also computes two HMACs for each")
 	flags.IntVar(&b.load.Window, "window", 64, "`number` of requests on their way in a closed loop")
 	flags.IntVar(&b.load.Sockets, "sockets", 1, "`number` of sockets to send from, each with a thread")
 	flags.DurationVar(&b.load.Duration, "duration", duration, "how long to send requests each time")
-	flags.IntVar(&b.rounds, "rounds", rounds, "`number` of times to measure everything, the daemons in turn")
-	b.form.AddFlags(command, []show.Form{show.AsTable, show.AsJSON, show.AsYAML, show.AsMarkdown})
-	b.form.AddJSON(command)
-	flags.StringVar(&b.svg, "svg", "", "`directory` to write plots to")
 }
 
 // options checks the flags and returns what they mean. first is the daemon to
@@ -74,13 +91,13 @@ func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
 		if i > 0 {
 			name = fmt.Sprintf("compared-%d", i+1)
 		}
-		contestants = append(contestants, bench.Contestant{Name: name, Command: bench.ShellCommand(compare)})
+		contestants = append(contestants, named(compare, name))
 	}
 	if b.echo {
-		contestants = append(contestants, bench.Contestant{Name: childEcho, Command: child(childEcho), Echo: true})
+		contestants = append(contestants, bench.Contestant{Name: "echo", Command: child(childEcho), Echo: true})
 	}
 	if b.echoHMAC {
-		contestants = append(contestants, bench.Contestant{Name: childEchoHMAC, Command: child(childEchoHMAC), Echo: true})
+		contestants = append(contestants, bench.Contestant{Name: "echo with HMACs", Command: child(childEchoHMAC), Echo: true})
 	}
 	return bench.Options{
 		Contestants: contestants,
@@ -91,46 +108,68 @@ func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
 
 // contestant returns the daemon to start.
 func (b *benchFlags) contestant() bench.Contestant {
-	start := child(childDaemon)
 	if b.command != "" {
-		start = bench.ShellCommand(b.command)
+		return named(b.command, "daemon")
 	}
-	return bench.Contestant{Name: "daemon", Command: start}
+	return bench.Contestant{Name: "gntconfd", Command: child(childDaemon)}
+}
+
+// nameBefore matches a command with a name before it.
+var nameBefore = regexp.MustCompile(`^(\w[\w .~-]*): +(.+)$`)
+
+// named returns the daemon that a command starts, by the name before that if there is one.
+func named(command, name string) bench.Contestant {
+	if parts := nameBefore.FindStringSubmatch(command); parts != nil {
+		name, command = parts[1], parts[2]
+	}
+	return bench.Contestant{Name: name, Command: bench.ShellCommand(command)}
+}
+
+// draw draws the plots of a report.
+func (o *output) draw(report *bench.Report) error {
+	if o.svg == "" {
+		return nil
+	}
+	if err := os.MkdirAll(o.svg, 0o755); err != nil {
+		return err
+	}
+	for name, plot := range report.Plots() {
+		if err := os.WriteFile(filepath.Join(o.svg, name+".svg"), plot, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // show prints a report and draws its plots.
-func (b *benchFlags) show(command *cobra.Command, report *bench.Report) error {
-	if b.svg != "" {
-		if err := os.MkdirAll(b.svg, 0o755); err != nil {
-			return err
-		}
-		for name, plot := range report.Plots() {
-			if err := os.WriteFile(filepath.Join(b.svg, name+".svg"), plot, 0o644); err != nil {
-				return err
-			}
-		}
+func (o *output) show(command *cobra.Command, report *bench.Report) error {
+	if err := o.draw(report); err != nil {
+		return err
 	}
-	switch stdout := command.OutOrStdout(); b.form {
+	switch stdout := command.OutOrStdout(); o.form {
 	case show.AsTable:
 		return report.Write(stdout, terminal.Width(stdout))
 	case show.AsMarkdown:
 		return report.WriteMarkdown(stdout)
 	}
-	return b.form.Write(command.OutOrStdout(), report)
+	return o.form.Write(command.OutOrStdout(), report)
 }
 
-const benchAbout = `
+const startAbout = `
 Servers are measured in turn, round by round, so that whatever else the machine
 does disturbs all of them. Without --command the daemon is this project's own, as a
 process of its own. In a command {root} stands for a directory to use as
 GANETI_ROOTDIR, which is also in the environment, and {port} for the port to listen
-on; it must stay in the foreground. Ganeti's own daemon is compared with by
+on; it must stay in the foreground. A name, a colon and a space may precede it. Ganeti's
+own daemon is compared with by
 
-    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+    --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`
 
-and the limits of the machine are shown by --echo and --echo-hmac: servers that read
-and write as this project's daemon does, but only send each request back, the second
-one after as many HMACs as a daemon must compute.
+const echoAbout = `
+The limits of the machine are shown by --echo and --echo-hmac: servers that read and
+write as this project's daemon does, but only send each request back, followed by as
+many bytes as the first daemon's replies are longer; the second one after as many HMACs
+as a daemon must compute.
 
 Every reply is checked: it is verified with the key, or byte for byte the same as
 one to the same request that was.`
@@ -147,17 +186,17 @@ func Bench() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure how fast daemons answer",
 		Long: `bench loads a daemon as hard as it can and shows replies per second, CPU time per
-reply, latency, losses and memory. Requests are a mix of questions about a cluster, by
+reply, latency, losses and memory. Requests are a mix of queries about a cluster, by
 default the sample cluster.
 
 In a closed loop each reply makes room for the next request. With --rate requests
 are due at fixed times, whatever became of those before, and a latency counts from
 when the request was due. A rate such as 0.5x or 2x is that share of what the same
 daemon answers in a closed loop, which is then measured before and after.
-` + benchAbout + `
+` + startAbout + echoAbout + `
 
-A mix is made of questions, each with a weight: the names of request types, as in
-confdctl ask --help, and ` + strings.Join(moreQuestions(), ", ") + `.
+A mix is made of queries, each with a weight: the names of request types, as in
+confdctl ask --help, and ` + strings.Join(moreQueries(), ", ") + `.
 
 Do not measure a daemon that others need: it gets all the load that there can be.
 
@@ -169,6 +208,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
   confdctl bench --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}' --compare './other-confd {root} {port}'
   confdctl bench --noise 100000
   confdctl bench --rate 500 --hostile 1000 --duration 10s
+  confdctl bench writes --sizes 3/10,1000/10000
   confdctl bench matrix --sizes 3/10,1000/10000 --svg docs`,
 		Args: advice.Args(cobra.NoArgs),
 	}
@@ -196,7 +236,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 		}
 		mix, err := bench.ParseMix(mixText)
 		if err != nil {
-			return advice.New(err, "Questions are:\n"+strings.Join(bench.Questions(), ", "))
+			return advice.New(err, "Queries are:\n"+strings.Join(bench.Questions(), ", "))
 		}
 		name := filepath.Base(config)
 		if config == "" {
@@ -215,23 +255,24 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 		}
 		return b.show(command, report)
 	}
-	b.addFlags(command, 2*time.Second, 5)
+	b.addFlags(command, 5)
+	b.addLoadFlags(command, 2*time.Second)
 	flags := command.Flags()
 	flags.StringVarP(&server, "server", "s", "", "`host:port` of a running daemon to measure")
 	ask.AddKeyFile(flags, &keyFile, "`file` with the key of --server")
 	flags.IntVar(&pid, "pid", 0, "`process` of --server on this machine; without it there are neither CPU time nor memory")
 	flags.StringVar(&config, "config", "", "configuration `file` to ask about, which daemons that are started serve")
-	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`questions` to ask, with weights")
+	flags.StringVar(&mixText, "mix", "ping=5,node-role=3,node-ip=2,master=1", "`queries` to send, with weights")
 	flags.StringVar(&rate, "rate", "", "open loop at this `rate`: requests a second or, with an x, a share of the closed loop's")
 	flags.DurationVar(&b.load.Patience, "timeout", time.Second, "time after which a request without a reply is lost")
 	flags.Float64Var(&b.load.Hostile, "hostile", 0, "send a `number` of unsigned datagrams a second that are meant to cost much")
 	flags.Float64Var(&b.load.Noise, "noise", 0, "send a `number` of broken and forged datagrams a second meanwhile")
-	command.AddCommand(matrixCommand(), childCommand())
+	command.AddCommand(matrixCommand(), writesCommand(), showCommand(), childCommand())
 	return command
 }
 
-// moreQuestions lists the questions that are not names of request types.
-func moreQuestions() []string {
+// moreQueries lists the queries that are no names of request types.
+func moreQueries() []string {
 	names := wire.RequestWords[:]
 	return slices.DeleteFunc(bench.Questions(), func(q string) bool { return slices.Contains(names, q) })
 }
@@ -245,43 +286,175 @@ func matrixCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "matrix",
 		Short: "Measure each type of request, and loading, as clusters grow",
-		Long: `matrix makes up clusters of some sizes and measures with each of them every type of
-request for itself, and loading: from the start of the process to its first answer;
-from the rename of a changed configuration to the first fresh answer, and what
-becomes meanwhile of 500 requests a second; memory after loading and --duration of
-simple questions, and its peak while loading anew. Simple questions are also put as
-loads of different kinds: in a closed loop, one at a time, at half and at double the
-rate of the closed loop, and beside 100,000 broken and forged datagrams a second.
+		Long: `matrix generates clusters of some sizes and measures with each of them every type of
+request for itself; the time from the start of the process to its first answer; memory
+after loading and --duration of simple queries; and writes of the configuration, as bench
+writes does. Simple queries are also put as loads of different kinds: in a closed loop,
+one at a time, at half and at double the rate of the closed loop, and beside 100,000
+broken and forged datagrams a second.
 
-A daemon that is slow with a question gets fewer requests at once, as many as it
-can answer within --duration.
-` + benchAbout + `
+A daemon that is slow with a query gets fewer requests at once, as many as it can answer
+within --duration.
+` + startAbout + echoAbout + `
 
 Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl bench matrix --sizes 3/10,1000/10000 --echo --echo-hmac --svg docs \
-    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
+    --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+  confdctl bench matrix --output json > results.json`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		o, err := b.options(b.contestant())
-		if err != nil {
-			return advice.Usage(command, err)
-		}
 		sizes, err := bench.ParseSizes(sizesText)
 		if err != nil {
 			return advice.Usage(command, err)
 		}
-		var done func()
-		o.Progress, done = terminal.Steps(command.ErrOrStderr())
-		report, err := bench.Matrix(command.Context(), o, sizes)
-		done()
+		changes, err := bench.ParseChanges("one,1%,100%")
 		if err != nil {
 			return err
 		}
-		return b.show(command, report)
+		return b.measure(command, func(o bench.Options) (*bench.Report, error) {
+			return bench.Matrix(command.Context(), o, bench.Writes{Changes: changes, Count: 1, Rate: 1}, sizes)
+		})
 	}
-	b.addFlags(command, 500*time.Millisecond, 5)
-	command.Flags().StringVar(&sizesText, "sizes", "3/10,1000/10000", "numbers of `nodes/instances` of the clusters")
+	b.addFlags(command, 5)
+	b.addLoadFlags(command, 500*time.Millisecond)
+	addSizes(command, &sizesText)
+	return command
+}
+
+func addSizes(command *cobra.Command, sizes *string) {
+	command.Flags().StringVar(sizes, "sizes", "3/10,1000/10000", "numbers of `nodes/instances` of the clusters")
+}
+
+// measure measures daemons that it starts, and shows the report.
+func (b *benchFlags) measure(command *cobra.Command, run func(bench.Options) (*bench.Report, error)) error {
+	o, err := b.options(b.contestant())
+	if err != nil {
+		return advice.Usage(command, err)
+	}
+	var done func()
+	o.Progress, done = terminal.Steps(command.ErrOrStderr())
+	report, err := run(o)
+	done()
+	if err != nil {
+		return err
+	}
+	return b.show(command, report)
+}
+
+// writesCommand measures what writes of the configuration take.
+func writesCommand() *cobra.Command {
+	var (
+		b                      benchFlags
+		w                      bench.Writes
+		sizesText, changesText string
+	)
+	command := &cobra.Command{
+		Use:   "writes",
+		Short: "Measure what writes of the configuration take, as clusters grow",
+		Long: `writes generates clusters of some sizes, writes their configuration again and again, as
+Ganeti does for every job, and shows for each kind of change
+
+  CPU ms      of the daemon for each write, while nobody asks
+  fresh ms    from the rename of the file to the first answer from it: median,
+              99th percentile (p99) and slowest
+  lost %      of 500 queries a second meanwhile, without a reply in 5 seconds
+  query ms    the slowest of these
+  MB, peak    resident memory after the writes, and the most meanwhile
+
+In each round there are --writes while nobody asks, and as many with the queries.
+
+Changes are one for one object, shares such as 1% of the nodes, instances and disks, and
+added or removed for an instance with its disks. Each write also raises the serial number
+of the file, and those of the changed objects. The next one is due when --rate says, even
+if there is no answer from that before.
+
+A daemon that has needed 40 seconds for its fresh answers in one cluster gets no more
+rounds there.
+` + startAbout + `
+
+Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
+		Example: `  confdctl bench writes
+  confdctl bench writes --sizes 5000/50000 --changes one,0.1%,1%,10%,100% --rounds 5
+  confdctl bench writes --changes one --writes 20 --rate 5 --rounds 1
+  confdctl bench writes --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
+		Args: advice.Args(cobra.NoArgs),
+	}
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		sizes, err := bench.ParseSizes(sizesText)
+		if err != nil {
+			return advice.Usage(command, err)
+		}
+		if w.Changes, err = bench.ParseChanges(changesText); err != nil {
+			return advice.Usage(command, err)
+		}
+		if w.Count < 1 || !(w.Rate > 0 && w.Rate <= 1000) {
+			return advice.Usage(command, errors.New("--writes must be at least 1, --rate more than 0 and at most 1000"))
+		}
+		return b.measure(command, func(o bench.Options) (*bench.Report, error) {
+			return bench.MeasureWrites(command.Context(), o, w, sizes)
+		})
+	}
+	b.load = bench.Load{Window: 1, Sockets: 1, Duration: 1} // which options checks
+	b.addFlags(command, 3)
+	addSizes(command, &sizesText)
+	flags := command.Flags()
+	flags.StringVar(&changesText, "changes", "one,1%,100%,added,removed", "what each write `changes`")
+	flags.IntVar(&w.Count, "writes", 3, "`number` of writes of each kind in a round")
+	flags.Float64Var(&w.Rate, "rate", 1, "`number` of writes a second")
+	return command
+}
+
+// showCommand shows a report that was written before.
+func showCommand() *cobra.Command {
+	var (
+		o      output
+		insert string
+	)
+	command := &cobra.Command{
+		Use:   "show FILE",
+		Short: "Show what was measured before, and draw its plots",
+		Long: `show reads what bench or one of its commands has written with --output json, and prints
+it in any format.
+
+With --insert it replaces tables in a Markdown file. Each stands between the lines
+
+    <!-- bench: NAME -->
+    <!-- bench -->
+
+NAME is start, writes, or queries or loads with the size of a cluster, such as
+"queries 3/10".
+
+Exit status: 0 shown; 1 wrong usage or an error on this machine.`,
+		Example: `  confdctl bench show results.json
+  confdctl bench show results.json --svg plots --output markdown
+  confdctl bench show results.json --insert report.md`,
+		Args: advice.Args(cobra.ExactArgs(1)),
+	}
+	command.RunE = func(command *cobra.Command, args []string) error {
+		data, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		report := new(bench.Report)
+		if err := json.Unmarshal(data, report); err != nil {
+			return advice.New(fmt.Errorf("%s: %w", args[0], err), "It must have been written with --output json.")
+		}
+		if insert != "" {
+			text, err := os.ReadFile(insert)
+			if err != nil {
+				return err
+			}
+			changed, err := report.Insert(string(text))
+			if err != nil {
+				return fmt.Errorf("%s: %w", insert, err)
+			}
+			return errors.Join(os.WriteFile(insert, []byte(changed), 0o644), o.draw(report))
+		}
+		return o.show(command, report)
+	}
+	o.addFlags(command)
+	command.Flags().StringVar(&insert, "insert", "", "replace tables in a Markdown `file`, and print nothing")
 	return command
 }
 
