@@ -97,9 +97,11 @@ func (r *references) node(reference string) string {
 	return reference
 }
 
-func (r *references) disk(reference string) string {
-	if i, ok := r.disks.find(reference); ok {
-		return r.disks.key(i)
+// share puts the one text that is kept in the place of each reference to a disk.
+func (r *references) share(disks []string) {
+	for i, disk := range disks {
+		if j, ok := r.disks.find(disk); ok {
+			disks[i] = r.disks.key(j)
+		}
 	}
-	return reference
 }

@@ -156,10 +156,10 @@ func (x *indexer) ahead(container string) func([]object) {
 		return nil
 	}
 	known := x.references()
-	switch {
-	case container == "disks":
+	switch container {
+	case "disks":
 		return decodeAhead(x, &x.aheadDisks, known.drbdTree)
-	case container == "instances" && known.disks != nil:
+	case "instances":
 		return decodeAhead(x, &x.aheadInstances, known.instance)
 	}
 	return nil
@@ -342,6 +342,19 @@ func (x *indexer) readInstances() error {
 		}
 		return err
 	}
+	if x.aheadInstances != nil { // perhaps before there were disks
+		x.aheadInstances = nil
+		known := x.references()
+		err = x.forEach(len(x.Instances), func(from, to int) error {
+			for _, in := range x.Instances[from:to] {
+				known.share(in.Disks)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	instances := x.document.containers["instances"]
 	x.sameInstances = x.unchanged("instances", func(i int32) bool {
 		now, former := x.Instances[i], x.former.Instances[i]
@@ -359,9 +372,7 @@ func (r *references) instance(key string, in *index.Instance) *Instance {
 	if in.UUID == key {
 		in.UUID = key // one text for both
 	}
-	for i, disk := range in.Disks.Value {
-		in.Disks.Value[i] = r.disk(disk)
-	}
+	r.share(in.Disks.Value)
 	primary, placed := in.PrimaryNode.Get()
 	return &Instance{
 		UUID:        in.UUID,
