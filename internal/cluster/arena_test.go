@@ -72,7 +72,9 @@ func TestArenas(t *testing.T) {
 func TestArenasCopyLittleAndWasteLittle(t *testing.T) {
 	const objects, writes, each = 4000, 60, 40
 	texts := make([]string, objects)
-	set := func(i, write int) { texts[i] = fmt.Sprintf(`{"name":"%d","x":"%s"}`, write, strings.Repeat("x", i%300)) }
+	set := func(i, write int) {
+		texts[i] = fmt.Sprintf(`{"name":"%d","x":"%s"}`, write, strings.Repeat("x", i%300))
+	}
 	for i := range texts {
 		set(i, 0)
 	}

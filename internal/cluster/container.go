@@ -77,6 +77,9 @@ type containerLoader struct {
 	differs bool
 	changes changes
 	arena   arena
+
+	ahead func([]object) // decodes objects that are as they stay; nil to leave that for later
+	given int            // how many it has been given
 }
 
 // load reads the objects of a container, behind its opening bracket. If there are the same
@@ -102,6 +105,7 @@ func (l *containerLoader) load() (*container, changes, error) {
 		}
 	}
 	l.finishArena()
+	l.giveAhead(1)
 	c := l.now
 	l.changes.sameKeys = l.changes.sameKeys && len(c.objects) > 0 && len(c.objects) == len(l.former.objects)
 	if l.changes.sameKeys && !l.differs {
@@ -192,6 +196,15 @@ func (l *containerLoader) finishArena() {
 		l.differ()
 	}
 	l.arena.finish(l.now.objects)
+	l.giveAhead(patience)
+}
+
+// giveAhead has those objects decoded that have not been, if there are so many.
+func (l *containerLoader) giveAhead(least int) {
+	if n := len(l.now.objects); l.ahead != nil && n-l.given >= least {
+		l.ahead(l.now.objects[l.given:n:n])
+		l.given = n
+	}
 }
 
 // differ makes memory for the objects, as they are not the former ones.
@@ -204,13 +217,25 @@ func (l *containerLoader) differ() {
 
 // sort brings the objects into the order of their keys. Of doubled keys the last counts.
 func (c *container) sort() {
-	slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
-	last := keepLast(c.objects, func(o object) string { return o.key })
-	c.objects = slices.Clone(last) // without the room that appending leaves
+	c.objects = slices.Clone(c.objects) // without the room that appending leaves
+	if !c.sorted() {
+		slices.SortStableFunc(c.objects, func(a, b object) int { return strings.Compare(a.key, b.key) })
+		c.objects = slices.Clone(keepLast(c.objects, func(o object) string { return o.key }))
+	}
 	c.byKey = newPositionTable(len(c.objects))
 	for i := range c.objects {
 		c.byKey.add(int32(i), c.key)
 	}
+}
+
+// sorted reports whether the objects are in the order of their keys, as Ganeti writes them.
+func (c *container) sorted() bool {
+	for i := range c.objects[min(1, len(c.objects)):] {
+		if c.objects[i].key >= c.objects[i+1].key {
+			return false
+		}
+	}
+	return true
 }
 
 // largeObject is from how many bytes on an object is a large one. Instances, which are

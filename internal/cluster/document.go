@@ -37,6 +37,10 @@ type document struct {
 	parts      map[string]part       // the members of root
 	containers map[string]*container // the root's members that map keys to objects
 	changes    map[string]changes    // what in containers is not as it was; nil when all is loaded
+
+	// ahead returns what decodes the objects of a container while the file is being split,
+	// or nil. It is nil when all is loaded.
+	ahead func(container string) func([]object)
 }
 
 // part is a member of the root, with its own members if it is an object, so that
@@ -95,7 +99,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 		elem := form.Member(name).Elem()
 		if elem != nil && c == '{' {
 			w.text = w.text[1:]
-			l := containerLoader{window: w, place: place, former: former.containers[name], crowd: &crowd}
+			l := containerLoader{window: w, place: place, former: former.containers[name], crowd: &crowd, ahead: doc.ahead(name)}
 			l.now = &container{form: elem, redact: doc.redact}
 			if doc.containers[name], doc.changes[name], err = l.load(); err != nil {
 				return err
@@ -164,7 +168,7 @@ func (doc *document) lift(ctx context.Context, text io.ReadSeeker, start int64, 
 	if err != nil {
 		return err
 	}
-	*doc = document{redact: doc.redact}
+	*doc = document{redact: doc.redact, ahead: doc.ahead}
 	if err := doc.load(interruptible{ctx, bytes.NewReader(lifted)}, former); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"regexp"
 	"runtime"
 	"slices"
@@ -25,6 +26,10 @@ type indexer struct {
 	ctx     context.Context
 	former  *Snapshot
 	devices int // how many DRBD devices the disks have
+
+	crew           *crew
+	aheadDisks     ahead[drbdTree]
+	aheadInstances ahead[*Instance]
 
 	// sameNodes and sameInstances: there are the same as before, in the same positions, and
 	// they are found by the same texts.
@@ -69,25 +74,50 @@ func (x *indexer) run() error {
 	return nil
 }
 
-// node returns a reference to a node. Of the many references to one node only the
-// text of the first is kept.
-func (x *indexer) node(reference string) string {
-	if i, ok := x.document.containers["nodes"].find(reference); ok {
-		return x.Nodes[i].Key
+// decodable is a pointer to what objects of one kind are decoded into.
+type decodable[T any] interface {
+	*T
+	Decode(*jx.Decoder) error
+}
+
+// decode puts into list what entry makes of some decoded objects, each at its position. An
+// object is valid only until entry returns. The error is about the object at a position,
+// and arose where the decoder stands.
+func decode[E, T any, P decodable[T]](list []E, objects []object, positions iter.Seq[int32], entry func(key string, object P) E) (int32, *jx.Decoder, error) {
+	var value, zero T // one for all: a large cluster has very many objects
+	decoder := jx.DecodeBytes(nil)
+	for i := range positions {
+		value = zero
+		decoder.ResetBytes(objects[i].raw())
+		if err := P(&value).Decode(decoder); err != nil {
+			return i, decoder, err
+		}
+		list[i] = entry(objects[i].key, &value)
 	}
-	return reference
+	return 0, nil, nil
+}
+
+// upTo has the positions below n.
+func upTo(n int) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		for i := range int32(n) {
+			if !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // read returns what the index has of each object of a container: what former has where the
-// object is as it was, and otherwise what entry makes of the decoded object, which is valid
-// only until entry returns. Calls of entry may come at the same time.
-func read[E, T any, P interface {
-	*T
-	Decode(*jx.Decoder) error
-}](x *indexer, container string, former []E, entry func(key string, object P) E) ([]E, error) {
+// object is as it was, or what was made of it ahead, and otherwise what entry makes of the
+// decoded object. Calls of entry may come at the same time.
+func read[E, T any, P decodable[T]](x *indexer, container string, former []E, ahead ahead[E], entry func(key string, object P) E) ([]E, error) {
 	objects, changes := x.document.objects(container), x.document.changes[container]
 	if changes.sameKeys && len(changes.texts) == 0 {
 		return former, nil
+	}
+	if list, ok := ahead.of(objects); ok {
+		return list, nil
 	}
 	list := make([]E, len(objects))
 	texts := changes.texts
@@ -97,22 +127,47 @@ func read[E, T any, P interface {
 		texts = takeOver(list, objects, former, x.former.document.objects(container))
 	}
 	return list, x.forEach(len(texts), func(from, to int) error {
-		var value, zero T // one for all: a large cluster has very many objects
-		decoder := jx.DecodeBytes(nil)
-		for _, i := range texts[from:to] {
-			object := &objects[i]
-			raw := object.raw()
-			value = zero
-			decoder.ResetBytes(raw)
-			if err := P(&value).Decode(decoder); err != nil {
-				at, inFile := x.document.origin(place(container, object.key), raw)
-				names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
-				return fault(err, decoder, raw, at, names)
-			}
-			list[i] = entry(object.key, &value)
+		i, decoder, err := decode(list, objects, slices.Values(texts[from:to]), entry)
+		if err == nil {
+			return nil
 		}
-		return nil
+		raw := objects[i].raw()
+		at, inFile := x.document.origin(place(container, objects[i].key), raw)
+		names := func(inner string) []string { return canonical.Names(valueAt(inFile, inner)) }
+		return fault(err, decoder, raw, at, names)
 	})
+}
+
+// decodeAhead returns a function that adds to ahead what entry makes of objects, which may
+// be done later.
+func decodeAhead[E, T any, P decodable[T]](x *indexer, ahead *ahead[E], entry func(key string, object P) E) func([]object) {
+	*ahead = nil
+	return func(objects []object) {
+		p := &batch[E]{objects: objects, list: make([]E, len(objects))}
+		*ahead = append(*ahead, p)
+		x.crew.do(func() { _, _, p.err = decode(p.list, p.objects, upTo(len(objects)), entry) })
+	}
+}
+
+// ahead returns what decodes objects of a container while the file is still being split,
+// or nil. It is for the first load: later ones have few to decode.
+func (x *indexer) ahead(container string) func([]object) {
+	if x.crew == nil {
+		return nil
+	}
+	known := x.references()
+	switch container {
+	case "disks":
+		return decodeAhead(x, &x.aheadDisks, known.drbdTree)
+	case "instances":
+		return decodeAhead(x, &x.aheadInstances, known.instance)
+	}
+	return nil
+}
+
+// references returns what is known so far.
+func (x *indexer) references() *references {
+	return &references{nodes: x.document.containers["nodes"], disks: x.document.containers["disks"]}
 }
 
 // takeOver puts into list what former has of those objects that are among the former
@@ -219,7 +274,7 @@ func (x *indexer) readCluster() error {
 
 func (x *indexer) readNodes() error {
 	var err error
-	x.Nodes, err = read(x, "nodes", x.former.Nodes, func(key string, n *index.Node) Node {
+	x.Nodes, err = read(x, "nodes", x.former.Nodes, nil, func(key string, n *index.Node) Node {
 		return Node{
 			Key:       key,
 			UUID:      n.UUID,
@@ -246,9 +301,7 @@ func (x *indexer) readNodes() error {
 
 func (x *indexer) readDisks() error {
 	var err error
-	x.disks, err = read(x, "disks", x.former.disks, func(_ string, d *index.Disk) drbdTree {
-		return drbdTree{top: isDRBD(d), devices: x.appendDRBD(nil, d)}
-	})
+	x.disks, err = read(x, "disks", x.former.disks, x.aheadDisks, x.references().drbdTree)
 	x.devices = 0
 	for i := range x.disks {
 		x.devices += len(x.disks[i].devices)
@@ -256,18 +309,22 @@ func (x *indexer) readDisks() error {
 	return err
 }
 
+func (r *references) drbdTree(_ string, d *index.Disk) drbdTree {
+	return drbdTree{top: isDRBD(d), devices: r.appendDRBD(nil, d)}
+}
+
 func isDRBD(d *index.Disk) bool { return d.DevType.Value == index.DiskDevTypeDrbd && d.LogicalID.Set }
 
-func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
+func (r *references) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 	if isDRBD(d) {
 		id := &d.LogicalID.Value
 		devices = append(devices, drbdDevice{
-			nodes:  [2]string{x.node(id.First), x.node(id.Second)},
+			nodes:  [2]string{r.node(id.First), r.node(id.Second)},
 			minors: [2]int64{id.MinorA, id.MinorB},
 		})
 	}
 	for i := range d.Children.Value {
-		devices = x.appendDRBD(devices, &d.Children.Value[i])
+		devices = r.appendDRBD(devices, &d.Children.Value[i])
 	}
 	return devices
 }
@@ -277,34 +334,26 @@ func (x *indexer) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevice {
 var diskInside = regexp.MustCompile(`^/instances/[^/]*/disks/[0-9]+: unexpected object$`)
 
 func (x *indexer) readInstances() error {
-	disks := x.document.containers["disks"]
 	var err error
-	x.Instances, err = read(x, "instances", x.former.Instances, func(key string, in *index.Instance) *Instance {
-		if in.UUID == key {
-			in.UUID = key // one text for both
-		}
-		for i, disk := range in.Disks.Value {
-			if j, ok := disks.find(disk); ok {
-				in.Disks.Value[i] = disks.objects[j].key
-			}
-		}
-		primary, placed := in.PrimaryNode.Get()
-		return &Instance{
-			UUID:        in.UUID,
-			Name:        in.Name.Value,
-			Named:       in.Name.Set && !in.Name.Null,
-			PrimaryNode: x.node(primary),
-			Placed:      placed,
-			Serial:      in.SerialNo,
-			Disks:       in.Disks.Value,
-			Addresses:   addresses(in.Nics.Value),
-		}
-	})
+	x.Instances, err = read(x, "instances", x.former.Instances, x.aheadInstances, x.references().instance)
 	if err != nil {
 		if diskInside.MatchString(err.Error()) {
 			err = fmt.Errorf("%w: disks stand in their instances in files of Ganeti 2.15 or before, but /version is %d", err, x.Version)
 		}
 		return err
+	}
+	if x.aheadInstances != nil { // perhaps before there were disks
+		x.aheadInstances = nil
+		known := x.references()
+		err = x.forEach(len(x.Instances), func(from, to int) error {
+			for _, in := range x.Instances[from:to] {
+				known.share(in.Disks)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	instances := x.document.containers["instances"]
 	x.sameInstances = x.unchanged("instances", func(i int32) bool {
@@ -317,6 +366,24 @@ func (x *indexer) readInstances() error {
 	}
 	x.instanceNames = newNames(instances, x.instanceName, func(i int32) bool { return x.Instances[i].Name == "" })
 	return nil
+}
+
+func (r *references) instance(key string, in *index.Instance) *Instance {
+	if in.UUID == key {
+		in.UUID = key // one text for both
+	}
+	r.share(in.Disks.Value)
+	primary, placed := in.PrimaryNode.Get()
+	return &Instance{
+		UUID:        in.UUID,
+		Name:        in.Name.Value,
+		Named:       in.Name.Set && !in.Name.Null,
+		PrimaryNode: r.node(primary),
+		Placed:      placed,
+		Serial:      in.SerialNo,
+		Disks:       in.Disks.Value,
+		Addresses:   addresses(in.Nics.Value),
+	}
 }
 
 // addresses returns the addresses of an instance's nics.

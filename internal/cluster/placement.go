@@ -34,14 +34,7 @@ func (x *indexer) placeInstances() error {
 			return err
 		}
 	}
-	all := func(yield func(int32) bool) {
-		for i := range int32(len(x.Instances)) {
-			if !yield(i) {
-				return
-			}
-		}
-	}
-	p, err := x.place(x.Snapshot, all, x.mostDevices())
+	p, err := x.place(x.Snapshot, upTo(len(x.Instances)), x.mostDevices())
 	if err != nil {
 		return err
 	}

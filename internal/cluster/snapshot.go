@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -150,6 +151,10 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 	next := new(Snapshot)
 	next.document.redact = o.RedactSecrets
 	x := indexer{Snapshot: next, ctx: ctx, former: former}
+	if processors := runtime.GOMAXPROCS(0); !former.indexed && processors > 1 {
+		x.crew = newCrew(processors - 1)
+	}
+	next.document.ahead = x.ahead
 	start, err := text.Seek(0, io.SeekCurrent)
 	if err == nil {
 		err = next.document.load(interruptible{ctx, text}, &former.document)
@@ -157,6 +162,7 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 	if err == nil && next.document.isOlder() {
 		err = next.document.lift(ctx, text, start, &former.document)
 	}
+	x.crew.finish()
 	if err == nil {
 		err = x.run()
 	}
@@ -168,7 +174,7 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 	}
 	// Only errors tell of these.
 	next.document.members, next.document.rest, next.document.older, next.document.origins = nil, nil, nil, nil
-	next.document.changes = nil
+	next.document.changes, next.document.ahead = nil, nil
 	next.indexed = true
 	return next, nil
 }
