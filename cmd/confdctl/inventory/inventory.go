@@ -2,7 +2,6 @@
 package inventory
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,25 +42,20 @@ type source struct {
 	conn   ask.Connection
 	client *client.Client
 	stderr io.Writer
-	warned bool
+	noted  map[string]bool
 }
 
-// load returns the members of the cluster.
-func (s *source) load(ctx context.Context) (*roster.Roster, error) {
-	r, err := s.conn.Roster(ctx, s.client)
-	if err != nil {
-		return nil, err
+// note says something to the person, once.
+func (s *source) note(text string) {
+	if !s.noted[text] {
+		s.noted[text] = true
+		fmt.Fprintln(s.stderr, "confdctl: "+text)
 	}
-	if !(r.AllNodes && r.AllInstances) && !s.warned {
-		s.warned = true
-		fmt.Fprintln(s.stderr, "confdctl: "+ask.Incomplete)
-	}
-	return r, nil
 }
 
 // open creates the client of a command.
 func (s *source) open(command *cobra.Command) (err error) {
-	s.stderr = command.ErrOrStderr()
+	s.stderr, s.noted = command.ErrOrStderr(), make(map[string]bool)
 	s.client, err = s.conn.Client()
 	return err
 }
@@ -110,9 +104,12 @@ first IP. Groups, with letters other than a-z, A-Z, 0-9 replaced by _, are:
 			return err
 		}
 		defer s.client.Close()
-		r, err := s.load(command.Context())
+		r, err := s.conn.Roster(command.Context(), s.client)
 		if err != nil {
 			return err
+		}
+		if !(r.AllNodes && r.AllInstances) {
+			s.note(ask.Incomplete)
 		}
 		groups, hosts := ansible(r)
 		if host != "" {

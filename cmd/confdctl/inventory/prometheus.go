@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/roster"
 )
 
@@ -47,8 +50,16 @@ every --interval unless that is 0, and replaces the file only when they have cha
 With --listen it serves them for http_sd_configs, at /nodes, /instances and /candidates;
 while daemons do not answer that is an error, and Prometheus keeps the targets that it has.
 
-A target is an IP address, with --port. Instances without an address are left out. Labels,
-for relabeling, are
+A target is an IP address, with --port. Instances without an address are left out.
+
+All nodes and candidates are there, however large the cluster. The protocol has no list of
+names, and a reply has at most 60 kB: in a large cluster confdctl takes names from the
+files of the node that it runs on, or asks from node to node along DRBD disks, beginning
+with the candidates. A node that it does not find so has its address for a name, and its
+instances are missing. So are those of a node with more than fifty to a hundred, as their
+addresses come together in one reply. Standard error says when some are missing.
+
+Labels, for relabeling, are
 
     __meta_ganeti_kind         node, instance or candidate
     __meta_ganeti_name         the name
@@ -109,18 +120,57 @@ for relabeling, are
 
 // targets returns the targets of a kind as JSON.
 func (s *source) targets(ctx context.Context, kind string, port uint16) ([]byte, error) {
-	r, err := s.load(ctx)
+	r, err := s.conn.Roster(ctx, s.client)
 	if err != nil {
 		return nil, err
+	}
+	var unnamed []netip.Addr
+	if kind == "instances" {
+		if n := unaddressed(r); n > 0 {
+			s.note(fmt.Sprintf("%d instances are left out: all of a node do not fit into a reply, so their addresses are unknown", n))
+		} else if !r.AllInstances {
+			s.note(ask.Incomplete)
+		}
+	} else if !r.AllNodes {
+		if unnamed, err = s.unnamed(ctx, r, kind); err != nil {
+			return nil, err
+		}
 	}
 	if port == 0 {
 		port = kinds[kind]
 	}
-	text, err := json.MarshalIndent(targets(r, kind, port), "", "  ")
+	text, err := json.MarshalIndent(targets(r, kind, port, unnamed), "", "  ")
 	return append(text, '\n'), err
 }
 
-func targets(r *roster.Roster, kind string, port uint16) []target {
+// unaddressed returns how many instances are known by name only.
+func unaddressed(r *roster.Roster) int {
+	n := 0
+	for _, i := range r.Instances {
+		if i.JSON == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// unnamed returns the addresses of the nodes or candidates whose names are not known. Their
+// lists fit into a reply in any cluster.
+func (s *source) unnamed(ctx context.Context, r *roster.Roster, kind string) ([]netip.Addr, error) {
+	ctx, cancel := s.conn.Patience(ctx)
+	defer cancel()
+	question := client.NodeIPs()
+	if kind == "candidates" {
+		question = client.CandidateIPs()
+	}
+	all, err := client.Query(ctx, s.client, question)
+	if err != nil {
+		return nil, s.conn.Advise(err)
+	}
+	return slices.DeleteFunc(all.Answer, func(ip netip.Addr) bool { return r.Host(ip) != "" }), nil
+}
+
+func targets(r *roster.Roster, kind string, port uint16, unnamed []netip.Addr) []target {
 	all := []target{}
 	put := func(kind, ip, name, uuid string, tags []string, more map[string]string) {
 		labels := map[string]string{
@@ -152,6 +202,9 @@ func targets(r *roster.Roster, kind string, port uint16) []target {
 		put(strings.TrimSuffix(kind, "s"), n.PrimaryIP, n.Name, n.UUID, n.Tags, map[string]string{
 			"role": word(n.Role.String()), "group": r.GroupName(n),
 		})
+	}
+	for _, ip := range unnamed {
+		put(strings.TrimSuffix(kind, "s"), ip.String(), ip.String(), "", nil, nil)
 	}
 	return all
 }

@@ -337,7 +337,7 @@ func (s *survey) visit(ctx context.Context, ident string) {
 			s.mu.Unlock()
 			s.add(node)
 		}
-		s.disks(ctx, ident)
+		s.minors(ctx, ident)
 		reply, err := client.Query(ctx, s.client, client.Instances(ident))
 		if err != nil {
 			s.mu.Lock()
@@ -357,9 +357,9 @@ func (s *survey) visit(ctx context.Context, ident string) {
 	})
 }
 
-// disks asks for the DRBD disks of a node. They give the names of its instances, which may fit
-// into a reply when the instances do not, and the nodes that it shares disks with.
-func (s *survey) disks(ctx context.Context, ident string) {
+// minors looks at the DRBD disks of a node: for instances, whose names are short enough
+// to fit where they themselves do not, and for the nodes at the other end.
+func (s *survey) minors(ctx context.Context, ident string) {
 	reply, err := client.Query(ctx, s.client, client.Minors(ident))
 	if err != nil {
 		return
@@ -376,6 +376,34 @@ func (s *survey) disks(ctx context.Context, ident string) {
 			i.Name = m.Instance
 			s.instances[m.Instance] = i
 		}
+		seen := s.asked[m.Peer] || m.Peer == ""
+		s.asked[m.Peer] = true
+		s.mu.Unlock()
+		if !seen {
+			s.ask(func() { s.peer(ctx, m) })
+		}
+	}
+}
+
+// peer asks about the node at the other end of a DRBD disk. The configuration calls nodes
+// by UUID, which the disk has of both ends.
+func (s *survey) peer(ctx context.Context, m client.Minor) {
+	reply, err := client.Query(ctx, s.client, client.Disks(m.Instance))
+	var ends []string
+	if err == nil {
+		for _, disk := range reply.Answer {
+			var id object.DRBDLogicalID
+			if disk.DevType == object.DiskTemplateDRBD && json.Unmarshal(disk.LogicalID, &id) == nil {
+				ends = append(ends, id.NodeA, id.NodeB)
+			}
+		}
+	}
+	for _, end := range ends {
+		s.visit(ctx, end)
+	}
+	if ends == nil {
+		s.mu.Lock()
+		delete(s.asked, m.Peer)
 		s.mu.Unlock()
 		s.visit(ctx, m.Peer)
 	}

@@ -113,6 +113,15 @@ func TestLoad(t *testing.T) {
 			if test.client != big {
 				return
 			}
+			known := 0
+			for _, n := range r.Nodes {
+				if n.Known && n.PrimaryIP != "" && n.UUID != "" {
+					known++
+				}
+			}
+			if test.files == "" && known < test.nodes {
+				t.Errorf("all is known of %d nodes, want %d", known, test.nodes)
+			}
 			for _, i := range r.Instances {
 				if i.JSON != nil && i.Node != "" && i.Node != config.Nodes[i.PrimaryNode].Name {
 					t.Errorf("%s is on %s, not on %s", i.Name, i.Node, config.Nodes[i.PrimaryNode].Name)
