@@ -133,7 +133,7 @@ func TestExchangeWithAClock(t *testing.T) {
 func TestExchangeWithStrangers(t *testing.T) {
 	from := netip.MustParseAddrPort("127.0.0.1:2")
 	target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:1"), Key: testKey}
-	var silent, answered exchange
+	silent, answered := exchange{key: testKey}, exchange{key: testKey}
 	answered.take(target, reply("rs", 0), target.Addr)
 	for _, x := range []*exchange{&silent, &answered} {
 		x.take(target, reply("rs", 0), from)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,6 +17,22 @@ const (
 	configPath = "{CONFIG}" // the path of config.data
 	anyReason  = "{REASON}" // at the end: any text the implementation chooses
 )
+
+// placeholder matches what looks like one.
+var placeholder = regexp.MustCompile(`\{[A-Z]+\}`)
+
+// checkPlaceholders returns an error if a reply contains a placeholder that there is not.
+func (r *Reply) checkPlaceholders() error {
+	if r == nil {
+		return nil
+	}
+	for _, found := range placeholder.FindAllString(string(r.Answer), -1) {
+		if found != configPath && found != anyReason {
+			return fmt.Errorf("the reply contains %s, which stands for nothing", found)
+		}
+	}
+	return nil
+}
 
 // ErrGarbled means that a datagram is not a reply with a valid signature.
 var ErrGarbled = errors.New("garbled reply")
@@ -157,13 +174,24 @@ func compare(want, got any) error {
 		return nil
 	case []any:
 		got, ok := got.([]any)
-		if !ok || len(got) != len(want) {
+		if !ok {
 			return different
 		}
-		for i := range want {
-			if err := compare(want[i], got[i]); err != nil {
+		for i := range min(len(want), len(got)) {
+			if err := compare(want[i], got[i]); err == nil {
+				continue
+			} else if len(want) != len(got) {
+				return fmt.Errorf("/%d: from there on %.200s, want %.200s (%d elements, want %d)",
+					i, compact(got[i:]), compact(want[i:]), len(got), len(want))
+			} else {
 				return fmt.Errorf("/%d%w", i, err)
 			}
+		}
+		switch n := min(len(want), len(got)); {
+		case len(got) < len(want):
+			return fmt.Errorf("/%d: the list ends, want also %.200s", n, compact(want[n:]))
+		case len(got) > len(want):
+			return fmt.Errorf("/%d: unexpected %.200s, the list must end there", n, compact(got[n:]))
 		}
 		return nil
 	case json.Number:
