@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gntconfd/internal/terminal"
 	"gntconfd/internal/testing/conformance/clientside"
 	"gntconfd/spec/vectors"
 )
@@ -44,7 +45,7 @@ and an example client of thirty lines.`,
 			if dash := command.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
 				return fmt.Errorf("unknown argument %q: put the client to test after --", args[0])
 			}
-			choice, err := reporting.choice(command.ErrOrStderr())
+			choice, err := reporting.choice()
 			if err != nil {
 				return err
 			}
@@ -59,7 +60,10 @@ and an example client of thirty lines.`,
 			if len(args) == 0 {
 				return errors.New("no client to test: put its command after --")
 			}
+			var done func()
+			o.Progress, done = terminal.Steps(command.ErrOrStderr())
 			report, err := clientside.Run(command.Context(), o)
+			done()
 			if err != nil {
 				return err
 			}

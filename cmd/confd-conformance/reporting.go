@@ -6,22 +6,24 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"gntconfd/internal/testing/conformance"
+	"gntconfd/internal/testing/vectors"
 )
 
 // reporting holds the options common to all tests: which of them to run, and how to report.
 type reporting struct {
 	pattern, knownFailing string
+	claim                 string
 	list, json, tap       bool
 	junit                 string
 }
 
 func (r *reporting) register(flags *pflag.FlagSet) {
 	flags.StringVar(&r.pattern, "run", "", "run only tests whose id matches `regexp`")
+	flags.StringVar(&r.claim, "claim", "", "run only what an implementation that claims `part` must pass: core")
 	flags.BoolVar(&r.list, "list", false, "list the tests instead of running them")
 	flags.StringVar(&r.knownFailing, "known-failing", "", "`file` with the list of known failures")
 	flags.BoolVar(&r.json, "json", false, "print the report as JSON")
@@ -29,11 +31,16 @@ func (r *reporting) register(flags *pflag.FlagSet) {
 	flags.StringVar(&r.junit, "junit", "", "also write a JUnit XML report to `file`")
 }
 
-// choice returns which tests to run. Progress goes to stderr.
-func (r *reporting) choice(stderr io.Writer) (conformance.Choice, error) {
+// choice returns which tests to run.
+func (r *reporting) choice() (conformance.Choice, error) {
 	var c conformance.Choice
 	if r.json && r.tap {
 		return c, errors.New("use either --json or --tap, not both")
+	}
+	switch c.Claim = vectors.Claim(r.claim); c.Claim {
+	case "", vectors.CoreClaim:
+	default:
+		return c, fmt.Errorf("--claim: unknown part %.100q, only core", r.claim)
 	}
 	if r.pattern != "" {
 		var err error
@@ -51,31 +58,7 @@ func (r *reporting) choice(stderr io.Writer) (conformance.Choice, error) {
 			return c, fmt.Errorf("--known-failing: %w", err)
 		}
 	}
-	c.Progress = progress(stderr)
 	return c, nil
-}
-
-// progress returns a function that shows the progress on a terminal, once a run has taken a
-// second. It returns nil if stderr is not a terminal.
-func progress(stderr io.Writer) func(ended, all int) {
-	terminal, ok := stderr.(*os.File)
-	if !ok {
-		return nil
-	}
-	info, err := terminal.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	began := time.Now()
-	return func(ended, all int) {
-		const line, erase = "\r%d of %d tests, %d s ", "\r\x1b[K"
-		if seconds := int(time.Since(began).Seconds()); seconds > 0 {
-			fmt.Fprintf(terminal, line, ended, all, seconds)
-			if ended == all {
-				fmt.Fprint(terminal, erase)
-			}
-		}
-	}
 }
 
 // listed prints the selected tests, one per line: the id, a tab and the note.

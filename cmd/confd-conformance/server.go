@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gntconfd/internal/terminal"
 	"gntconfd/internal/testing/conformance"
 	"gntconfd/spec/vectors"
 )
@@ -129,7 +130,7 @@ func (o *serverOptions) running() error {
 
 // run runs the vectors and reports.
 func (o *serverOptions) run(command *cobra.Command) (err error) {
-	if o.Choice, err = o.choice(command.ErrOrStderr()); err != nil {
+	if o.Choice, err = o.choice(); err != nil {
 		return err
 	}
 	o.Files = vectors.Files
@@ -151,7 +152,10 @@ func (o *serverOptions) run(command *cobra.Command) (err error) {
 		}
 		return listed(command.OutOrStdout(), o.Select(cases))
 	}
+	var done func()
+	o.Progress, done = terminal.Steps(command.ErrOrStderr())
 	report, err := conformance.RunServer(command.Context(), o.Options)
+	done()
 	if err != nil {
 		return err
 	}

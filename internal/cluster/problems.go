@@ -2,8 +2,9 @@ package cluster
 
 import (
 	"fmt"
-	"gntconfd/internal/jsontext"
 	"strings"
+
+	"gntconfd/internal/jsontext"
 )
 
 // NumDisks returns the number of disks.

@@ -2,12 +2,13 @@ package terminal
 
 import (
 	"fmt"
-	"gntconfd/internal/jsontext"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gntconfd/internal/jsontext"
 )
 
 // EscapeUnicode escapes characters that could upset a terminal as \u and four digits, which JSON

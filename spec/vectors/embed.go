@@ -5,7 +5,7 @@ package vectors
 import "embed"
 
 // Files holds the vectors by dialect, their configurations and key, the signatures, the
-// scenarios for clients, the schemas, and the lists of known failures.
+// scenarios for daemons and clients, the schemas, and the lists of known failures.
 //
-//go:embed 2.6 3.0 clients/*.json configs known-failing *.json hmac.key
+//go:embed 2.6 3.0 auto clients/*.json configs known-failing scenarios *.json hmac.key
 var Files embed.FS

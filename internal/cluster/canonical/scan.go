@@ -2,8 +2,9 @@ package canonical
 
 import (
 	"bytes"
-	"gntconfd/internal/jsontext"
 	"iter"
+
+	"gntconfd/internal/jsontext"
 )
 
 // The functions below expect valid JSON.

@@ -2,9 +2,10 @@ package canonical
 
 import (
 	"bytes"
-	"gntconfd/internal/jsontext"
 	"slices"
 	"sort"
+
+	"gntconfd/internal/jsontext"
 )
 
 // A Tree finds values in a canonical text by pointers. Large values have tables of where they

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,16 +24,29 @@ import (
 // {key}, {port}, {root}, {dialect} and {clock} stand for the values of the environment
 // variables CONFD_CONFIG, CONFD_KEY, CONFD_PORT, GANETI_ROOTDIR, CONFD_DIALECT and
 // CONFD_CLOCK. It must listen on 127.0.0.1, stay in the foreground, and exit on SIGTERM.
-// The error means that there is no such program.
+// The error means that there is no such program, or no such word in braces.
 func Command(args ...string) (Start, error) {
 	program, err := exec.LookPath(args[0])
 	if err != nil {
 		return nil, err
 	}
+	for _, arg := range args[1:] {
+		for _, word := range placeholder.FindAllString(arg, -1) {
+			if !slices.Contains(placeholders, word) {
+				return nil, fmt.Errorf("%s in the command %.100q stands for nothing: use %s", word, arg, strings.Join(placeholders, ", "))
+			}
+		}
+	}
 	return func(ctx context.Context, s Setup) (*Server, error) {
 		return startCommand(ctx, program, args, s)
 	}, nil
 }
+
+// placeholder matches what looks like a word in braces that stands for a value.
+var placeholder = regexp.MustCompile(`\{[A-Za-z_]+\}`)
+
+// placeholders are the words in braces that do.
+var placeholders = []string{"{config}", "{key}", "{port}", "{root}", "{dialect}", "{clock}"}
 
 func startCommand(ctx context.Context, program string, args []string, s Setup) (_ *Server, err error) {
 	root, err := writeFiles(s)
@@ -89,6 +104,7 @@ func startCommand(ctx context.Context, program string, args []string, s Setup) (
 	}()
 	server := &Server{
 		Context: ctx,
+		Root:    root,
 		Target: vectors.Target{
 			Addr: addr, Key: s.Key, Config: values["config"], Clock: s.Clock,
 		},

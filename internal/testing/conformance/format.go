@@ -82,6 +82,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(&out, "\nFAILED %s: %s\n  %s\n", result.ID, result.Note, indented(2, result.Problem))
+		fmt.Fprintf(&out, "  %-13s  %s\n", "in", result.where())
 		for _, detail := range result.Details {
 			fmt.Fprintf(&out, "  %-13s  %s\n", detail.Name, indented(2+13+2, detail.Text))
 		}
@@ -149,10 +150,19 @@ func (r *Report) WriteTAP(w io.Writer) error {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
+// where returns the file that has the test, and the rule that it is about.
+func (c Case) where() string {
+	where := "spec/vectors/" + c.File
+	if c.Rule != "" {
+		where += fmt.Sprintf(", rule %s (%s)", c.Rule, c.Claim)
+	}
+	return where
+}
+
 // text returns a result in words.
 func (r *Result) text() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n%s\n", r.Note, r.Problem)
+	fmt.Fprintf(&out, "%s\n%s\nin: %s\n", r.Note, r.Problem, r.where())
 	for _, detail := range r.Details {
 		fmt.Fprintf(&out, "%s: %s\n", detail.Name, detail.Text)
 	}

@@ -19,7 +19,7 @@ func sample() *Report {
 		nil, errors.New("silent, want answered"), errors.New("it has ended"), errors.New("it has ended"),
 		fmt.Errorf("%w: no such configuration", ErrSkip), errors.New("as we know"),
 	} {
-		result := &Result{Case: Case{ID: fmt.Sprintf("3.0/area-%d/test-%d", i/2, i), Note: "a <test>"}}
+		result := &Result{Case: Case{ID: fmt.Sprintf("3.0/area-%d/test-%d", i/2, i), Note: "a <test>", File: "3.0/a.json", Rule: "order", Claim: "core"}}
 		if i == 1 {
 			result.Details = []Detail{{"sent", "plj0"}, {"got", "no\nanswer"}}
 		}
@@ -48,6 +48,7 @@ func TestWriteText(t *testing.T) {
 
 FAILED 3.0/area-0/test-1: a <test>
   silent, want answered
+  in             spec/vectors/3.0/a.json, rule order (core)
   sent           plj0
   got            no
                  answer
@@ -79,15 +80,18 @@ ok 1 - 3.0/area-0/test-0
 not ok 2 - 3.0/area-0/test-1
 # a <test>
 # silent, want answered
+# in: spec/vectors/3.0/a.json, rule order (core)
 # sent: plj0
 # got: no
 # answer
 not ok 3 - 3.0/area-1/test-2
 # a <test>
 # it has ended
+# in: spec/vectors/3.0/a.json, rule order (core)
 not ok 4 - 3.0/area-1/test-3
 # a <test>
 # it has ended
+# in: spec/vectors/3.0/a.json, rule order (core)
 ok 5 - 3.0/area-2/test-4 # SKIP skipped: no such configuration
 ok 6 - 3.0/area-2/test-5 # SKIP known to fail: it is # old
 not ok 7 - known failures
@@ -109,11 +113,11 @@ func TestWriteJUnit(t *testing.T) {
 		Suites: []junitSuite{
 			{"3.0/area-0", 2, 1, 0, []junitCase{
 				{Class: "3.0/area-0", Name: "3.0/area-0/test-0"},
-				{Class: "3.0/area-0", Name: "3.0/area-0/test-1", Failure: &junitMessage{"silent, want answered", "a <test>\nsilent, want answered\nsent: plj0\ngot: no\nanswer\n"}},
+				{Class: "3.0/area-0", Name: "3.0/area-0/test-1", Failure: &junitMessage{"silent, want answered", "a <test>\nsilent, want answered\nin: spec/vectors/3.0/a.json, rule order (core)\nsent: plj0\ngot: no\nanswer\n"}},
 			}},
 			{"3.0/area-1", 2, 2, 0, []junitCase{
-				{Class: "3.0/area-1", Name: "3.0/area-1/test-2", Failure: &junitMessage{"it has ended", "a <test>\nit has ended\n"}},
-				{Class: "3.0/area-1", Name: "3.0/area-1/test-3", Failure: &junitMessage{"it has ended", "a <test>\nit has ended\n"}},
+				{Class: "3.0/area-1", Name: "3.0/area-1/test-2", Failure: &junitMessage{"it has ended", "a <test>\nit has ended\nin: spec/vectors/3.0/a.json, rule order (core)\n"}},
+				{Class: "3.0/area-1", Name: "3.0/area-1/test-3", Failure: &junitMessage{"it has ended", "a <test>\nit has ended\nin: spec/vectors/3.0/a.json, rule order (core)\n"}},
 			}},
 			{"3.0/area-2", 2, 0, 2, []junitCase{
 				{Class: "3.0/area-2", Name: "3.0/area-2/test-4", Skipped: &junitMessage{Message: "skipped: no such configuration"}},

@@ -32,6 +32,7 @@ func Own(ctx context.Context, s Setup) (*Server, error) {
 	}
 	return &Server{
 		Context: ctx,
+		Root:    root,
 		Target:  vectors.Target{Addr: d.Addr(), Key: s.Key, Config: configFile(root)},
 		Stop: func() error {
 			cancel()

@@ -9,14 +9,21 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"sync"
+	"sync/atomic"
+
+	"gntconfd/internal/testing/vectors"
 )
 
 // Case is one test.
 type Case struct {
-	ID        string `json:"id"` // its area, a slash, and its name
-	Note      string `json:"note"`
-	Deviation string `json:"deviation,omitempty"` // the id in spec/deviations.json, if the test is about one
+	ID   string `json:"id"` // its area, a slash, and its name
+	Note string `json:"note"`
+	File string `json:"file"` // that has it, in the folder of the vectors
+	// Rule is the id in rules.json of what it tests, and Claim says who must pass it; both are
+	// empty for tests of clients.
+	Rule      string        `json:"rule,omitempty"`
+	Claim     vectors.Claim `json:"claim,omitempty"`
+	Deviation string        `json:"deviation,omitempty"` // the id in spec/deviations.json, if the test is about one
 }
 
 // Area returns the test's area: its ID up to the last slash.
@@ -86,14 +93,14 @@ func (r *Report) Count() map[Verdict]int {
 // Choice says which tests to run, and which failures to expect.
 type Choice struct {
 	Run   *regexp.Regexp // matches a part of the ids of the tests to run; nil for all
+	Claim vectors.Claim  // what the implementation claims: vectors.CoreClaim, or empty for everything
 	Known *KnownFailing  // nil for none
-	// Progress, if not nil, is called with the number of finished tests. Calls do not
-	// overlap.
-	Progress func(ended, all int)
+	// Progress, if not nil, is told how many tests have ended.
+	Progress func(step string)
 }
 
 func (c *Choice) chosen(test Case) bool {
-	return c.Run == nil || c.Run.MatchString(test.ID)
+	return (c.Run == nil || c.Run.MatchString(test.ID)) && (c.Claim == "" || test.Claim == "" || test.Claim == c.Claim)
 }
 
 // Select returns the tests to run.
@@ -102,18 +109,12 @@ func (c *Choice) Select(all []Case) []Case {
 }
 
 // Counting returns a function to call with the number of tests finished since its last
-// call. all is the total.
+// call, from any goroutine. all is the total.
 func (c *Choice) Counting(all int) func(more int) {
-	var (
-		mu    sync.Mutex
-		ended int
-	)
+	var ended atomic.Int64
 	return func(more int) {
-		mu.Lock()
-		defer mu.Unlock()
-		ended += more
-		if c.Progress != nil {
-			c.Progress(ended, all)
+		if now := ended.Add(int64(more)); c.Progress != nil {
+			c.Progress(fmt.Sprintf("%d of %d tests", now, all))
 		}
 	}
 }

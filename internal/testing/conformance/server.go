@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type Setup struct {
 // Server is a running implementation.
 type Server struct {
 	Target vectors.Target
+	Root   string // the folder with its files, as in GANETI_ROOTDIR; empty if the suite must not change them
 	// Context ends when the implementation exits; its cause says why.
 	Context context.Context
 	// Stop stops the implementation and removes its files.
@@ -104,23 +106,59 @@ type test struct {
 
 // Cases lists all tests, in report order.
 func (o *Options) Cases() ([]Case, error) {
+	all, err := o.load()
+	if err != nil {
+		return nil, err
+	}
 	var cases []Case
-	for _, dialect := range o.Dialects {
-		files, err := vectors.Load(o.Files, dialect)
-		if err != nil {
-			return nil, err
+	for _, d := range all {
+		for _, v := range d.vectors {
+			cases = append(cases, caseOf(d.name, &v))
 		}
-		for _, file := range files {
-			for _, v := range file.Vectors {
-				cases = append(cases, caseOf(dialect, &v))
-			}
+		for _, s := range d.scenarios {
+			cases = append(cases, caseOfScenario(&s))
 		}
 	}
 	return cases, nil
 }
 
+// dialect has what there is to test of a dialect.
+type dialect struct {
+	name      string
+	vectors   []vectors.Vector
+	scenarios []vectors.Scenario
+}
+
+// load reads what there is to test of the dialects.
+func (o *Options) load() ([]dialect, error) {
+	over, err := vectors.LoadScenarios(o.Files)
+	if err != nil {
+		return nil, err
+	}
+	var all []dialect
+	for _, name := range o.Dialects {
+		d := dialect{name: name}
+		files, err := vectors.Load(o.Files, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			d.vectors = append(d.vectors, file.Vectors...)
+		}
+		for _, file := range over {
+			for _, s := range file.Scenarios {
+				if s.Dialect == name {
+					d.scenarios = append(d.scenarios, s)
+				}
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
 func caseOf(dialect string, v *vectors.Vector) Case {
-	return Case{ID: dialect + "/" + v.ID, Note: v.Note, Deviation: v.Deviation}
+	return Case{ID: dialect + "/" + v.ID, Note: v.Note, File: dialect + "/" + path.Dir(v.ID) + ".json", Rule: v.Rule, Claim: v.Claim, Deviation: v.Deviation}
 }
 
 // Releases lists the Ganeti releases that the vectors know, oldest first.
@@ -132,23 +170,23 @@ func Releases() []string {
 func Dialects(files fs.FS) ([]string, error) {
 	folders, err := fs.Glob(files, "[0-9]*")
 	slices.Reverse(folders)
-	return folders, err
+	return append(folders, vectors.AutoDialect), err
 }
 
 // parallel is how many implementations run at a time: most of the time is spent waiting for
-// replies that must not come. batch is how many vectors have open sockets at a time for
+// replies that must not come, and for changes to be noticed. batch is how many vectors have open sockets at a time for
 // each implementation.
 const (
-	parallel = 8
+	parallel = 16
 	batch    = 100
 )
 
-// RunServer runs the vectors against an implementation, which is started once per
-// configuration and key. The error is about the suite itself; failures of the
+// RunServer runs the vectors and scenarios against an implementation, which is started once
+// per configuration and key, and once per scenario. The error is about the suite itself; failures of the
 // implementation are in the report.
 func RunServer(ctx context.Context, o Options) (*Report, error) {
 	report := &Report{Subject: o.Subject}
-	groups, err := o.groups(report)
+	groups, scenarios, err := o.selected(report)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +204,14 @@ func RunServer(ctx context.Context, o Options) (*Report, error) {
 			o.runGroup(ctx, g, progress)
 		})
 	}
+	for _, s := range scenarios {
+		running.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			o.runScenario(ctx, s)
+			progress(1)
+		})
+	}
 	running.Wait()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -174,49 +220,51 @@ func RunServer(ctx context.Context, o Options) (*Report, error) {
 	return report, nil
 }
 
-// groups reads the vectors, adds the selected ones to the report, and groups those with the
-// same setup.
-func (o *Options) groups(report *Report) ([]*group, error) {
+// selected reads the vectors and scenarios, adds the selected ones to the report, and groups
+// the vectors with the same setup.
+func (o *Options) selected(report *Report) (groups []*group, scenarios []*scenario, err error) {
 	type id struct{ dialect, config, key string }
-	var (
-		groups []*group
-		byID   = make(map[id]*group)
-	)
-	for _, dialect := range o.Dialects {
-		files, err := vectors.Load(o.Files, dialect)
-		if err != nil {
-			return nil, err
+	byID := make(map[id]*group)
+	all, err := o.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range all {
+		for _, v := range d.vectors {
+			key := o.Key
+			if v.Key != nil {
+				key = v.Key
+			}
+			id := id{d.name, v.Config, string(key)}
+			g := byID[id]
+			if g == nil {
+				config, err := vectors.ReadConfig(o.Files, v.Config)
+				if err != nil {
+					return nil, nil, err
+				}
+				g = &group{setup: Setup{Dialect: d.name, Name: v.Config, Config: config, Key: key, Clock: o.Clock}}
+				byID[id] = g
+				groups = append(groups, g)
+			}
+			if v.Outcome == vectors.DroppedDisabled {
+				g.setup.Mute = true
+			}
+			c := caseOf(d.name, &v)
+			if o.chosen(c) {
+				t := &test{Vector: v, result: &Result{Case: c}}
+				report.Results = append(report.Results, t.result)
+				g.vectors = append(g.vectors, t)
+			}
 		}
-		for _, file := range files {
-			for _, v := range file.Vectors {
-				key := o.Key
-				if v.Key != nil {
-					key = v.Key
-				}
-				id := id{dialect, v.Config, string(key)}
-				g := byID[id]
-				if g == nil {
-					config, err := vectors.ReadConfig(o.Files, v.Config)
-					if err != nil {
-						return nil, err
-					}
-					g = &group{setup: Setup{Dialect: dialect, Name: v.Config, Config: config, Key: key, Clock: o.Clock}}
-					byID[id] = g
-					groups = append(groups, g)
-				}
-				if v.Outcome == vectors.DroppedDisabled {
-					g.setup.Mute = true
-				}
-				c := caseOf(dialect, &v)
-				if o.chosen(c) {
-					t := &test{Vector: v, result: &Result{Case: c}}
-					report.Results = append(report.Results, t.result)
-					g.vectors = append(g.vectors, t)
-				}
+		for _, s := range d.scenarios {
+			if c := caseOfScenario(&s); o.chosen(c) {
+				t := &scenario{Scenario: s, result: &Result{Case: c}}
+				report.Results = append(report.Results, t.result)
+				scenarios = append(scenarios, t)
 			}
 		}
 	}
-	return groups, nil
+	return groups, scenarios, nil
 }
 
 // runGroup runs the vectors of a group. An implementation that exits or stops answering is

@@ -3,11 +3,12 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
-	"gntconfd/internal/testing/jsonvalue"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // compare asks both daemons the questions and reports where the second one differs from the

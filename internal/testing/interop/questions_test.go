@@ -3,10 +3,11 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
-	"gntconfd/internal/jsontext"
 	"slices"
 	"strings"
 	"testing"
+
+	"gntconfd/internal/jsontext"
 )
 
 // oddStrings are used in every position that takes a string.

@@ -68,13 +68,24 @@ func Difference(want, got any, same func(want, got any) bool) error {
 		return nil
 	case []any:
 		got, ok := got.([]any)
-		if !ok || len(got) != len(want) {
+		if !ok {
 			break
 		}
-		for i := range want {
-			if err := Difference(want[i], got[i], same); err != nil {
+		for i := range min(len(want), len(got)) {
+			if err := Difference(want[i], got[i], same); err == nil {
+				continue
+			} else if len(want) != len(got) {
+				return fmt.Errorf("/%d: from there on %.200s, want %.200s (%d elements, want %d)",
+					i, Encode(got[i:]), Encode(want[i:]), len(got), len(want))
+			} else {
 				return fmt.Errorf("/%d%w", i, err)
 			}
+		}
+		switch n := min(len(want), len(got)); {
+		case len(got) < len(want):
+			return fmt.Errorf("/%d: the list ends, want also %.200s", n, Encode(want[n:]))
+		case len(got) > len(want):
+			return fmt.Errorf("/%d: unexpected %.200s, the list must end there", n, Encode(got[n:]))
 		}
 		return nil
 	default:

@@ -97,6 +97,12 @@ func respond(dialect string, codec *protocol.Codec, snapshot *cluster.Snapshot, 
 		}
 		return AnsweredError, nil
 	}
+	if dialect == AutoDialect {
+		dialect = Dialect
+		if snapshot.Version < wire.ModernVersion {
+			dialect = ClassicDialect
+		}
+	}
 	book := prepare[dialect](snapshot)
 	response, refusal := book.Respond(codec, now, new(answer.Scratch))
 	if refusal != protocol.Accepted {

@@ -8,11 +8,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"gntconfd/internal/testing/jsonvalue"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // Recipe describes how to build a datagram; spec/vectors/README.md has the steps. Omitted
@@ -76,6 +78,9 @@ func (r *Recipe) fill(key []byte, now time.Time, count int) ([]byte, error) {
 		"{hex}", strconv.FormatInt(clock, 16),
 		"{oct}", strconv.FormatInt(clock, 8),
 	).Replace(orDefault(r.Salt, "{now}"))
+	if left := unknownWord.FindString(salt); left != "" {
+		return nil, fmt.Errorf("%s in the salt stands for nothing", left)
+	}
 	mac, err := spoil(r.MAC, key, salt, inner)
 	if err != nil {
 		return nil, err
@@ -83,6 +88,9 @@ func (r *Recipe) fill(key []byte, now time.Time, count int) ([]byte, error) {
 	quote, encode, err := textForm(r.Text)
 	if err != nil {
 		return nil, err
+	}
+	if left := unknownMark.FindString(strings.NewReplacer("@MSG@", "", "@SALT@", "", "@HMAC@", "").Replace(r.Outer)); left != "" {
+		return nil, fmt.Errorf("%s in the envelope stands for nothing", left)
 	}
 	outer := strings.NewReplacer("@MSG@", quote(inner), "@SALT@", quote(salt), "@HMAC@", quote(mac)).
 		Replace(orDefault(r.Outer, defaultOuter))
@@ -107,6 +115,13 @@ func orDefault(text, otherwise string) string {
 	}
 	return text
 }
+
+// unknownWord and unknownMark match what stands for nothing in a salt, and in an envelope
+// without its three marks.
+var (
+	unknownWord = regexp.MustCompile(`\{[a-z]+\}`)
+	unknownMark = regexp.MustCompile(`@[A-Z]+@`)
+)
 
 // sign returns the signature of a message: 40 hexadecimal digits.
 func sign(key []byte, salt, inner string) string {

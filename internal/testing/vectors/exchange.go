@@ -24,7 +24,8 @@ type Target struct {
 // Probe is a datagram for a daemon.
 type Probe struct {
 	*Message
-	Wanted bool // whether an answer must come, and is worth waiting for
+	Key    []byte // signs the datagram and its answer, if it is not the target's
+	Wanted bool   // whether an answer must come, and is worth waiting for
 }
 
 // Result is the result of sending a datagram.
@@ -62,11 +63,11 @@ var fence = Message{Request: json.RawMessage(`{"protocol":1,"type":0,"rsalt":"fe
 // Ready waits until the daemon answers a ping, in any way.
 func (t Target) Ready(ctx context.Context) error {
 	for deadline := time.Now().Add(patience * time.Second); time.Now().Before(deadline); {
-		x, err := listen(ctx)
+		x, err := t.listen(ctx)
 		if err != nil {
 			return err
 		}
-		if err = x.send(t, &fence); err == nil {
+		if err = x.send(t, t.Key, &fence); err == nil {
 			err = x.read(ctx, t, 100*time.Millisecond, func() bool { return x.fenced || len(x.answers) > 0 })
 		}
 		x.conn.Close()
@@ -95,7 +96,7 @@ func (t Target) Exchange(ctx context.Context, probes []Probe, timeout time.Durat
 		first error
 	)
 	for _, probe := range probes {
-		x, err := t.probe(ctx, probe.Message, mute)
+		x, err := t.probe(ctx, probe, mute)
 		if err != nil {
 			first = err
 			break
@@ -121,8 +122,8 @@ func (t Target) Exchange(ctx context.Context, probes []Probe, timeout time.Durat
 }
 
 // probe sends a message, and then pings until one is answered.
-func (t Target) probe(ctx context.Context, m *Message, mute bool) (*exchange, error) {
-	align := m.Datagram != nil && m.Datagram.Align && t.Clock == 0
+func (t Target) probe(ctx context.Context, probe Probe, mute bool) (*exchange, error) {
+	align := probe.Datagram != nil && probe.Datagram.Align && t.Clock == 0
 	for range alignment {
 		if early := time.Now().Truncate(time.Second); align && time.Since(early) > time.Second/2 {
 			select {
@@ -132,11 +133,14 @@ func (t Target) probe(ctx context.Context, m *Message, mute bool) (*exchange, er
 			}
 		}
 		second := time.Now().Unix()
-		x, err := listen(ctx)
+		x, err := t.listen(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err = x.send(t, m); err == nil && !mute {
+		if probe.Key != nil {
+			x.key = probe.Key
+		}
+		if err = x.send(t, x.key, probe.Message); err == nil && !mute {
 			err = x.reach(ctx, t)
 		}
 		if err == nil && (!align || time.Now().Unix() == second) {
@@ -153,6 +157,7 @@ func (t Target) probe(ctx context.Context, m *Message, mute bool) (*exchange, er
 // exchange is a datagram in progress.
 type exchange struct {
 	conn    *net.UDPConn
+	key     []byte // of the datagram and its answer; pings have the target's
 	sent    []byte
 	fenced  bool     // whether the ping after the datagram was answered
 	answers []Result // to the datagram, and those that cannot be attributed
@@ -163,20 +168,20 @@ type exchange struct {
 
 // listen opens the socket for a datagram. It is not connected, so that answers from other
 // addresses are seen too.
-func listen(ctx context.Context) (*exchange, error) {
+func (t Target) listen(ctx context.Context) (*exchange, error) {
 	conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", ":0")
 	if err != nil {
 		return nil, err
 	}
-	return &exchange{conn: conn.(*net.UDPConn)}, nil
+	return &exchange{conn: conn.(*net.UDPConn), key: t.Key}, nil
 }
 
-func (x *exchange) send(t Target, m *Message) error {
+func (x *exchange) send(t Target, key []byte, m *Message) error {
 	now := time.Now()
 	if t.Clock != 0 {
 		now = time.Unix(t.Clock, 0)
 	}
-	datagram, err := m.Build(t.Key, now)
+	datagram, err := m.Build(key, now)
 	if err != nil {
 		return err
 	}
@@ -191,7 +196,7 @@ func (x *exchange) send(t Target, m *Message) error {
 // answer must be among them, even if it cannot be identified.
 func (x *exchange) reach(ctx context.Context, t Target) error {
 	for range patience {
-		if err := x.send(t, &fence); err != nil {
+		if err := x.send(t, t.Key, &fence); err != nil {
 			return err
 		}
 		err := x.read(ctx, t, time.Second, func() bool { return x.fenced || len(x.answers) > 1 })
@@ -223,10 +228,11 @@ func (x *exchange) read(ctx context.Context, t Target, wait time.Duration, enoug
 
 // take classifies a received datagram.
 func (x *exchange) take(t Target, datagram []byte, from netip.AddrPort) {
-	reply, err := ParseReply(datagram, t.Key, t.Config)
+	ping, _ := ParseReply(datagram, t.Key, t.Config)
+	reply, err := ParseReply(datagram, x.key, t.Config)
 	there := from == t.Addr
 	switch {
-	case reply != nil && reply.Salt == "fence", reply == nil && there && bytes.Contains(datagram, []byte(`"fence"`)):
+	case ping != nil && ping.Salt == "fence", reply == nil && there && bytes.Contains(datagram, []byte(`"fence"`)):
 		x.fenced = true
 	case !there:
 		err = fmt.Errorf("%w: it comes from %s, but %s was asked", ErrGarbled, from, t.Addr)

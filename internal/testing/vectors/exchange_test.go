@@ -5,12 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"gntconfd/internal/testing/jsonvalue"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // serve runs a daemon that answers the fence, and any other datagram with answers. It
@@ -134,7 +135,7 @@ func TestExchangeWithAClock(t *testing.T) {
 func TestExchangeWithStrangers(t *testing.T) {
 	from := netip.MustParseAddrPort("127.0.0.1:2")
 	target := Target{Addr: netip.MustParseAddrPort("127.0.0.1:1"), Key: testKey}
-	var silent, answered exchange
+	silent, answered := exchange{key: testKey}, exchange{key: testKey}
 	answered.take(target, reply("rs", 0), target.Addr)
 	for _, x := range []*exchange{&silent, &answered} {
 		x.take(target, reply("rs", 0), from)

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"gntconfd/internal/testing/jsonvalue"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // Placeholders for texts that differ between daemons.
@@ -16,6 +18,22 @@ const (
 	configPath = "{CONFIG}" // the path of config.data
 	anyReason  = "{REASON}" // at the end: any text the implementation chooses
 )
+
+// placeholder matches what looks like one.
+var placeholder = regexp.MustCompile(`\{[A-Z]+\}`)
+
+// checkPlaceholders returns an error if a reply contains a placeholder that there is not.
+func (r *Reply) checkPlaceholders() error {
+	if r == nil {
+		return nil
+	}
+	for _, found := range placeholder.FindAllString(string(r.Answer), -1) {
+		if found != configPath && found != anyReason {
+			return fmt.Errorf("the reply contains %s, which stands for nothing", found)
+		}
+	}
+	return nil
+}
 
 // ErrGarbled means that a datagram is not a reply with a valid signature.
 var ErrGarbled = errors.New("garbled reply")

@@ -3,10 +3,11 @@ package vectors
 import (
 	"encoding/json"
 	"errors"
-	"gntconfd/internal/testing/jsonvalue"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 func number(n int64) *int64 { return &n }

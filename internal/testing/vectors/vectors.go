@@ -7,18 +7,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"gntconfd/internal/testing/jsonvalue"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+
+	"gntconfd/internal/testing/jsonvalue"
 )
 
 // The dialects: Ganeti releases that name the folders of vectors recorded from their
-// daemons.
+// daemons, and the one that the configuration decides about.
 const (
 	Dialect        = "3.0"
 	ClassicDialect = "2.6"
+	AutoDialect    = "auto"
 )
 
 // Releases lists, for each dialect, the Ganeti releases whose daemons the vectors were
@@ -91,6 +93,8 @@ type Vector struct {
 	Note   string   `json:"note"`
 	Tags   []string `json:"tags,omitempty"`
 	Config string   `json:"config"`       // name of a file in configs, without extension, or MissingConfig
+	Rule   string   `json:"rule"`         // the id of a rule in rules.json
+	Claim  Claim    `json:"claim"`        // who must pass it
 	Key    []byte   `json:"key,omitzero"` // all bytes of hmac.key, if it is not the common one; base64 in the file
 	Message
 	Outcome   Outcome `json:"outcome"`
@@ -99,6 +103,14 @@ type Vector struct {
 	Real      []Real  `json:"real,omitempty"` // set if Deviation is set
 	Twin      *Twin   `json:"twin,omitempty"`
 }
+
+// Claim says for whom a vector is: an implementation may claim to pass only those of CoreClaim.
+type Claim string
+
+const (
+	CoreClaim  Claim = "core"  // what Ganeti's own clients may send to a cluster in order, and what keeps strangers out
+	QuirkClaim Claim = "quirk" // everything else
+)
 
 // Message is a datagram in exactly one of four forms.
 type Message struct {
@@ -156,19 +168,35 @@ func Load(vectors fs.FS, dialect string) ([]File, error) {
 	}
 	files := make([]File, 0, len(names))
 	for _, name := range names {
-		text, err := fs.ReadFile(vectors, name)
-		if err != nil {
+		file := File{Dialect: dialect, Area: area(name)}
+		if err := readFile(vectors, name, &file); err != nil {
 			return nil, err
 		}
-		file := File{Dialect: dialect, Area: strings.TrimSuffix(path.Base(name), ".json")}
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&file); err != nil {
-			return nil, fmt.Errorf("vectors: %s: %w", name, err)
+		for i := range file.Vectors {
+			if err := file.Vectors[i].Reply.checkPlaceholders(); err != nil {
+				return nil, fmt.Errorf("vectors: %s: %s: %w", name, file.Vectors[i].ID, err)
+			}
 		}
 		files = append(files, file)
 	}
 	return files, nil
+}
+
+// area returns the area that a file is about.
+func area(name string) string { return strings.TrimSuffix(path.Base(name), ".json") }
+
+// readFile decodes a file from the folder of vectors. Unknown members are an error.
+func readFile(vectors fs.FS, name string, into any) error {
+	text, err := fs.ReadFile(vectors, name)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("vectors: %s: %w", name, err)
+	}
+	return nil
 }
 
 // Format returns the text of the file as it is stored: one line per member of a vector,
@@ -179,23 +207,36 @@ func (f *File) Format() ([]byte, error) {
 	fmt.Fprintf(&out, "  \"$schema\": %s,\n", jsonvalue.Encode(f.Schema))
 	fmt.Fprintf(&out, "  \"description\": %s,\n  \"vectors\": [", jsonvalue.Encode(f.Description))
 	for i := range f.Vectors {
-		members, err := membersOf(&f.Vectors[i])
+		members, err := membersOf(jsonvalue.Encode(&f.Vectors[i]))
 		if err != nil {
 			return nil, fmt.Errorf("vectors: %s: %w", f.Vectors[i].ID, err)
 		}
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		fmt.Fprintf(&out, "\n    {\n      %s\n    }", bytes.Join(members, []byte(",\n      ")))
+		out.WriteString("\n    {")
+		for i, m := range members {
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			fmt.Fprintf(&out, "\n      %q: %s", m.name, m.value)
+		}
+		out.WriteString("\n    }")
 	}
 	out.WriteString("\n  ]\n}\n")
 	return out.Bytes(), nil
 }
 
-// membersOf returns the members of v in order, each as `"name": value`.
-func membersOf(v *Vector) ([][]byte, error) {
-	var members [][]byte
-	d := json.NewDecoder(bytes.NewReader(jsonvalue.Encode(v)))
+// member is a member of a JSON object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// membersOf returns the members of an object in their order.
+func membersOf(object json.RawMessage) ([]member, error) {
+	var members []member
+	d := json.NewDecoder(bytes.NewReader(object))
 	if _, err := d.Token(); err != nil {
 		return nil, err
 	}
@@ -208,7 +249,7 @@ func membersOf(v *Vector) ([][]byte, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, err
 		}
-		members = append(members, fmt.Appendf(nil, "%q: %s", name, value))
+		members = append(members, member{fmt.Sprint(name), value})
 	}
 	return members, nil
 }

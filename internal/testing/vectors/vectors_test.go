@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,13 @@ var counts = map[string]int{
 	"unavailable-config": 42,
 	"watcher":            20,
 	"signing":            75,
+
+	"releases": 510,
+
+	"config-change": 16,
+	"config-file":   20,
+	"dialects":      10,
+	"key-file":      8,
 }
 
 // recorded is the number of vectors with the tag of that name.
@@ -70,12 +78,21 @@ const recorded = 202
 func load(t *testing.T) []File {
 	t.Helper()
 	var all []File
-	for _, dialect := range []string{Dialect, ClassicDialect} {
+	for _, dialect := range []string{Dialect, ClassicDialect, AutoDialect} {
 		files, err := Load(vectors.Files, dialect)
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, files...)
+	}
+	return all
+}
+
+func loadScenarios(t *testing.T) []ScenarioFile {
+	t.Helper()
+	all, err := LoadScenarios(vectors.Files)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
 }
@@ -105,6 +122,9 @@ func TestVectorsAreCounted(t *testing.T) {
 		got[file.Area] = len(file.Vectors)
 	}
 	got["signing"] = len(loadSigning(t))
+	for _, file := range loadScenarios(t) {
+		got[file.Area] = len(file.Scenarios)
+	}
 	if diff := cmp.Diff(counts, got); diff != "" {
 		t.Errorf("number of vectors by area (-want +got):\n%s", diff)
 	}
@@ -134,28 +154,36 @@ func TestFilesMatchSchema(t *testing.T) {
 		}
 		return value
 	}
-	compile := func(name string) *jsonschema.Schema {
+	compiler := jsonschema.NewCompiler()
+	schemas := map[string]string{"vectors.schema.json": "", "signing.schema.json": "signing.json", "rules.schema.json": "rules.json", "scenarios/scenarios.schema.json": ""}
+	for name := range schemas {
+		if err := compiler.AddResource("https://vectors/"+name, withoutID(read(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	validate := func(schema, name string) {
 		t.Helper()
-		compiler := jsonschema.NewCompiler()
-		if err := compiler.AddResource(name, read(name)); err != nil {
-			t.Fatal(err)
-		}
-		schema, err := compiler.Compile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return schema
-	}
-	if err := compile("signing.schema.json").Validate(read("signing.json")); err != nil {
-		t.Errorf("signing.json: %v", err)
-	}
-	schema := compile("vectors.schema.json")
-	for _, file := range load(t) {
-		name := file.Dialect + "/" + file.Area + ".json"
-		if err := schema.Validate(read(name)); err != nil {
+		if err := compiler.MustCompile("https://vectors/" + schema).Validate(read(name)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for schema, name := range schemas {
+		if name != "" {
+			validate(schema, name)
+		}
+	}
+	for _, file := range load(t) {
+		validate("vectors.schema.json", file.Dialect+"/"+file.Area+".json")
+	}
+	for _, file := range loadScenarios(t) {
+		validate("scenarios/scenarios.schema.json", "scenarios/"+file.Area+".json")
+	}
+}
+
+// withoutID returns a schema that is known by where it is.
+func withoutID(schema any) any {
+	delete(schema.(map[string]any), "$id")
+	return schema
 }
 
 func TestFilesAreFormatted(t *testing.T) {
@@ -171,6 +199,68 @@ func TestFilesAreFormatted(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s is not formatted as by the record command", name)
+		}
+	}
+	for _, file := range loadScenarios(t) {
+		want, err := file.Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := vectors.Files.ReadFile("scenarios/" + file.Area + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("scenarios/%s.json is not formatted as by the record command", file.Area)
+		}
+	}
+}
+
+// Each vector names a rule that there is, each rule has vectors, and what Ganeti's own daemon
+// does not do is not what everybody must do.
+func TestRulesExistAndAreUsed(t *testing.T) {
+	text, err := vectors.Files.ReadFile("rules.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Rules []struct{ ID, In, Says string }
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	uses := make(map[string]int)
+	for _, rule := range list.Rules {
+		if _, ok := uses[rule.ID]; ok {
+			t.Errorf("rule %s: duplicate", rule.ID)
+		}
+		uses[rule.ID] = 0
+		if _, err := os.Stat("../../../spec/" + rule.In); err != nil {
+			t.Errorf("rule %s: %v", rule.ID, err)
+		}
+	}
+	use := func(id, rule string, claim Claim, deviation string) {
+		if _, ok := uses[rule]; !ok {
+			t.Errorf("%s: no rule %q", id, rule)
+		}
+		uses[rule]++
+		if deviation != "" && claim != QuirkClaim {
+			t.Errorf("%s: a deviation, but its claim is %s", id, claim)
+		}
+	}
+	for _, file := range load(t) {
+		for _, v := range file.Vectors {
+			use(v.ID, v.Rule, v.Claim, v.Deviation)
+		}
+	}
+	for _, file := range loadScenarios(t) {
+		for _, s := range file.Scenarios {
+			use(s.ID, s.Rule, s.Claim, s.Deviation)
+		}
+	}
+	for rule, count := range uses {
+		if count == 0 {
+			t.Errorf("rule %s: no vector", rule)
 		}
 	}
 }
@@ -192,11 +282,19 @@ func TestVectorsAreUnique(t *testing.T) {
 				t.Errorf("%s: same note as %s", v.ID, other)
 			}
 			notes[v.Note] = v.ID
-			question := v.Config + "/" + string(v.Key) + "/" + string(jsonvalue.Encode(v.Message))
+			question := file.Dialect + "/" + v.Config + "/" + string(v.Key) + "/" + string(jsonvalue.Encode(v.Message))
 			if other, ok := questions[question]; ok {
 				t.Errorf("%s: same datagram as %s", v.ID, other)
 			}
 			questions[question] = v.ID
+		}
+	}
+	for _, file := range loadScenarios(t) {
+		for _, s := range file.Scenarios {
+			if !strings.HasPrefix(s.ID, file.Area+"/") || ids[s.ID] {
+				t.Errorf("%s: in the file of area %s, or duplicate", s.ID, file.Area)
+			}
+			ids[s.ID] = true
 		}
 	}
 }
@@ -210,6 +308,21 @@ func TestConfigsExistAndAreUsed(t *testing.T) {
 			if v.Twin != nil && v.Twin.Config != "" {
 				readConfig(t, v.Twin.Config)
 				used[v.Twin.Config] = true
+			}
+		}
+	}
+	for _, file := range loadScenarios(t) {
+		for _, s := range file.Scenarios {
+			readConfig(t, s.Config)
+			for _, step := range s.Steps {
+				for _, c := range step.Changes {
+					if c.Config == "" {
+						continue
+					}
+					if _, err := c.Read(vectors.Files); err != nil {
+						t.Errorf("%s: %v", s.ID, err)
+					}
+				}
 			}
 		}
 	}
@@ -275,6 +388,13 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: %v differ, the deviation %s is of %v", v.ID, got, v.Deviation, want)
+			}
+		}
+	}
+	for _, file := range loadScenarios(t) {
+		for _, s := range file.Scenarios {
+			if s.Deviation != "" && scopes[s.Deviation] != "files" {
+				t.Errorf("%s: no deviation %q of scope files", s.ID, s.Deviation)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func (o *Options) Cases() ([]conformance.Case, error) {
 	scenarios, err := Load(o.Files)
 	cases := make([]conformance.Case, len(scenarios))
 	for i, s := range scenarios {
-		cases[i] = conformance.Case{ID: s.ID, Note: s.Note}
+		cases[i] = conformance.Case{ID: s.ID, Note: s.Note, File: "clients/" + path.Dir(s.ID) + ".json"}
 	}
 	return cases, err
 }

@@ -141,16 +141,69 @@ func recordAll(ctx context.Context, dir string) error {
 	if err := errors.Join(bad...); err != nil {
 		return err
 	}
+	if err := write(dir, files); err != nil {
+		return err
+	}
+	if err := recordOwn(ctx, dir, key); err != nil {
+		return err
+	}
+	return recordScenarios(ctx, dir, key)
+}
+
+// write writes the files of a dialect.
+func write(dir string, files []vectors.File) error {
 	for _, file := range files {
 		text, err := file.Format()
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, vectors.Dialect, file.Area+".json"), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, file.Dialect, file.Area+".json"), text, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// recordOwn records the vectors of configurations that Ganeti's daemons do not load, as other
+// releases wrote them, from this project's daemon. A test compares its answers with those of
+// Ganeti's after cfgupgrade.
+func recordOwn(ctx context.Context, dir string, key []byte) error {
+	files, err := vectors.Load(os.DirFS(dir), vectors.AutoDialect)
+	if err != nil {
+		return err
+	}
+	var bad []error
+	for _, file := range files {
+		byConfig := make(map[string][]*vectors.Vector)
+		for i := range file.Vectors {
+			v := &file.Vectors[i]
+			byConfig[v.Config] = append(byConfig[v.Config], v)
+		}
+		for name, same := range byConfig {
+			config, err := vectors.ReadConfig(os.DirFS(dir), name)
+			if err != nil {
+				return err
+			}
+			probes := make([]vectors.Probe, len(same))
+			for i, v := range same {
+				probes[i] = vectors.Probe{Message: &v.Message, Wanted: v.Outcome.Visible() != vectors.Silent}
+			}
+			answers, err := ask(ctx, conformance.Own, conformance.Setup{Dialect: file.Dialect, Name: name, Config: config, Key: key}, probes)
+			if err != nil {
+				return err
+			}
+			for i, v := range same {
+				if answers[i].Outcome != v.Outcome.Visible() {
+					bad = append(bad, fmt.Errorf("%s: %s, expected %s", v.ID, answers[i].Outcome, v.Outcome))
+				}
+				v.Reply = keepFormer(v.Reply, answers[i].Reply)
+			}
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return err
+	}
+	return write(dir, files)
 }
 
 // askJudge sends all messages to the daemons of a release.
