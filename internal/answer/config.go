@@ -10,9 +10,6 @@ import (
 
 // answerConfig answers with the part of the configuration at a JSON pointer.
 func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.StringQuery {
-		return s.errorText(InvalidQuery(query)), true
-	}
 	var err error
 	s.Text.Buf, err = b.snapshot.AppendValue(s.Text.Buf[:0], query.String, wire.MaxDatagramSize)
 	switch {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +18,10 @@ var generatedTable = regexp.MustCompile(`(?s)(<!-- table ([a-z0-9.-]+), made by 
 // fill replaces the tables of rules in a page. Each must be there once.
 func (r *rules) fill(page []byte) ([]byte, error) {
 	tables := map[string]func() string{
-		"errors": r.errorTable,
-		"texts":  r.textTable,
+		"errors":           r.errorTable,
+		"texts":            r.textTable,
+		"requests":         r.requestTable,
+		"classic-requests": r.classicTable,
 	}
 	var unknown []string
 	filled := generatedTable.ReplaceAllStringFunc(string(page), func(old string) string {
@@ -90,6 +94,71 @@ func (r *rules) textTable() string {
 		rows = append(rows, []string{"`" + text.Name + "`", "`" + quoted[1:len(quoted)-1] + "`", strings.Join(varies, "; ")})
 	}
 	return table(rows...)
+}
+
+// requestTable has a column for each kind of query.
+func (r *rules) requestTable() string {
+	f := &r.Requests
+	head := []string{"type"}
+	for _, kind := range f.Kinds.Modern {
+		head = append(head, kind.Name)
+	}
+	rows := [][]string{append(head, "serial", "order")}
+	for _, one := range f.Requests {
+		row := []string{fmt.Sprintf("%d `%s`", one.Type, one.Name)}
+		for _, kind := range f.Kinds.Modern {
+			row = append(row, one.Modern.Queries[kind.Name].written())
+		}
+		rows = append(rows, append(row, f.Serials[one.Modern.Serial], f.Orders[one.Modern.Order]))
+	}
+	return table(rows...)
+}
+
+// classicTable has a row for the kinds of query that a type of request treats alike. The
+// largest group comes last, as anything else.
+func (r *rules) classicTable() string {
+	f := &r.Requests
+	rows := [][]string{{"type", "query", "reply", "order"}}
+	for _, one := range f.Requests {
+		var outcomes []outcome
+		kinds := make(map[outcome][]string)
+		for _, kind := range f.Kinds.Classic {
+			of := one.Classic.Queries[kind.Name]
+			if kinds[of] == nil {
+				outcomes = append(outcomes, of)
+			}
+			kinds[of] = append(kinds[of], kind.Doc)
+		}
+		largest := slices.MaxFunc(outcomes, func(a, b outcome) int { return cmp.Compare(len(kinds[a]), len(kinds[b])) })
+		if len(outcomes) == 1 {
+			kinds[largest] = []string{"anything"}
+		} else if len(kinds[largest]) > 2 {
+			kinds[largest] = []string{"anything else"}
+			outcomes = append(slices.DeleteFunc(outcomes, func(o outcome) bool { return o == largest }), largest)
+		}
+		name := fmt.Sprintf("%d `%s`", one.Type, one.Name)
+		for _, of := range outcomes {
+			row := []string{name, strings.Join(kinds[of], "; "), of.written(), ""}
+			if of.Outcome == "answer" {
+				row[3] = f.Orders[one.Classic.Order]
+			}
+			rows = append(rows, row)
+			name = ""
+		}
+	}
+	return table(rows...)
+}
+
+func (o outcome) written() string {
+	switch {
+	case o.Outcome == "answer":
+		return o.Doc
+	case o.Outcome == "silence":
+		return "no reply"
+	case o.Doc != "":
+		return "`" + o.Outcome + "`; " + o.Doc
+	}
+	return "`" + o.Outcome + "`"
 }
 
 // typeList writes types of request in ascending order.

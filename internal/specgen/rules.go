@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -17,7 +18,8 @@ import (
 
 // rules are the rules of the protocol that are neither shapes nor constants.
 type rules struct {
-	Errors errorsFile
+	Errors   errorsFile
+	Requests requestsFile
 
 	files map[string]any // each file as it is, by its name without extension
 }
@@ -38,10 +40,12 @@ type errorsFile struct {
 	} `json:"fields"`
 	Forms map[string]string `json:"forms"`
 	Texts []errorText       `json:"texts"`
-	Codes []struct {
-		Code string `json:"code"`
-		Sent []sent `json:"sent"`
-	} `json:"codes"`
+	Codes []errorCode       `json:"codes"`
+}
+
+type errorCode struct {
+	Code string `json:"code"`
+	Sent []sent `json:"sent"`
 }
 
 type errorText struct {
@@ -67,9 +71,99 @@ type sent struct {
 	When    string `json:"when"`
 }
 
+// requestsFile is the layout of spec/requests.json.
+type requestsFile struct {
+	Schema      string                  `json:"$schema"`
+	Description string                  `json:"description"`
+	Kinds       dialects[[]kindOfQuery] `json:"kinds"`
+	Serials     map[string]string       `json:"serials"`
+	Orders      map[string]string       `json:"orders"`
+	Requests    []request               `json:"requests"`
+}
+
+// dialects has something of either dialect.
+type dialects[T any] struct {
+	Modern  T `json:"3.0"`
+	Classic T `json:"2.6"`
+}
+
+type kindOfQuery struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+}
+
+type request struct {
+	Type int    `json:"type"`
+	Name string `json:"name"`
+	dialects[answered]
+}
+
+// answered says how a type of request is answered in one dialect.
+type answered struct {
+	Queries map[string]outcome `json:"queries"`
+	Answer  string             `json:"answer"`
+	Serial  string             `json:"serial"`
+	Order   string             `json:"order"`
+	Lookups []string           `json:"lookups"`
+}
+
+type outcome struct {
+	Outcome string `json:"outcome"`
+	Doc     string `json:"doc"`
+}
+
+// Outcomes returns the names of all outcomes.
+func (f *requestsFile) Outcomes() []string {
+	names := []string{"answer", "silence"}
+	for _, one := range f.Requests {
+		for _, of := range []struct {
+			answered
+			kinds []kindOfQuery
+		}{{one.Modern, f.Kinds.Modern}, {one.Classic, f.Kinds.Classic}} {
+			for _, kind := range of.kinds {
+				if name := of.Queries[kind.Name].Outcome; !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// check returns what is wrong that no schema can tell.
+func (f *requestsFile) check(e *errorsFile) error {
+	for i, one := range f.Requests {
+		if one.Type != i {
+			return fmt.Errorf("request type %d comes in place of %d", one.Type, i)
+		}
+		for _, of := range []struct {
+			answered
+			kinds []kindOfQuery
+		}{{one.Modern, f.Kinds.Modern}, {one.Classic, f.Kinds.Classic}} {
+			for _, kind := range of.kinds {
+				if _, ok := of.Queries[kind.Name]; !ok {
+					return fmt.Errorf("%s: no outcome for the kind %s", one.Name, kind.Name)
+				}
+			}
+			if len(of.Queries) != len(of.kinds) {
+				return fmt.Errorf("%s: an outcome for a kind that does not exist", one.Name)
+			}
+			if f.Serials[of.Serial] == "" || of.Order != "" && f.Orders[of.Order] == "" {
+				return fmt.Errorf("%s: no serial %q or no order %q", one.Name, of.Serial, of.Order)
+			}
+		}
+	}
+	for _, name := range f.Outcomes()[2:] {
+		if e.text(name) == nil && !slices.ContainsFunc(e.Codes, func(c errorCode) bool { return c.Code == name }) {
+			return fmt.Errorf("errors.json has no %s, which is an outcome", name)
+		}
+	}
+	return nil
+}
+
 // layouts returns where each file of rules is read into.
 func (r *rules) layouts() map[string]any {
-	return map[string]any{"errors.json": &r.Errors}
+	return map[string]any{"errors.json": &r.Errors, "requests.json": &r.Requests}
 }
 
 // isRules reports whether a file is one of rules.
@@ -119,7 +213,7 @@ func (r *rules) check() error {
 			return fmt.Errorf("text %s does not contain its parameter %s", text.Name, name)
 		}
 	}
-	return nil
+	return r.Requests.check(&r.Errors)
 }
 
 // text returns the text with a name, or nil.
@@ -169,6 +263,7 @@ var rulesTemplate = template.Must(template.New("rules").Funcs(template.FuncMap{
 	"comment": comment,
 	"quote":   strconv.Quote,
 	"goText":  goText,
+	"title":   title,
 }).Parse(rulesText))
 
 // goRules returns the Go source of the rules.
@@ -229,4 +324,13 @@ func portText(t errorText, shown func(p *parameter) string) string {
 		}
 		return literal(p.Text, [3]string{})
 	}), " + ")
+}
+
+// title writes words with hyphens between them as a name.
+func title(words string) string {
+	var name strings.Builder
+	for word := range strings.SplitSeq(words, "-") {
+		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return name.String()
 }
