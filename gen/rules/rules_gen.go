@@ -366,3 +366,57 @@ var ClassicRequests = [...][9]Outcome{
 		ClassicKindObject:      OutcomeNotImplemented,
 	},
 }
+
+// The words of a daemon's checks of a datagram, in their order.
+const (
+	CheckSize     = "size"
+	CheckMagic    = "magic"
+	CheckJSON     = "json"
+	CheckHMAC     = "hmac"
+	CheckClock    = "clock"
+	CheckRequest  = "request"
+	CheckDisabled = "disabled"
+)
+
+// Units has how many mebibytes a unit is, by its names in lower case.
+var Units = map[string]int64{
+	"":    1,
+	"m":   1,
+	"mb":  1,
+	"mib": 1,
+	"g":   1024,
+	"gb":  1024,
+	"gib": 1024,
+	"t":   1048576,
+	"tb":  1048576,
+	"tib": 1048576,
+}
+
+// Rewrite is what a filter expression with two operands becomes: what stands before, between
+// and behind these.
+type Rewrite struct{ Before, Between, Behind string }
+
+// Rewrites has the filter expressions that are rewritten, by their operators.
+var Rewrites = map[string]Rewrite{
+	"=":  {"[\"==\",", ",", "]"},
+	"!=": {"[\"!\",[\"==\",", ",", "]]"},
+}
+
+// NestedFilters are the operators whose operands are filter expressions.
+var NestedFilters = [...]string{"&", "|", "!"}
+
+// Collector is a monitoring data collector.
+type Collector struct {
+	Name        string
+	Hypervisors []string // one of them must be enabled for it to be active, if there are any
+}
+
+// Collectors are all collectors, in the order of the answer.
+var Collectors = [...]Collector{
+	{Name: "cpu-avg-load"},
+	{Name: "diskstats"},
+	{Name: "drbd"},
+	{Name: "inst-status-xen", Hypervisors: []string{"xen-pvm", "xen-hvm"}},
+	{Name: "lv"},
+	{Name: "xen-cpu-avg-load"},
+}

@@ -148,6 +148,71 @@ export const textCandidatesQuery = "non-empty master candidates primary IPs quer
 export const textNotImplemented = "not implemented";
 
 /**
+ * The checks of a datagram, in their order, by who receives it. A datagram that fails a check
+ * is dropped, and nothing is sent back. $name stands for the constant with that name. The
+ * outcome of a vector in vectors/ is dropped: and the word of the check that fails.
+ */
+export const datagram = {
+    "client": [
+        {"check": "comes from a server that was asked", "name": "Sender", "word": "sender"},
+        {"check": "at most $MaxDatagramSize bytes", "name": "Size", "word": "size"},
+        {"check": "begins with `$Magic`", "name": "Magic", "word": "magic"},
+        {
+            "check": "the rest is one JSON object in UTF-8 with `msg`, `salt` and `hmac`, all strings",
+            "name": "JSON",
+            "word": "json",
+        },
+        {"check": "`hmac` is the signature", "name": "HMAC", "word": "hmac"},
+        {
+            "check": "`salt` is the `rsalt` of the request that was sent to this server",
+            "name": "Salt",
+            "word": "salt",
+        },
+        {
+            "check": "`msg` is a JSON object with the members of `Reply`, of the right types; `protocol` is $ProtocolVersion",
+            "name": "Reply",
+            "word": "reply",
+        },
+    ],
+    "daemon": [
+        {
+            "check": "at least as long as `$Magic`, at most $MaxDatagramSize bytes",
+            "name": "Size",
+            "word": "size",
+        },
+        {"check": "begins with `$Magic`", "name": "Magic", "word": "magic"},
+        {
+            "check": "the rest is one JSON object in UTF-8 with `msg`, `salt` and `hmac`, all strings",
+            "name": "JSON",
+            "word": "json",
+        },
+        {
+            "check": "`hmac` is the signature; compare in constant time, and accept upper and lower case digits",
+            "name": "HMAC",
+            "word": "hmac",
+        },
+        {
+            "check": "`salt` is a decimal integer at most $ClockSkew seconds before or after the daemon's clock, in whole seconds",
+            "classic": "the same, but with the clock's fraction of a second: exactly $ClockSkew seconds before the whole second is too old",
+            "name": "Clock",
+            "word": "clock",
+        },
+        {
+            "check": "`msg` is a JSON object with the members of `Request`, of the right types; its lists have at most $MaxListElements elements together",
+            "classic": "the same with `ClassicRequest`; `protocol` is $ProtocolVersion, and `rsalt` is ASCII and not empty",
+            "name": "Request",
+            "word": "request",
+        },
+        {
+            "check": "always passed",
+            "classic": "there is a configuration, and it has default NIC parameters; checked before all others",
+            "name": "Disabled",
+            "word": "disabled",
+        },
+    ],
+} as const;
+
+/**
  * Every error text and error code that a daemon answers with. Programs print the texts and
  * scripts search for them, so a daemon sends them to the letter. $name in a text stands for
  * the parameter with that name, in its form. The names of codes are those of constants.json.
@@ -974,5 +1039,52 @@ export const requests = {
         "instance": "the instance's",
         "node": "the node's",
         "none": "0",
+    },
+} as const;
+
+/**
+ * How some values of the configuration are converted, how long some are, and what they are if
+ * they are missing.
+ */
+export const values = {
+    "collectors": {
+        "collectors": [
+            {"name": "cpu-avg-load"},
+            {"name": "diskstats"},
+            {"name": "drbd"},
+            {"hypervisors": ["xen-pvm", "xen-hvm"], "name": "inst-status-xen"},
+            {"name": "lv"},
+            {"name": "xen-cpu-avg-load"},
+        ],
+        "description": "The collectors in the answer to DataCollectors, always all of them and no others. One that the configuration does not have is active, with the interval of the constant CollectorInterval. A collector with hypervisors is active only if one of these is enabled as well.",
+    },
+    "filters": {
+        "description": "How an expression of the form filter is rewritten: one with an operator of rewrites and two operands becomes what is given there, with $1 and $2 for the operands as values; the operands of an operator of nested are expressions themselves. Any other expression is copied as a value.",
+        "nested": ["&", "|", "!"],
+        "rewrites": [
+            {"becomes": ["==", "$1", "$2"], "operator": "="},
+            {"becomes": ["!", ["==", "$1", "$2"]], "operator": "!="},
+        ],
+    },
+    "logical_ids": {
+        "description": "The logical_id of a disk by its dev_type: how many elements it has, exactly, and its definition in config.json.",
+        "types": [
+            {"definition": "DRBDLogicalID", "dev_type": "drbd", "length": 6},
+            {"definition": "PlainLogicalID", "dev_type": "plain", "length": 2},
+            {"definition": "FileLogicalID", "dev_type": "file", "length": 2},
+            {"definition": "FileLogicalID", "dev_type": "sharedfile", "length": 2},
+            {"definition": "FileLogicalID", "dev_type": "gluster", "length": 2},
+            {"definition": "BlockdevLogicalID", "dev_type": "blockdev", "length": 2},
+            {"definition": "ExternalLogicalID", "dev_type": "rbd", "length": 2},
+            {"definition": "ExternalLogicalID", "dev_type": "ext", "length": 2},
+        ],
+    },
+    "units": {
+        "description": "The units of a text of the form mebibytes, in upper or lower case, and how many mebibytes each is.",
+        "units": [
+            {"mebibytes": 1, "names": ["", "m", "mb", "mib"]},
+            {"mebibytes": 1024, "names": ["g", "gb", "gib"]},
+            {"mebibytes": 1048576, "names": ["t", "tb", "tib"]},
+        ],
     },
 } as const;

@@ -22,6 +22,12 @@ func (r *rules) fill(page []byte) ([]byte, error) {
 		"texts":            r.textTable,
 		"requests":         r.requestTable,
 		"classic-requests": r.classicTable,
+		"checks":           func() string { return r.checkTable(r.Datagram.Daemon) },
+		"client-checks":    func() string { return r.checkTable(r.Datagram.Client) },
+		"units":            r.unitTable,
+		"filters":          r.filterTable,
+		"logical-ids":      r.logicalIDTable,
+		"collectors":       r.collectorTable,
 	}
 	var unknown []string
 	filled := generatedTable.ReplaceAllStringFunc(string(page), func(old string) string {
@@ -145,6 +151,69 @@ func (r *rules) classicTable() string {
 			rows = append(rows, row)
 			name = ""
 		}
+	}
+	return table(rows...)
+}
+
+// checkTable has the checks with their words, and a column of the classic dialect if some
+// differ there.
+func (r *rules) checkTable(checks []check) string {
+	head, width := []string{"check", "must hold", "in dialect 2.6"}, 2
+	if slices.ContainsFunc(checks, func(c check) bool { return c.Classic != "" }) {
+		width = 3
+	}
+	rows := [][]string{head[:width]}
+	for _, c := range checks {
+		rows = append(rows, []string{"`" + c.Word + "`", r.resolved(c.Check), r.resolved(c.Classic)}[:width])
+	}
+	return table(rows...)
+}
+
+// resolved replaces the names of constants in a text by their values.
+func (r *rules) resolved(text string) string {
+	for _, group := range r.constants.Groups {
+		for _, c := range group.Constants {
+			text = regexp.MustCompile(`\$`+group.Prefix+c.Name+`\b`).ReplaceAllLiteralString(text, strings.Trim(string(c.Value), `"`))
+		}
+	}
+	return text
+}
+
+func (r *rules) unitTable() string {
+	rows := [][]string{{"unit", "mebibytes"}}
+	for _, unit := range r.Values.Units.Units {
+		names := each(unit.Names, func(name string) string {
+			if name == "" {
+				return "none"
+			}
+			return "`" + name + "`"
+		})
+		rows = append(rows, []string{strings.Join(names, ", "), strconv.FormatInt(unit.Mebibytes, 10)})
+	}
+	return table(rows...)
+}
+
+func (r *rules) filterTable() string {
+	rows := [][]string{{"expression", "becomes"}}
+	for _, w := range r.Values.Filters.Rewrites {
+		rows = append(rows, []string{fmt.Sprintf("`[%q, $1, $2]`", w.Operator), "`" + strings.NewReplacer(`"$1"`, "$1", `"$2"`, "$2").Replace(string(w.Becomes)) + "`"})
+	}
+	return table(rows...)
+}
+
+func (r *rules) logicalIDTable() string {
+	rows := [][]string{{"dev_type", "elements", "definition"}}
+	for _, id := range r.Values.LogicalIDs.Types {
+		rows = append(rows, []string{"`" + id.DevType + "`", strconv.Itoa(id.Length), "`" + id.Definition + "`"})
+	}
+	return table(rows...)
+}
+
+func (r *rules) collectorTable() string {
+	rows := [][]string{{"collector", "active only with"}}
+	for _, c := range r.Values.Collectors.Collectors {
+		needs := each(c.Hypervisors, func(name string) string { return "`" + name + "`" })
+		rows = append(rows, []string{"`" + c.Name + "`", strings.Join(needs, " or ")})
 	}
 	return table(rows...)
 }

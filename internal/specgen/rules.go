@@ -20,8 +20,11 @@ import (
 type rules struct {
 	Errors   errorsFile
 	Requests requestsFile
+	Datagram datagramFile
+	Values   valuesFile
 
-	files map[string]any // each file as it is, by its name without extension
+	constants constantsFile
+	files     map[string]any // each file as it is, by its name without extension
 }
 
 // errorsFile is the layout of spec/errors.json.
@@ -161,13 +164,89 @@ func (f *requestsFile) check(e *errorsFile) error {
 	return nil
 }
 
+// datagramFile is the layout of spec/datagram.json.
+type datagramFile struct {
+	Schema      string  `json:"$schema"`
+	Description string  `json:"description"`
+	Daemon      []check `json:"daemon"`
+	Client      []check `json:"client"`
+}
+
+type check struct {
+	Name    string `json:"name"`
+	Word    string `json:"word"`
+	Check   string `json:"check"`
+	Classic string `json:"classic"`
+}
+
+// valuesFile is the layout of spec/values.json.
+type valuesFile struct {
+	Schema      string `json:"$schema"`
+	Description string `json:"description"`
+	Units       struct {
+		Description string `json:"description"`
+		Units       []struct {
+			Names     []string `json:"names"`
+			Mebibytes int64    `json:"mebibytes"`
+		} `json:"units"`
+	} `json:"units"`
+	Filters struct {
+		Description string    `json:"description"`
+		Rewrites    []rewrite `json:"rewrites"`
+		Nested      []string  `json:"nested"`
+	} `json:"filters"`
+	LogicalIDs struct {
+		Description string `json:"description"`
+		Types       []struct {
+			DevType    string `json:"dev_type"`
+			Length     int    `json:"length"`
+			Definition string `json:"definition"`
+		} `json:"types"`
+	} `json:"logical_ids"`
+	Collectors struct {
+		Description string `json:"description"`
+		Collectors  []struct {
+			Name        string   `json:"name"`
+			Hypervisors []string `json:"hypervisors"`
+		} `json:"collectors"`
+	} `json:"collectors"`
+}
+
+type rewrite struct {
+	Operator string          `json:"operator"`
+	Becomes  json.RawMessage `json:"becomes"`
+}
+
+// Around returns what stands before, between and behind the two operands.
+func (w rewrite) Around() ([]string, error) {
+	var text bytes.Buffer
+	if err := json.Compact(&text, w.Becomes); err != nil {
+		return nil, err
+	}
+	before, rest, first := strings.Cut(text.String(), `"$1"`)
+	between, behind, second := strings.Cut(rest, `"$2"`)
+	if !first || !second {
+		return nil, fmt.Errorf("%s does not contain $1 and then $2", w.Becomes)
+	}
+	return []string{before, between, behind}, nil
+}
+
 // layouts returns where each file of rules is read into.
 func (r *rules) layouts() map[string]any {
-	return map[string]any{"errors.json": &r.Errors, "requests.json": &r.Requests}
+	return map[string]any{
+		"constants.json": &r.constants,
+		"errors.json":    &r.Errors,
+		"requests.json":  &r.Requests,
+		"datagram.json":  &r.Datagram,
+		"values.json":    &r.Values,
+	}
 }
 
 // isRules reports whether a file is one of rules.
-func isRules(name string) bool { return new(rules).layouts()[filepath.Base(name)] != nil }
+func isRules(name string) bool {
+	name = filepath.Base(name)
+	return name != "constants.json" && new(rules).layouts()[name] != nil
+}
 
 // readRules reads files of rules, each by its name.
 func readRules(names []string, sources [][]byte) (*rules, error) {
@@ -182,7 +261,9 @@ func readRules(names []string, sources [][]byte) (*rules, error) {
 		if err := json.Unmarshal(source, &file); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		r.files[strings.TrimSuffix(name, ".json")] = file
+		if isRules(name) {
+			r.files[strings.TrimSuffix(name, ".json")] = file
+		}
 		if err := decodeStrict(source, into); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

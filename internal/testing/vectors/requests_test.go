@@ -86,6 +86,20 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestChecks: the outcomes of vectors that get no reply have the words of spec/datagram.json.
+func TestChecks(t *testing.T) {
+	var table struct{ Daemon []struct{ Word string } }
+	readSpec(t, "datagram.json", &table)
+	var words []Outcome
+	for _, check := range table.Daemon {
+		words = append(words, Outcome("dropped:"+check.Word))
+	}
+	want := []Outcome{DroppedSize, DroppedMagic, DroppedJSON, DroppedHMAC, DroppedClock, DroppedRequest, DroppedDisabled}
+	if !slices.Equal(words, want) {
+		t.Errorf("%q, want %q", words, want)
+	}
+}
+
 // checkAnswer checks the shape and the serial of a reply.
 func checkAnswer(t *testing.T, compiler *jsonschema.Compiler, v *Vector, r requestRules) {
 	t.Helper()
