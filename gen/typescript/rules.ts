@@ -597,6 +597,158 @@ export const errors = {
 } as const;
 
 /**
+ * How things are looked up in the configuration, step by step, in dialect 3.0 and, where the
+ * name begins with Classic or Exact, in dialect 2.6. requests.json names those that each type
+ * of request takes. Texts are compared exactly: case matters.
+ */
+export const lookups = {
+    "lookups": [
+        {
+            "name": "Master",
+            "steps": [
+                "Find the node that the cluster's master_node refers to, as Node.",
+                "If it is not found, the answer is an error, which names the reference.",
+            ],
+        },
+        {
+            "name": "Link",
+            "steps": [
+                "Take the text of the query or its parameter \"0\".",
+                "If that is null or absent, take the link of the cluster's nicparams with the name default.",
+                "If there are no such nicparams, whatever link the query names: no reply to InstanceIPsList, nor to NodePIPByInstanceIP unless it asks for an empty list, which is answered with one.",
+                "A link that no NIC has is a link without addresses.",
+            ],
+        },
+        {
+            "name": "Address",
+            "steps": [
+                "Go through the instances by ascending keys and through their NICs in their order, leaving out NICs whose ip is null or absent. The link of a NIC is that of its nicparams or, if these have none, of the cluster's nicparams with the name default.",
+                "Of the NICs with this link and this address the last counts. It leads to the name of its instance or, if that has none, to its member uuid.",
+                "Take the first instance, by ascending keys, with exactly that name: it may be another than the one with the NIC.",
+                "Find the node that its primary_node refers to, as Node. The answer is the node's primary_ip.",
+                "If a step finds nothing, the address is unknown.",
+            ],
+        },
+        {
+            "name": "Minors",
+            "steps": [
+                "Go through the instances by ascending keys. The disks of an instance are those of the one that its member uuid leads to, as Instance.",
+                "If one of these disks does not exist, the instance has no rows, not even for its other disks.",
+                "Take each disk in its order, then its children, and theirs, each with the number of the disk in the instance.",
+                "One with dev_type drbd has a row if its node_a is the member uuid of the node, with minor_a and node_b as the peer; otherwise if its node_b is, with minor_b and node_a as the peer.",
+                "The node in the first column is found again by its member uuid, and the peer by its reference, both as Node. If one is not found, the whole answer is an error, which names it.",
+                "The role is primary if the instance's primary_node is the member uuid of the node, and otherwise secondary.",
+            ],
+        },
+        {
+            "name": "Instances",
+            "steps": [
+                "The first list has the instances whose primary_node is exactly the member uuid of the node, by ascending keys.",
+                "The second list has those with a disk, not a child of one, with dev_type drbd whose other node is exactly the member uuid of the node, by ascending keys. The other node is node_b if node_a is the primary_node of the instance, and otherwise node_a, even if the primary_node is neither.",
+                "Disks that do not exist are skipped. An instance without a primary_node is in no list.",
+            ],
+        },
+        {
+            "name": "Disks",
+            "steps": [
+                "Find the instance again by its member uuid, as Instance. The disks are those of the one that is found, the serial number is that of the first.",
+                "Take each element of its disks, which is the key of a disk, in their order and as often as it is there.",
+                "If one does not exist, the whole answer is an error, which names the first of those.",
+            ],
+        },
+        {
+            "name": "Pointer",
+            "steps": [
+                "Follow the pointer (RFC 6901) from the root of the configuration in canonical form. Objects have their keys, not their names.",
+                "An empty pointer is an error, like one that is malformed or leads nowhere.",
+            ],
+        },
+        {
+            "name": "Collectors",
+            "steps": [
+                "Take the collectors of values.json with what the cluster's data_collectors has of each.",
+            ],
+        },
+        {
+            "name": "ClassicLink",
+            "steps": [
+                "Take the query or its parameter \"0\".",
+                "If that is of the kind none, false, empty-text, empty-list or empty-object, take the default link, which may be the empty text.",
+                "A list or an object gets no reply, once an address is looked up on it.",
+                "Anything else that is not the name of a link is a link without addresses.",
+            ],
+        },
+        {
+            "name": "ClassicAddress",
+            "steps": [
+                "Go through the instances by ascending names and through their NICs in their order, leaving out NICs whose ip is null, absent or empty.",
+                "Of the NICs with this link and this address the last counts. If there is none: ClassicErrorUnknownEntry.",
+                "Take the node whose key or name is exactly the primary_node of its instance. If there is none, or its primary_ip is empty: ClassicErrorInternal.",
+                "An address that is not a text: ClassicErrorArgument, for the whole list if it is in one.",
+            ],
+        },
+    ],
+    "names": {
+        "description": "How an object is found by a text. The first step that finds one decides. prefix: the name begins with the text and a dot. several says what happens if a step finds several: of equal names the object with the greatest key counts; ambiguous, if names differ, is an error.",
+        "lookups": [
+            {
+                "doc": "A node, by the name in a query or by a reference in the configuration, as master_node, primary_node or the nodes of a DRBD disk.",
+                "name": "Node",
+                "of": "nodes",
+                "steps": [
+                    {"by": "key", "match": "equal"},
+                    {"by": "name", "match": "equal", "several": "greatest-key"},
+                    {"by": "name", "match": "prefix", "several": "ambiguous"},
+                ],
+            },
+            {
+                "doc": "An instance, by the name in a query or its member uuid. One without a name, or with an empty one, is found by its key alone.",
+                "name": "Instance",
+                "of": "instances",
+                "steps": [
+                    {"by": "key", "match": "equal"},
+                    {"by": "name", "match": "equal", "several": "greatest-key"},
+                    {"by": "name", "match": "prefix", "several": "ambiguous"},
+                ],
+            },
+            {
+                "doc": "A node, in dialect 2.6, by the name in a query.",
+                "name": "ExactNode",
+                "of": "nodes",
+                "steps": [{"by": "name", "match": "equal", "several": "greatest-key"}],
+            },
+        ],
+    },
+    "roles": {
+        "description": "The role of a node that was found. The first step whose condition holds decides. A condition is a flag of the node, or master or always.",
+        "lookups": [
+            {
+                "doc": "master: the query is the full name of the master, which is found first. If it is not, every query is an error.",
+                "name": "Role",
+                "steps": [
+                    {"if": "master", "role": "NodeRoleMaster"},
+                    {"if": "drained", "role": "NodeRoleDrained"},
+                    {"if": "offline", "role": "NodeRoleOffline"},
+                    {"if": "master_candidate", "role": "NodeRoleCandidate"},
+                    {"if": "always", "role": "NodeRoleRegular"},
+                ],
+            },
+            {
+                "doc": "master: the query is the name of the master, even if there is no such node. In a configuration that is not the dialect's own, where master_node is a key, that is the name of the node with the key.",
+                "name": "ClassicRole",
+                "steps": [
+                    {"if": "master", "role": "NodeRoleMaster"},
+                    {"if": "master_candidate", "role": "NodeRoleCandidate"},
+                    {"if": "drained", "role": "NodeRoleDrained"},
+                    {"if": "offline", "role": "NodeRoleOffline"},
+                    {"if": "always", "role": "NodeRoleRegular"},
+                ],
+            },
+        ],
+    },
+} as const;
+
+/**
  * What each type of request is answered with, by the kind of its query. An outcome is answer,
  * silence (no reply at all), or the name of a text or code in errors.json. An answer may still
  * become an error: errors.json says when.

@@ -24,6 +24,10 @@ func (r *rules) fill(page []byte) ([]byte, error) {
 		"classic-requests": r.classicTable,
 		"checks":           func() string { return r.checkTable(r.Datagram.Daemon) },
 		"client-checks":    func() string { return r.checkTable(r.Datagram.Client) },
+		"names":            r.nameTable,
+		"roles":            r.roleTable,
+		"lookups":          func() string { return r.lookupLists(false) },
+		"classic-lookups":  func() string { return r.lookupLists(true) },
 		"units":            r.unitTable,
 		"filters":          r.filterTable,
 		"logical-ids":      r.logicalIDTable,
@@ -177,6 +181,45 @@ func (r *rules) resolved(text string) string {
 		}
 	}
 	return text
+}
+
+func (r *rules) nameTable() string {
+	rows := [][]string{{"lookup", "what for", "steps"}}
+	words := map[nameStep]string{
+		{By: "key", Match: "equal"}:                           "by its key, which is its UUID as a rule",
+		{By: "name", Match: "equal", Several: "greatest-key"}: "by its exact name; of several, the one with the greatest key",
+		{By: "name", Match: "prefix", Several: "ambiguous"}:   "by a name that begins with the text and a dot; if several names do, it is an error",
+	}
+	for _, l := range r.Lookups.Names.Lookups {
+		steps := each(l.Steps, func(s nameStep) string { return words[s] })
+		rows = append(rows, []string{"`" + l.Name + "`", l.Doc, strings.Join(steps, "; otherwise ")})
+	}
+	return table(rows...)
+}
+
+func (r *rules) roleTable() string {
+	rows := [][]string{{"lookup", "first of these that holds", "what master means"}}
+	for _, l := range r.Lookups.Roles.Lookups {
+		steps := each(l.Steps, func(s roleStep) string { return fmt.Sprintf("%s: %s", s.If, r.resolved("$"+s.Role)) })
+		rows = append(rows, []string{"`" + l.Name + "`", strings.Join(steps, ", "), strings.TrimPrefix(l.Doc, "master: ")})
+	}
+	return table(rows...)
+}
+
+// lookupLists writes the lookups in words, those of the classic dialect or the others.
+func (r *rules) lookupLists(classic bool) string {
+	var b strings.Builder
+	for _, l := range r.Lookups.Lookups {
+		if strings.HasPrefix(l.Name, "Classic") != classic {
+			continue
+		}
+		fmt.Fprintf(&b, "`%s`:\n\n", l.Name)
+		for i, step := range l.Steps {
+			b.WriteString(strconv.Itoa(i+1) + ". " + strings.Join(wrap(step, 107), "\n   ") + "\n")
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func (r *rules) unitTable() string {

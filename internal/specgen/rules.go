@@ -20,6 +20,7 @@ import (
 type rules struct {
 	Errors   errorsFile
 	Requests requestsFile
+	Lookups  lookupsFile
 	Datagram datagramFile
 	Values   valuesFile
 
@@ -164,6 +165,61 @@ func (f *requestsFile) check(e *errorsFile) error {
 	return nil
 }
 
+// lookupsFile is the layout of spec/lookups.json.
+type lookupsFile struct {
+	Schema      string `json:"$schema"`
+	Description string `json:"description"`
+	Names       struct {
+		Description string       `json:"description"`
+		Lookups     []nameLookup `json:"lookups"`
+	} `json:"names"`
+	Roles struct {
+		Description string `json:"description"`
+		Lookups     []struct {
+			Name  string     `json:"name"`
+			Doc   string     `json:"doc"`
+			Steps []roleStep `json:"steps"`
+		} `json:"lookups"`
+	} `json:"roles"`
+	Lookups []struct {
+		Name  string   `json:"name"`
+		Steps []string `json:"steps"`
+	} `json:"lookups"`
+}
+
+type nameLookup struct {
+	Name  string     `json:"name"`
+	Of    string     `json:"of"`
+	Doc   string     `json:"doc"`
+	Steps []nameStep `json:"steps"`
+}
+
+type nameStep struct {
+	By      string `json:"by"`
+	Match   string `json:"match"`
+	Several string `json:"several"`
+}
+
+type roleStep struct {
+	If   string `json:"if"`
+	Role string `json:"role"`
+}
+
+// all returns the names of all lookups.
+func (f *lookupsFile) all() map[string]bool {
+	names := make(map[string]bool)
+	for _, l := range f.Names.Lookups {
+		names[l.Name] = true
+	}
+	for _, l := range f.Roles.Lookups {
+		names[l.Name] = true
+	}
+	for _, l := range f.Lookups {
+		names[l.Name] = true
+	}
+	return names
+}
+
 // datagramFile is the layout of spec/datagram.json.
 type datagramFile struct {
 	Schema      string  `json:"$schema"`
@@ -237,6 +293,7 @@ func (r *rules) layouts() map[string]any {
 		"constants.json": &r.constants,
 		"errors.json":    &r.Errors,
 		"requests.json":  &r.Requests,
+		"lookups.json":   &r.Lookups,
 		"datagram.json":  &r.Datagram,
 		"values.json":    &r.Values,
 	}
@@ -292,6 +349,19 @@ func (r *rules) check() error {
 		}
 		for name := range known {
 			return fmt.Errorf("text %s does not contain its parameter %s", text.Name, name)
+		}
+	}
+	known, used := r.Lookups.all(), make(map[string]bool)
+	for _, one := range r.Requests.Requests {
+		for _, name := range append(slices.Clone(one.Modern.Lookups), one.Classic.Lookups...) {
+			if used[name] = true; !known[name] {
+				return fmt.Errorf("%s: lookups.json has no %s", one.Name, name)
+			}
+		}
+	}
+	for name := range known {
+		if !used[name] {
+			return fmt.Errorf("no type of request takes the lookup %s", name)
 		}
 	}
 	return r.Requests.check(&r.Errors)

@@ -221,12 +221,19 @@ type objects struct {
 	Instances map[string]object `json:"instances"`
 }
 
-func readObjects(name string) (o objects, err error) {
+func readObjects(name string) (objects, error) {
+	var o objects
+	err := readConfigInto(name, &o)
+	return o, err
+}
+
+// readConfigInto reads what v has of a configuration of the vectors.
+func readConfigInto(name string, v any) error {
 	text, err := ReadConfig(vectors.Files, name)
 	if err == nil {
-		err = json.Unmarshal(text, &o)
+		err = json.Unmarshal(text, v)
 	}
-	return o, err
+	return err
 }
 
 func values(objects map[string]object) []object { return slices.Collect(maps.Values(objects)) }
