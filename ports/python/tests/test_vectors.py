@@ -9,7 +9,7 @@ from typing import Any
 
 from gntconfd import AnswerError, DatagramError, TooLargeError, questions
 from gntconfd.datagram import seal, sign, unseal, unseal_reply, verify
-from gntconfd.protocol import check, rules
+from gntconfd.protocol import canonical, check, rules
 from gntconfd.protocol.constants import MAX_DATAGRAM_SIZE, RequestType
 from gntconfd.protocol.tables import ANSWERS, CLASSIC_ANSWERS
 
@@ -82,6 +82,12 @@ class Replies(unittest.TestCase):
                     self.assertTrue(outcome == "answer" or vector["reply"]["status"] == 1)
                     count += outcome != "answer"
         self.assertGreater(count, 40)
+
+    def test_conversions(self) -> None:
+        for form in json.loads((VECTORS.parent / "conversions.json").read_text())["forms"]:
+            for example in form["examples"]:
+                with self.subTest(form["form"], input=example["input"]):
+                    self.assertEqual(canonical.convert(form["form"], example["input"]), example.get("output"))
 
     def test_error_texts(self) -> None:
         count = 0

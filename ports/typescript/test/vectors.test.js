@@ -7,6 +7,7 @@ import test from "node:test";
 import { AnswerError, DatagramError, questions, TooLargeError } from "gntconfd";
 import { seal, sign, unseal, unsealReply, verify } from "gntconfd/datagram";
 import { parse, stringify } from "gntconfd/json";
+import { convert } from "gntconfd/protocol/canonical";
 import { check } from "gntconfd/protocol/check";
 import { MaxDatagramSize, RequestType } from "gntconfd/protocol/constants";
 import * as rules from "gntconfd/protocol/rules";
@@ -77,6 +78,17 @@ test("outcomes", () => {
     }
   }
   assert.ok(count > 40, `${count} errors`);
+});
+
+test("conversions", () => {
+  let count = 0;
+  for (const { form, examples } of parse(readFileSync(`${folder}/../conversions.json`, "utf8")).forms) {
+    for (const { input, output } of examples) {
+      assert.equal(convert(form, input), output, `${form}: ${input}`);
+      count++;
+    }
+  }
+  assert.ok(count > 100, `${count} conversions`);
 });
 
 test("error texts", () => {
