@@ -117,8 +117,10 @@ def read_node_drbd(value: object) -> NodeDRBD:
 
 
 class NodeInstances(NamedTuple):
-    """Two lists of instances, both by ascending UUID: those the node is primary for, and those
-    with a DRBD disk on it whose other node is their primary.
+    """Two lists of instances, both by ascending UUID: those the node is primary for, and those it
+    is secondary for. A node is secondary for an instance with a disk of dev_type drbd, not a
+    child of one, if it is the second node of that disk and the first is the instance's
+    primary, or the first node and the first is not.
     """
 
     primary: list[config.Instance]

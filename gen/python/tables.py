@@ -154,6 +154,102 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
             "type": "object",
         },
     },
+    "classic-answers.json": {
+        "ClusterMaster": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"oneOf": [{"$ref": "#/definitions/ErrorText"}, {"enum": [3], "type": "integer"}]},
+                "ok": {
+                    "oneOf": [
+                        {"type": "null"},
+                        {"type": "string"},
+                        {"items": {"type": ["string", "null"]}, "type": "array"},
+                    ],
+                },
+            },
+            "type": "object",
+        },
+        "ErrorText": {"type": "string"},
+        "InstanceIPsList": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"type": "string"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "MCPIPList": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"type": "string"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "NodeDRBD": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"$ref": "wire.json#/definitions/NodeMinor"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "NodePIPByInstanceIP": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {
+                    "oneOf": [{"$ref": "#/definitions/ErrorText"}, {"enum": [1, 2, 3], "type": "integer"}],
+                },
+                "ok": {
+                    "oneOf": [
+                        {"type": "string"},
+                        {
+                            "items": {"$ref": "wire.json#/definitions/ClassicNodeIPAnswer"},
+                            "type": "array",
+                        },
+                    ],
+                },
+            },
+            "type": "object",
+        },
+        "NodePIPList": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"type": "string"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "NodeRoleByName": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"oneOf": [{"$ref": "#/definitions/ErrorText"}, {"enum": [1], "type": "integer"}]},
+                "ok": {"$ref": "answers.json#/definitions/NodeRole"},
+            },
+            "type": "object",
+        },
+        "Ping": {
+            "additionalProperties": False,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {"error": {"$ref": "#/definitions/ErrorText"}, "ok": {"enum": ["ok"], "type": "string"}},
+            "type": "object",
+        },
+    },
     "config.json": {
         "BEParams": {
             "additionalProperties": False,
@@ -1049,4 +1145,16 @@ ANSWERS: Final = (
     "InstanceDisks",
     "ConfigQuery",
     "DataCollectors",
+)
+
+#: The definition in classic-answers.json of the answer to each type of request, by its number.
+CLASSIC_ANSWERS: Final = (
+    "Ping",
+    "NodeRoleByName",
+    "NodePIPByInstanceIP",
+    "ClusterMaster",
+    "NodePIPList",
+    "MCPIPList",
+    "InstanceIPsList",
+    "NodeDRBD",
 )

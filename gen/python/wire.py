@@ -154,8 +154,9 @@ def read_node_ip_answer(value: object) -> NodeIPAnswer:
 
 
 class NodeInstances(NamedTuple):
-    """The instances of a node (request type 8): those it is primary for, then those it is DRBD
-    secondary for; complete instance objects of config.json.
+    """The instances of a node (request type 8): those it is primary for, then those it is
+    secondary for; complete instance objects of config.json. answers.json says what secondary
+    means.
     """
 
     primary: list[Any]

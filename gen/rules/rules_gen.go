@@ -126,3 +126,297 @@ var LiteralControls = [...]string{"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK
 
 // FieldNames are the names of the fields of the master in a text, by their codes.
 var FieldNames = [...]string{"ReqFieldName", "ReqFieldIp", "ReqFieldMNodePip"}
+
+// Outcome is what a kind of query gets: an answer, no reply, or an error by its name in
+// spec/errors.json.
+type Outcome uint8
+
+// The outcomes.
+const (
+	OutcomeAnswer Outcome = iota
+	OutcomeSilence
+	OutcomePingQuery
+	OutcomeEmptyQuery
+	OutcomeObjectQuery
+	OutcomeClassicErrorUnknownEntry
+	OutcomeErrorArgument
+	OutcomeClassicErrorArgument
+	OutcomeNodesQuery
+	OutcomeCandidatesQuery
+	OutcomeLinkQuery
+	OutcomeNotImplemented
+)
+
+// The kinds of queries.
+const (
+	KindNone   = iota // null or absent
+	KindText          // a text
+	KindObject        // an object with parameters
+)
+
+// The kinds of queries in the dialect of Ganeti 2.6.
+const (
+	ClassicKindNone        = iota // null or absent
+	ClassicKindFalse              // false or a number that is zero
+	ClassicKindTrue               // true or a number that is not zero
+	ClassicKindEmptyText          // the empty text
+	ClassicKindText               // a text that is not empty
+	ClassicKindEmptyList          // an empty list
+	ClassicKindList               // a list that is not empty
+	ClassicKindEmptyObject        // an empty object
+	ClassicKindObject             // an object that is not empty
+)
+
+// Requests has the outcome of each kind of query, by type of request.
+var Requests = [...][3]Outcome{
+	{ // Ping
+		KindNone:   OutcomeAnswer,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeAnswer,
+	},
+	{ // NodeRoleByName
+		KindNone:   OutcomeEmptyQuery,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeObjectQuery,
+	},
+	{ // NodePIPByInstanceIP
+		KindNone:   OutcomeErrorArgument,
+		KindText:   OutcomeErrorArgument,
+		KindObject: OutcomeAnswer,
+	},
+	{ // ClusterMaster
+		KindNone:   OutcomeAnswer,
+		KindText:   OutcomeErrorArgument,
+		KindObject: OutcomeAnswer,
+	},
+	{ // NodePIPList
+		KindNone:   OutcomeAnswer,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeAnswer,
+	},
+	{ // MCPIPList
+		KindNone:   OutcomeAnswer,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeAnswer,
+	},
+	{ // InstanceIPsList
+		KindNone:   OutcomeAnswer,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeLinkQuery,
+	},
+	{ // NodeDRBD
+		KindNone:   OutcomeEmptyQuery,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeObjectQuery,
+	},
+	{ // NodeInstances
+		KindNone:   OutcomeEmptyQuery,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeObjectQuery,
+	},
+	{ // InstanceDisks
+		KindNone:   OutcomeEmptyQuery,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeObjectQuery,
+	},
+	{ // ConfigQuery
+		KindNone:   OutcomeEmptyQuery,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeObjectQuery,
+	},
+	{ // DataCollectors
+		KindNone:   OutcomeAnswer,
+		KindText:   OutcomeAnswer,
+		KindObject: OutcomeAnswer,
+	},
+}
+
+// ClassicRequests is the same in the dialect of Ganeti 2.6.
+var ClassicRequests = [...][9]Outcome{
+	{ // Ping
+		ClassicKindNone:        OutcomeAnswer,
+		ClassicKindFalse:       OutcomePingQuery,
+		ClassicKindTrue:        OutcomePingQuery,
+		ClassicKindEmptyText:   OutcomePingQuery,
+		ClassicKindText:        OutcomePingQuery,
+		ClassicKindEmptyList:   OutcomePingQuery,
+		ClassicKindList:        OutcomePingQuery,
+		ClassicKindEmptyObject: OutcomePingQuery,
+		ClassicKindObject:      OutcomePingQuery,
+	},
+	{ // NodeRoleByName
+		ClassicKindNone:        OutcomeAnswer,
+		ClassicKindFalse:       OutcomeClassicErrorUnknownEntry,
+		ClassicKindTrue:        OutcomeClassicErrorUnknownEntry,
+		ClassicKindEmptyText:   OutcomeAnswer,
+		ClassicKindText:        OutcomeAnswer,
+		ClassicKindEmptyList:   OutcomeSilence,
+		ClassicKindList:        OutcomeSilence,
+		ClassicKindEmptyObject: OutcomeSilence,
+		ClassicKindObject:      OutcomeSilence,
+	},
+	{ // NodePIPByInstanceIP
+		ClassicKindNone:        OutcomeClassicErrorArgument,
+		ClassicKindFalse:       OutcomeClassicErrorArgument,
+		ClassicKindTrue:        OutcomeClassicErrorArgument,
+		ClassicKindEmptyText:   OutcomeClassicErrorArgument,
+		ClassicKindText:        OutcomeClassicErrorArgument,
+		ClassicKindEmptyList:   OutcomeClassicErrorArgument,
+		ClassicKindList:        OutcomeClassicErrorArgument,
+		ClassicKindEmptyObject: OutcomeClassicErrorArgument,
+		ClassicKindObject:      OutcomeAnswer,
+	},
+	{ // ClusterMaster
+		ClassicKindNone:        OutcomeAnswer,
+		ClassicKindFalse:       OutcomeAnswer,
+		ClassicKindTrue:        OutcomeClassicErrorArgument,
+		ClassicKindEmptyText:   OutcomeAnswer,
+		ClassicKindText:        OutcomeClassicErrorArgument,
+		ClassicKindEmptyList:   OutcomeAnswer,
+		ClassicKindList:        OutcomeClassicErrorArgument,
+		ClassicKindEmptyObject: OutcomeClassicErrorArgument,
+		ClassicKindObject:      OutcomeAnswer,
+	},
+	{ // NodePIPList
+		ClassicKindNone:        OutcomeAnswer,
+		ClassicKindFalse:       OutcomeNodesQuery,
+		ClassicKindTrue:        OutcomeNodesQuery,
+		ClassicKindEmptyText:   OutcomeNodesQuery,
+		ClassicKindText:        OutcomeNodesQuery,
+		ClassicKindEmptyList:   OutcomeNodesQuery,
+		ClassicKindList:        OutcomeNodesQuery,
+		ClassicKindEmptyObject: OutcomeNodesQuery,
+		ClassicKindObject:      OutcomeNodesQuery,
+	},
+	{ // MCPIPList
+		ClassicKindNone:        OutcomeAnswer,
+		ClassicKindFalse:       OutcomeCandidatesQuery,
+		ClassicKindTrue:        OutcomeCandidatesQuery,
+		ClassicKindEmptyText:   OutcomeCandidatesQuery,
+		ClassicKindText:        OutcomeCandidatesQuery,
+		ClassicKindEmptyList:   OutcomeCandidatesQuery,
+		ClassicKindList:        OutcomeCandidatesQuery,
+		ClassicKindEmptyObject: OutcomeCandidatesQuery,
+		ClassicKindObject:      OutcomeCandidatesQuery,
+	},
+	{ // InstanceIPsList
+		ClassicKindNone:        OutcomeAnswer,
+		ClassicKindFalse:       OutcomeAnswer,
+		ClassicKindTrue:        OutcomeAnswer,
+		ClassicKindEmptyText:   OutcomeAnswer,
+		ClassicKindText:        OutcomeAnswer,
+		ClassicKindEmptyList:   OutcomeAnswer,
+		ClassicKindList:        OutcomeSilence,
+		ClassicKindEmptyObject: OutcomeAnswer,
+		ClassicKindObject:      OutcomeSilence,
+	},
+	{ // NodeDRBD
+		ClassicKindNone:        OutcomeEmptyQuery,
+		ClassicKindFalse:       OutcomeSilence,
+		ClassicKindTrue:        OutcomeSilence,
+		ClassicKindEmptyText:   OutcomeAnswer,
+		ClassicKindText:        OutcomeAnswer,
+		ClassicKindEmptyList:   OutcomeSilence,
+		ClassicKindList:        OutcomeSilence,
+		ClassicKindEmptyObject: OutcomeObjectQuery,
+		ClassicKindObject:      OutcomeObjectQuery,
+	},
+	{ // NodeInstances
+		ClassicKindNone:        OutcomeNotImplemented,
+		ClassicKindFalse:       OutcomeNotImplemented,
+		ClassicKindTrue:        OutcomeNotImplemented,
+		ClassicKindEmptyText:   OutcomeNotImplemented,
+		ClassicKindText:        OutcomeNotImplemented,
+		ClassicKindEmptyList:   OutcomeNotImplemented,
+		ClassicKindList:        OutcomeNotImplemented,
+		ClassicKindEmptyObject: OutcomeNotImplemented,
+		ClassicKindObject:      OutcomeNotImplemented,
+	},
+	{ // InstanceDisks
+		ClassicKindNone:        OutcomeNotImplemented,
+		ClassicKindFalse:       OutcomeNotImplemented,
+		ClassicKindTrue:        OutcomeNotImplemented,
+		ClassicKindEmptyText:   OutcomeNotImplemented,
+		ClassicKindText:        OutcomeNotImplemented,
+		ClassicKindEmptyList:   OutcomeNotImplemented,
+		ClassicKindList:        OutcomeNotImplemented,
+		ClassicKindEmptyObject: OutcomeNotImplemented,
+		ClassicKindObject:      OutcomeNotImplemented,
+	},
+	{ // ConfigQuery
+		ClassicKindNone:        OutcomeNotImplemented,
+		ClassicKindFalse:       OutcomeNotImplemented,
+		ClassicKindTrue:        OutcomeNotImplemented,
+		ClassicKindEmptyText:   OutcomeNotImplemented,
+		ClassicKindText:        OutcomeNotImplemented,
+		ClassicKindEmptyList:   OutcomeNotImplemented,
+		ClassicKindList:        OutcomeNotImplemented,
+		ClassicKindEmptyObject: OutcomeNotImplemented,
+		ClassicKindObject:      OutcomeNotImplemented,
+	},
+	{ // DataCollectors
+		ClassicKindNone:        OutcomeNotImplemented,
+		ClassicKindFalse:       OutcomeNotImplemented,
+		ClassicKindTrue:        OutcomeNotImplemented,
+		ClassicKindEmptyText:   OutcomeNotImplemented,
+		ClassicKindText:        OutcomeNotImplemented,
+		ClassicKindEmptyList:   OutcomeNotImplemented,
+		ClassicKindList:        OutcomeNotImplemented,
+		ClassicKindEmptyObject: OutcomeNotImplemented,
+		ClassicKindObject:      OutcomeNotImplemented,
+	},
+}
+
+// The words of a daemon's checks of a datagram, in their order.
+const (
+	CheckSize     = "size"
+	CheckMagic    = "magic"
+	CheckJSON     = "json"
+	CheckHMAC     = "hmac"
+	CheckClock    = "clock"
+	CheckRequest  = "request"
+	CheckDisabled = "disabled"
+)
+
+// Units has how many mebibytes a unit is, by its names in lower case.
+var Units = map[string]int64{
+	"":    1,
+	"m":   1,
+	"mb":  1,
+	"mib": 1,
+	"g":   1024,
+	"gb":  1024,
+	"gib": 1024,
+	"t":   1048576,
+	"tb":  1048576,
+	"tib": 1048576,
+}
+
+// Rewrite is what a filter expression with two operands becomes: what stands before, between
+// and behind these.
+type Rewrite struct{ Before, Between, Behind string }
+
+// Rewrites has the filter expressions that are rewritten, by their operators.
+var Rewrites = map[string]Rewrite{
+	"=":  {"[\"==\",", ",", "]"},
+	"!=": {"[\"!\",[\"==\",", ",", "]]"},
+}
+
+// NestedFilters are the operators whose operands are filter expressions.
+var NestedFilters = [...]string{"&", "|", "!"}
+
+// Collector is a monitoring data collector.
+type Collector struct {
+	Name        string
+	Hypervisors []string // one of them must be enabled for it to be active, if there are any
+}
+
+// Collectors are all collectors, in the order of the answer.
+var Collectors = [...]Collector{
+	{Name: "cpu-avg-load"},
+	{Name: "diskstats"},
+	{Name: "drbd"},
+	{Name: "inst-status-xen", Hypervisors: []string{"xen-pvm", "xen-hvm"}},
+	{Name: "lv"},
+	{Name: "xen-cpu-avg-load"},
+}

@@ -127,8 +127,10 @@ export function readNodeDRBD(value: unknown): NodeDRBD {
 }
 
 /**
- * Two lists of instances, both by ascending UUID: those the node is primary for, and those
- * with a DRBD disk on it whose other node is their primary.
+ * Two lists of instances, both by ascending UUID: those the node is primary for, and those it
+ * is secondary for. A node is secondary for an instance with a disk of dev_type drbd, not a
+ * child of one, if it is the second node of that disk and the first is the instance's primary,
+ * or the first node and the first is not.
  */
 export type NodeInstances = [primary: config.Instance[], secondary: config.Instance[]];
 

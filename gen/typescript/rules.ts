@@ -148,6 +148,71 @@ export const textCandidatesQuery = "non-empty master candidates primary IPs quer
 export const textNotImplemented = "not implemented";
 
 /**
+ * The checks of a datagram, in their order, by who receives it. A datagram that fails a check
+ * is dropped, and nothing is sent back. $name stands for the constant with that name. The
+ * outcome of a vector in vectors/ is dropped: and the word of the check that fails.
+ */
+export const datagram = {
+    "client": [
+        {"check": "comes from a server that was asked", "name": "Sender", "word": "sender"},
+        {"check": "at most $MaxDatagramSize bytes", "name": "Size", "word": "size"},
+        {"check": "begins with `$Magic`", "name": "Magic", "word": "magic"},
+        {
+            "check": "the rest is one JSON object in UTF-8 with `msg`, `salt` and `hmac`, all strings",
+            "name": "JSON",
+            "word": "json",
+        },
+        {"check": "`hmac` is the signature", "name": "HMAC", "word": "hmac"},
+        {
+            "check": "`salt` is the `rsalt` of the request that was sent to this server",
+            "name": "Salt",
+            "word": "salt",
+        },
+        {
+            "check": "`msg` is a JSON object with the members of `Reply`, of the right types; `protocol` is $ProtocolVersion",
+            "name": "Reply",
+            "word": "reply",
+        },
+    ],
+    "daemon": [
+        {
+            "check": "at least as long as `$Magic`, at most $MaxDatagramSize bytes",
+            "name": "Size",
+            "word": "size",
+        },
+        {"check": "begins with `$Magic`", "name": "Magic", "word": "magic"},
+        {
+            "check": "the rest is one JSON object in UTF-8 with `msg`, `salt` and `hmac`, all strings",
+            "name": "JSON",
+            "word": "json",
+        },
+        {
+            "check": "`hmac` is the signature; compare in constant time, and accept upper and lower case digits",
+            "name": "HMAC",
+            "word": "hmac",
+        },
+        {
+            "check": "`salt` is a decimal integer at most $ClockSkew seconds before or after the daemon's clock, in whole seconds",
+            "classic": "the same, but with the clock's fraction of a second: exactly $ClockSkew seconds before the whole second is too old",
+            "name": "Clock",
+            "word": "clock",
+        },
+        {
+            "check": "`msg` is a JSON object with the members of `Request`, of the right types; its lists have at most $MaxListElements elements together",
+            "classic": "the same with `ClassicRequest`; `protocol` is $ProtocolVersion, and `rsalt` is ASCII and not empty",
+            "name": "Request",
+            "word": "request",
+        },
+        {
+            "check": "always passed",
+            "classic": "there is a configuration, and it has default NIC parameters; checked before all others",
+            "name": "Disabled",
+            "word": "disabled",
+        },
+    ],
+} as const;
+
+/**
  * Every error text and error code that a daemon answers with. Programs print the texts and
  * scripts search for them, so a daemon sends them to the letter. $name in a text stands for
  * the parameter with that name, in its form. The names of codes are those of constants.json.
@@ -529,4 +594,649 @@ export const errors = {
             "text": "not implemented",
         },
     ],
+} as const;
+
+/**
+ * How things are looked up in the configuration, step by step, in dialect 3.0 and, where the
+ * name begins with Classic or Exact, in dialect 2.6. requests.json names those that each type
+ * of request takes. Texts are compared exactly: case matters.
+ */
+export const lookups = {
+    "lookups": [
+        {
+            "name": "Master",
+            "steps": [
+                "Find the node that the cluster's master_node refers to, as Node.",
+                "If it is not found, the answer is an error, which names the reference.",
+            ],
+        },
+        {
+            "name": "Link",
+            "steps": [
+                "Take the text of the query or its parameter \"0\".",
+                "If that is null or absent, take the link of the cluster's nicparams with the name default.",
+                "If there are no such nicparams, whatever link the query names: no reply to InstanceIPsList, nor to NodePIPByInstanceIP unless it asks for an empty list, which is answered with one.",
+                "A link that no NIC has is a link without addresses.",
+            ],
+        },
+        {
+            "name": "Address",
+            "steps": [
+                "Go through the instances by ascending keys and through their NICs in their order, leaving out NICs whose ip is null or absent. The link of a NIC is that of its nicparams or, if these have none, of the cluster's nicparams with the name default.",
+                "Of the NICs with this link and this address the last counts. It leads to the name of its instance or, if that has none, to its member uuid.",
+                "Take the first instance, by ascending keys, with exactly that name: it may be another than the one with the NIC.",
+                "Find the node that its primary_node refers to, as Node. The answer is the node's primary_ip.",
+                "If a step finds nothing, the address is unknown.",
+            ],
+        },
+        {
+            "name": "Minors",
+            "steps": [
+                "Go through the instances by ascending keys. The disks of an instance are those of the one that its member uuid leads to, as Instance.",
+                "If one of these disks does not exist, the instance has no rows, not even for its other disks.",
+                "Take each disk in its order, then its children, and theirs, each with the number of the disk in the instance.",
+                "One with dev_type drbd has a row if its node_a is the member uuid of the node, with minor_a and node_b as the peer; otherwise if its node_b is, with minor_b and node_a as the peer.",
+                "The node in the first column is found again by its member uuid, and the peer by its reference, both as Node. If one is not found, the whole answer is an error, which names it.",
+                "The role is primary if the instance's primary_node is the member uuid of the node, and otherwise secondary.",
+            ],
+        },
+        {
+            "name": "Instances",
+            "steps": [
+                "The first list has the instances whose primary_node is exactly the member uuid of the node, by ascending keys.",
+                "The second list has those with a disk, not a child of one, with dev_type drbd whose other node is exactly the member uuid of the node, by ascending keys. The other node is node_b if node_a is the primary_node of the instance, and otherwise node_a, even if the primary_node is neither.",
+                "Disks that do not exist are skipped. An instance without a primary_node is in no list.",
+            ],
+        },
+        {
+            "name": "Disks",
+            "steps": [
+                "Find the instance again by its member uuid, as Instance. The disks are those of the one that is found, the serial number is that of the first.",
+                "Take each element of its disks, which is the key of a disk, in their order and as often as it is there.",
+                "If one does not exist, the whole answer is an error, which names the first of those.",
+            ],
+        },
+        {
+            "name": "Pointer",
+            "steps": [
+                "Follow the pointer (RFC 6901) from the root of the configuration in canonical form. Objects have their keys, not their names.",
+                "An empty pointer is an error, like one that is malformed or leads nowhere.",
+            ],
+        },
+        {
+            "name": "Collectors",
+            "steps": [
+                "Take the collectors of values.json with what the cluster's data_collectors has of each.",
+            ],
+        },
+        {
+            "name": "ClassicLink",
+            "steps": [
+                "Take the query or its parameter \"0\".",
+                "If that is of the kind none, false, empty-text, empty-list or empty-object, take the default link, which may be the empty text.",
+                "A list or an object gets no reply, once an address is looked up on it.",
+                "Anything else that is not the name of a link is a link without addresses.",
+            ],
+        },
+        {
+            "name": "ClassicAddress",
+            "steps": [
+                "Go through the instances by ascending names and through their NICs in their order, leaving out NICs whose ip is null, absent or empty.",
+                "Of the NICs with this link and this address the last counts. If there is none: ClassicErrorUnknownEntry.",
+                "Take the node whose key or name is exactly the primary_node of its instance. If there is none, or its primary_ip is empty: ClassicErrorInternal.",
+                "An address that is not a text: ClassicErrorArgument, for the whole list if it is in one.",
+            ],
+        },
+    ],
+    "names": {
+        "description": "How an object is found by a text. The first step that finds one decides. prefix: the name begins with the text and a dot. several says what happens if a step finds several: of equal names the object with the greatest key counts; ambiguous, if names differ, is an error.",
+        "lookups": [
+            {
+                "doc": "A node, by the name in a query or by a reference in the configuration, as master_node, primary_node or the nodes of a DRBD disk.",
+                "name": "Node",
+                "of": "nodes",
+                "steps": [
+                    {"by": "key", "match": "equal"},
+                    {"by": "name", "match": "equal", "several": "greatest-key"},
+                    {"by": "name", "match": "prefix", "several": "ambiguous"},
+                ],
+            },
+            {
+                "doc": "An instance, by the name in a query or its member uuid. One without a name, or with an empty one, is found by its key alone.",
+                "name": "Instance",
+                "of": "instances",
+                "steps": [
+                    {"by": "key", "match": "equal"},
+                    {"by": "name", "match": "equal", "several": "greatest-key"},
+                    {"by": "name", "match": "prefix", "several": "ambiguous"},
+                ],
+            },
+            {
+                "doc": "A node, in dialect 2.6, by the name in a query.",
+                "name": "ExactNode",
+                "of": "nodes",
+                "steps": [{"by": "name", "match": "equal", "several": "greatest-key"}],
+            },
+        ],
+    },
+    "roles": {
+        "description": "The role of a node that was found. The first step whose condition holds decides. A condition is a flag of the node, or master or always.",
+        "lookups": [
+            {
+                "doc": "master: the query is the full name of the master, which is found first. If it is not, every query is an error.",
+                "name": "Role",
+                "steps": [
+                    {"if": "master", "role": "NodeRoleMaster"},
+                    {"if": "drained", "role": "NodeRoleDrained"},
+                    {"if": "offline", "role": "NodeRoleOffline"},
+                    {"if": "master_candidate", "role": "NodeRoleCandidate"},
+                    {"if": "always", "role": "NodeRoleRegular"},
+                ],
+            },
+            {
+                "doc": "master: the query is the name of the master, even if there is no such node. In a configuration that is not the dialect's own, where master_node is a key, that is the name of the node with the key.",
+                "name": "ClassicRole",
+                "steps": [
+                    {"if": "master", "role": "NodeRoleMaster"},
+                    {"if": "master_candidate", "role": "NodeRoleCandidate"},
+                    {"if": "drained", "role": "NodeRoleDrained"},
+                    {"if": "offline", "role": "NodeRoleOffline"},
+                    {"if": "always", "role": "NodeRoleRegular"},
+                ],
+            },
+        ],
+    },
+} as const;
+
+/**
+ * What each type of request is answered with, by the kind of its query. An outcome is answer,
+ * silence (no reply at all), or the name of a text or code in errors.json. An answer may still
+ * become an error: errors.json says when.
+ */
+export const requests = {
+    "kinds": {
+        "2.6": [
+            {"doc": "null or absent", "name": "none"},
+            {"doc": "false or a number that is zero", "name": "false"},
+            {"doc": "true or a number that is not zero", "name": "true"},
+            {"doc": "the empty text", "name": "empty-text"},
+            {"doc": "a text that is not empty", "name": "text"},
+            {"doc": "an empty list", "name": "empty-list"},
+            {"doc": "a list that is not empty", "name": "list"},
+            {"doc": "an empty object", "name": "empty-object"},
+            {"doc": "an object that is not empty", "name": "object"},
+        ],
+        "3.0": [
+            {"doc": "null or absent", "name": "none"},
+            {"doc": "a text", "name": "text"},
+            {"doc": "an object with parameters", "name": "object"},
+        ],
+    },
+    "orders": {
+        "instance": "as in the instance",
+        "instance-names-ascending": "by ascending names of the instances, then as in the instance",
+        "instances-ascending": "by ascending keys of the instances, then as in the instance",
+        "keys-descending": "by descending keys of the nodes",
+        "names-descending": "by descending names of the nodes",
+        "request": "as in the request",
+        "text-ascending": "ascending",
+    },
+    "requests": [
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/Ping",
+                "queries": {
+                    "empty-list": {"outcome": "PingQuery"},
+                    "empty-object": {"outcome": "PingQuery"},
+                    "empty-text": {"outcome": "PingQuery"},
+                    "false": {"outcome": "PingQuery"},
+                    "list": {"outcome": "PingQuery"},
+                    "none": {"doc": "\"ok\"", "outcome": "answer"},
+                    "object": {"outcome": "PingQuery"},
+                    "text": {"outcome": "PingQuery"},
+                    "true": {"outcome": "PingQuery"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/Ping",
+                "queries": {
+                    "none": {"doc": "the configuration's version", "outcome": "answer"},
+                    "object": {"doc": "the configuration's version", "outcome": "answer"},
+                    "text": {"doc": "the configuration's version", "outcome": "answer"},
+                },
+                "serial": "none",
+            },
+            "name": "Ping",
+            "type": 0,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/NodeRoleByName",
+                "lookups": ["ExactNode", "ClassicRole"],
+                "queries": {
+                    "empty-list": {"outcome": "silence"},
+                    "empty-object": {"outcome": "silence"},
+                    "empty-text": {"doc": "as text", "outcome": "answer"},
+                    "false": {"outcome": "ClassicErrorUnknownEntry"},
+                    "list": {"outcome": "silence"},
+                    "none": {
+                        "doc": "0 if the cluster has no master, otherwise as text",
+                        "outcome": "answer",
+                    },
+                    "object": {"outcome": "silence"},
+                    "text": {"doc": "the role of the node", "outcome": "answer"},
+                    "true": {"outcome": "ClassicErrorUnknownEntry"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/NodeRoleByName",
+                "lookups": ["Master", "Node", "Role"],
+                "queries": {
+                    "none": {"outcome": "EmptyQuery"},
+                    "object": {"outcome": "ObjectQuery"},
+                    "text": {"doc": "the role of the node", "outcome": "answer"},
+                },
+                "serial": "cluster",
+            },
+            "name": "NodeRoleByName",
+            "type": 1,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/NodePIPByInstanceIP",
+                "lookups": ["ClassicLink", "ClassicAddress"],
+                "order": "request",
+                "queries": {
+                    "empty-list": {"outcome": "ClassicErrorArgument"},
+                    "empty-object": {"outcome": "ClassicErrorArgument"},
+                    "empty-text": {"outcome": "ClassicErrorArgument"},
+                    "false": {"outcome": "ClassicErrorArgument"},
+                    "list": {"outcome": "ClassicErrorArgument"},
+                    "none": {"outcome": "ClassicErrorArgument"},
+                    "object": {
+                        "doc": "with \"1\", the primary IP of the node; without, a list with one answer for each element of \"2\"",
+                        "outcome": "answer",
+                    },
+                    "text": {"outcome": "ClassicErrorArgument"},
+                    "true": {"outcome": "ClassicErrorArgument"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/NodePIPByInstanceIP",
+                "lookups": ["Link", "Address"],
+                "order": "request",
+                "queries": {
+                    "none": {"outcome": "ErrorArgument"},
+                    "object": {
+                        "doc": "with \"1\", the primary IP of the node; without, a list with one answer for each element of \"2\"",
+                        "outcome": "answer",
+                    },
+                    "text": {"outcome": "ErrorArgument"},
+                },
+                "serial": "cluster",
+            },
+            "name": "NodePIPByInstanceIP",
+            "type": 2,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/ClusterMaster",
+                "lookups": ["ExactNode"],
+                "order": "request",
+                "queries": {
+                    "empty-list": {"doc": "the master's name, or null", "outcome": "answer"},
+                    "empty-object": {"outcome": "ClassicErrorArgument"},
+                    "empty-text": {"doc": "the master's name, or null", "outcome": "answer"},
+                    "false": {"doc": "the master's name, or null", "outcome": "answer"},
+                    "list": {"outcome": "ClassicErrorArgument"},
+                    "none": {"doc": "the master's name, or null", "outcome": "answer"},
+                    "object": {
+                        "doc": "one text or null for each element of \"3\" that is \"0\", \"1\" or \"2\"",
+                        "outcome": "answer",
+                    },
+                    "text": {"outcome": "ClassicErrorArgument"},
+                    "true": {"outcome": "ClassicErrorArgument"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/ClusterMaster",
+                "lookups": ["Master"],
+                "order": "request",
+                "queries": {
+                    "none": {"doc": "the master's name", "outcome": "answer"},
+                    "object": {"doc": "one text for each element of \"3\"", "outcome": "answer"},
+                    "text": {"outcome": "ErrorArgument"},
+                },
+                "serial": "cluster",
+            },
+            "name": "ClusterMaster",
+            "type": 3,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/NodePIPList",
+                "order": "names-descending",
+                "queries": {
+                    "empty-list": {"outcome": "NodesQuery"},
+                    "empty-object": {"outcome": "NodesQuery"},
+                    "empty-text": {"outcome": "NodesQuery"},
+                    "false": {"outcome": "NodesQuery"},
+                    "list": {"outcome": "NodesQuery"},
+                    "none": {"doc": "the primary IPs of all nodes", "outcome": "answer"},
+                    "object": {"outcome": "NodesQuery"},
+                    "text": {"outcome": "NodesQuery"},
+                    "true": {"outcome": "NodesQuery"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/NodePIPList",
+                "order": "keys-descending",
+                "queries": {
+                    "none": {"doc": "the primary IPs of all nodes", "outcome": "answer"},
+                    "object": {"doc": "the primary IPs of all nodes", "outcome": "answer"},
+                    "text": {"doc": "the primary IPs of all nodes", "outcome": "answer"},
+                },
+                "serial": "cluster",
+            },
+            "name": "NodePIPList",
+            "type": 4,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/MCPIPList",
+                "order": "names-descending",
+                "queries": {
+                    "empty-list": {"outcome": "CandidatesQuery"},
+                    "empty-object": {"outcome": "CandidatesQuery"},
+                    "empty-text": {"outcome": "CandidatesQuery"},
+                    "false": {"outcome": "CandidatesQuery"},
+                    "list": {"outcome": "CandidatesQuery"},
+                    "none": {
+                        "doc": "the primary IPs of the nodes with the flag master_candidate",
+                        "outcome": "answer",
+                    },
+                    "object": {"outcome": "CandidatesQuery"},
+                    "text": {"outcome": "CandidatesQuery"},
+                    "true": {"outcome": "CandidatesQuery"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/MCPIPList",
+                "order": "keys-descending",
+                "queries": {
+                    "none": {
+                        "doc": "the primary IPs of the nodes with the flag master_candidate",
+                        "outcome": "answer",
+                    },
+                    "object": {
+                        "doc": "the primary IPs of the nodes with the flag master_candidate",
+                        "outcome": "answer",
+                    },
+                    "text": {
+                        "doc": "the primary IPs of the nodes with the flag master_candidate",
+                        "outcome": "answer",
+                    },
+                },
+                "serial": "cluster",
+            },
+            "name": "MCPIPList",
+            "type": 5,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/InstanceIPsList",
+                "lookups": ["ClassicLink"],
+                "order": "text-ascending",
+                "queries": {
+                    "empty-list": {
+                        "doc": "the addresses on the default link, with duplicates",
+                        "outcome": "answer",
+                    },
+                    "empty-object": {
+                        "doc": "the addresses on the default link, with duplicates",
+                        "outcome": "answer",
+                    },
+                    "empty-text": {
+                        "doc": "the addresses on the default link, with duplicates",
+                        "outcome": "answer",
+                    },
+                    "false": {
+                        "doc": "the addresses on the default link, with duplicates",
+                        "outcome": "answer",
+                    },
+                    "list": {"outcome": "silence"},
+                    "none": {
+                        "doc": "the addresses on the default link, with duplicates",
+                        "outcome": "answer",
+                    },
+                    "object": {"outcome": "silence"},
+                    "text": {"doc": "the addresses on the link, with duplicates", "outcome": "answer"},
+                    "true": {"doc": "an empty list", "outcome": "answer"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/InstanceIPsList",
+                "lookups": ["Link"],
+                "order": "text-ascending",
+                "queries": {
+                    "none": {"doc": "the addresses on the default link", "outcome": "answer"},
+                    "object": {"outcome": "LinkQuery"},
+                    "text": {"doc": "those on the link", "outcome": "answer"},
+                },
+                "serial": "cluster",
+            },
+            "name": "InstanceIPsList",
+            "type": 6,
+        },
+        {
+            "2.6": {
+                "answer": "classic-answers.json#/definitions/NodeDRBD",
+                "lookups": ["Node", "Minors"],
+                "order": "instance-names-ascending",
+                "queries": {
+                    "empty-list": {"outcome": "silence"},
+                    "empty-object": {"outcome": "ObjectQuery"},
+                    "empty-text": {"doc": "as text", "outcome": "answer"},
+                    "false": {"outcome": "silence"},
+                    "list": {"outcome": "silence"},
+                    "none": {"outcome": "EmptyQuery"},
+                    "object": {
+                        "doc": "an object with other members than QueryParameters gets no reply",
+                        "outcome": "ObjectQuery",
+                    },
+                    "text": {"doc": "the DRBD minors of the node", "outcome": "answer"},
+                    "true": {"outcome": "silence"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/NodeDRBD",
+                "lookups": ["Node", "Minors"],
+                "order": "instances-ascending",
+                "queries": {
+                    "none": {"outcome": "EmptyQuery"},
+                    "object": {"outcome": "ObjectQuery"},
+                    "text": {"doc": "the DRBD minors of the node", "outcome": "answer"},
+                },
+                "serial": "node",
+            },
+            "name": "NodeDRBD",
+            "type": 7,
+        },
+        {
+            "2.6": {
+                "queries": {
+                    "empty-list": {"outcome": "NotImplemented"},
+                    "empty-object": {"outcome": "NotImplemented"},
+                    "empty-text": {"outcome": "NotImplemented"},
+                    "false": {"outcome": "NotImplemented"},
+                    "list": {"outcome": "NotImplemented"},
+                    "none": {"outcome": "NotImplemented"},
+                    "object": {"outcome": "NotImplemented"},
+                    "text": {"outcome": "NotImplemented"},
+                    "true": {"outcome": "NotImplemented"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/NodeInstances",
+                "lookups": ["Node", "Instances"],
+                "order": "instances-ascending",
+                "queries": {
+                    "none": {"outcome": "EmptyQuery"},
+                    "object": {"outcome": "ObjectQuery"},
+                    "text": {"doc": "the node's instances, primary and secondary", "outcome": "answer"},
+                },
+                "serial": "node",
+            },
+            "name": "NodeInstances",
+            "type": 8,
+        },
+        {
+            "2.6": {
+                "queries": {
+                    "empty-list": {"outcome": "NotImplemented"},
+                    "empty-object": {"outcome": "NotImplemented"},
+                    "empty-text": {"outcome": "NotImplemented"},
+                    "false": {"outcome": "NotImplemented"},
+                    "list": {"outcome": "NotImplemented"},
+                    "none": {"outcome": "NotImplemented"},
+                    "object": {"outcome": "NotImplemented"},
+                    "text": {"outcome": "NotImplemented"},
+                    "true": {"outcome": "NotImplemented"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/InstanceDisks",
+                "lookups": ["Instance", "Disks"],
+                "order": "instance",
+                "queries": {
+                    "none": {"outcome": "EmptyQuery"},
+                    "object": {"outcome": "ObjectQuery"},
+                    "text": {"doc": "the disks of the instance", "outcome": "answer"},
+                },
+                "serial": "instance",
+            },
+            "name": "InstanceDisks",
+            "type": 9,
+        },
+        {
+            "2.6": {
+                "queries": {
+                    "empty-list": {"outcome": "NotImplemented"},
+                    "empty-object": {"outcome": "NotImplemented"},
+                    "empty-text": {"outcome": "NotImplemented"},
+                    "false": {"outcome": "NotImplemented"},
+                    "list": {"outcome": "NotImplemented"},
+                    "none": {"outcome": "NotImplemented"},
+                    "object": {"outcome": "NotImplemented"},
+                    "text": {"outcome": "NotImplemented"},
+                    "true": {"outcome": "NotImplemented"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/ConfigQuery",
+                "lookups": ["Pointer"],
+                "queries": {
+                    "none": {"outcome": "EmptyQuery"},
+                    "object": {"outcome": "ObjectQuery"},
+                    "text": {"doc": "the value at the pointer", "outcome": "answer"},
+                },
+                "serial": "cluster",
+            },
+            "name": "ConfigQuery",
+            "type": 10,
+        },
+        {
+            "2.6": {
+                "queries": {
+                    "empty-list": {"outcome": "NotImplemented"},
+                    "empty-object": {"outcome": "NotImplemented"},
+                    "empty-text": {"outcome": "NotImplemented"},
+                    "false": {"outcome": "NotImplemented"},
+                    "list": {"outcome": "NotImplemented"},
+                    "none": {"outcome": "NotImplemented"},
+                    "object": {"outcome": "NotImplemented"},
+                    "text": {"outcome": "NotImplemented"},
+                    "true": {"outcome": "NotImplemented"},
+                },
+                "serial": "configuration",
+            },
+            "3.0": {
+                "answer": "answers.json#/definitions/DataCollectors",
+                "lookups": ["Collectors"],
+                "queries": {
+                    "none": {"doc": "the state of every collector", "outcome": "answer"},
+                    "object": {"doc": "the state of every collector", "outcome": "answer"},
+                    "text": {"doc": "the state of every collector", "outcome": "answer"},
+                },
+                "serial": "cluster",
+            },
+            "name": "DataCollectors",
+            "type": 11,
+        },
+    ],
+    "serials": {
+        "cluster": "the cluster's",
+        "configuration": "the configuration's: its member serial_no, null if that is missing or 0",
+        "instance": "the instance's",
+        "node": "the node's",
+        "none": "0",
+    },
+} as const;
+
+/**
+ * How some values of the configuration are converted, how long some are, and what they are if
+ * they are missing.
+ */
+export const values = {
+    "collectors": {
+        "collectors": [
+            {"name": "cpu-avg-load"},
+            {"name": "diskstats"},
+            {"name": "drbd"},
+            {"hypervisors": ["xen-pvm", "xen-hvm"], "name": "inst-status-xen"},
+            {"name": "lv"},
+            {"name": "xen-cpu-avg-load"},
+        ],
+        "description": "The collectors in the answer to DataCollectors, always all of them and no others. One that the configuration does not have is active, with the interval of the constant CollectorInterval. A collector with hypervisors is active only if one of these is enabled as well.",
+    },
+    "filters": {
+        "description": "How an expression of the form filter is rewritten: one with an operator of rewrites and two operands becomes what is given there, with $1 and $2 for the operands as values; the operands of an operator of nested are expressions themselves. Any other expression is copied as a value.",
+        "nested": ["&", "|", "!"],
+        "rewrites": [
+            {"becomes": ["==", "$1", "$2"], "operator": "="},
+            {"becomes": ["!", ["==", "$1", "$2"]], "operator": "!="},
+        ],
+    },
+    "logical_ids": {
+        "description": "The logical_id of a disk by its dev_type: how many elements it has, exactly, and its definition in config.json.",
+        "types": [
+            {"definition": "DRBDLogicalID", "dev_type": "drbd", "length": 6},
+            {"definition": "PlainLogicalID", "dev_type": "plain", "length": 2},
+            {"definition": "FileLogicalID", "dev_type": "file", "length": 2},
+            {"definition": "FileLogicalID", "dev_type": "sharedfile", "length": 2},
+            {"definition": "FileLogicalID", "dev_type": "gluster", "length": 2},
+            {"definition": "BlockdevLogicalID", "dev_type": "blockdev", "length": 2},
+            {"definition": "ExternalLogicalID", "dev_type": "rbd", "length": 2},
+            {"definition": "ExternalLogicalID", "dev_type": "ext", "length": 2},
+        ],
+    },
+    "units": {
+        "description": "The units of a text of the form mebibytes, in upper or lower case, and how many mebibytes each is.",
+        "units": [
+            {"mebibytes": 1, "names": ["", "m", "mb", "mib"]},
+            {"mebibytes": 1024, "names": ["g", "gb", "gib"]},
+            {"mebibytes": 1048576, "names": ["t", "tb", "tib"]},
+        ],
+    },
 } as const;

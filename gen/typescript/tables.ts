@@ -151,6 +151,102 @@ export const tables: Record<string, Record<string, object>> = {
             "type": "object",
         },
     },
+    "classic-answers.json": {
+        "ClusterMaster": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"oneOf": [{"$ref": "#/definitions/ErrorText"}, {"enum": [3], "type": "integer"}]},
+                "ok": {
+                    "oneOf": [
+                        {"type": "null"},
+                        {"type": "string"},
+                        {"items": {"type": ["string", "null"]}, "type": "array"},
+                    ],
+                },
+            },
+            "type": "object",
+        },
+        "ErrorText": {"type": "string"},
+        "InstanceIPsList": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"type": "string"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "MCPIPList": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"type": "string"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "NodeDRBD": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"$ref": "wire.json#/definitions/NodeMinor"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "NodePIPByInstanceIP": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {
+                    "oneOf": [{"$ref": "#/definitions/ErrorText"}, {"enum": [1, 2, 3], "type": "integer"}],
+                },
+                "ok": {
+                    "oneOf": [
+                        {"type": "string"},
+                        {
+                            "items": {"$ref": "wire.json#/definitions/ClassicNodeIPAnswer"},
+                            "type": "array",
+                        },
+                    ],
+                },
+            },
+            "type": "object",
+        },
+        "NodePIPList": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"$ref": "#/definitions/ErrorText"},
+                "ok": {"items": {"type": "string"}, "type": "array"},
+            },
+            "type": "object",
+        },
+        "NodeRoleByName": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {
+                "error": {"oneOf": [{"$ref": "#/definitions/ErrorText"}, {"enum": [1], "type": "integer"}]},
+                "ok": {"$ref": "answers.json#/definitions/NodeRole"},
+            },
+            "type": "object",
+        },
+        "Ping": {
+            "additionalProperties": false,
+            "maxProperties": 1,
+            "minProperties": 1,
+            "properties": {"error": {"$ref": "#/definitions/ErrorText"}, "ok": {"enum": ["ok"], "type": "string"}},
+            "type": "object",
+        },
+    },
     "config.json": {
         "BEParams": {
             "additionalProperties": false,
@@ -1046,4 +1142,16 @@ export const answerNames = [
   "InstanceDisks",
   "ConfigQuery",
   "DataCollectors",
+] as const;
+
+/** The definition in classic-answers.json of the answer to each type of request, by its number. */
+export const classicAnswerNames = [
+  "Ping",
+  "NodeRoleByName",
+  "NodePIPByInstanceIP",
+  "ClusterMaster",
+  "NodePIPList",
+  "MCPIPList",
+  "InstanceIPsList",
+  "NodeDRBD",
 ] as const;

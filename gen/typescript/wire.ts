@@ -149,8 +149,9 @@ export function readNodeIPAnswer(value: unknown): NodeIPAnswer {
 }
 
 /**
- * The instances of a node (request type 8): those it is primary for, then those it is DRBD
- * secondary for; complete instance objects of config.json.
+ * The instances of a node (request type 8): those it is primary for, then those it is
+ * secondary for; complete instance objects of config.json. answers.json says what secondary
+ * means.
  */
 export type NodeInstances = [primary: Json[], secondary: Json[]];
 

@@ -709,8 +709,8 @@ func NewInt64NodeIPAnswerAnswer(v int64) NodeIPAnswerAnswer {
 	return s
 }
 
-// The instances of a node (request type 8): those it is primary for, then those it is DRBD secondary
-// for; complete instance objects of config.json.
+// The instances of a node (request type 8): those it is primary for, then those it is secondary for;
+// complete instance objects of config.json. answers.json says what secondary means.
 // Ref: #/definitions/NodeInstances
 type NodeInstances struct {
 	Primary   []jx.Raw

@@ -3,16 +3,12 @@ package answer
 import (
 	"slices"
 
-	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 )
 
 // answerNodeByInstanceIP answers with the primary IP of the node that runs the instance
 // with the given address, or with a list of such answers for a list of addresses.
 func (b *Book) answerNodeByInstanceIP(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.QueryParametersQuery {
-		return argumentError, true
-	}
 	parameters := &query.QueryParameters
 	ip, single := parameters.IP.Get()
 	if !b.snapshot.HasDefaultLink && (single || len(parameters.IPList.Value) > 0) {
@@ -72,13 +68,10 @@ func (b *Book) prepareLink(s *Scratch, ips []string) Reply {
 }
 
 // answerLink answers with the instance addresses of a link.
-func (b *Book) answerLink(query *wire.Query, s *Scratch) (Reply, bool) {
+func (b *Book) answerLink(query *wire.Query, _ *Scratch) (Reply, bool) {
 	name := b.snapshot.DefaultLink
-	switch query.Type {
-	case wire.StringQuery:
+	if query.Type == wire.StringQuery {
 		name = query.String
-	case wire.QueryParametersQuery:
-		return s.errorText(rules.TextLinkQuery), true
 	}
 	if !b.snapshot.HasDefaultLink {
 		return Reply{}, false

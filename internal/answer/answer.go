@@ -67,8 +67,8 @@ type Scratch struct {
 	Text    jx.Writer  // a part of an answer
 }
 
-// answerers has one function for each request type. It returns false for a request that
-// gets no reply.
+// answerers has one function for each request type. It gets those kinds of queries that
+// spec/requests.json has an answer for, and returns false for a request that gets no reply.
 var answerers = [...]func(*Book, *wire.Query, *Scratch) (Reply, bool){
 	wire.RequestPing:                (*Book).answerPing,
 	wire.RequestNodeRoleByName:      (*Book).answerNodeRole,
@@ -135,7 +135,30 @@ func (b *Book) Answer(request *wire.Request, s *Scratch) (Reply, bool) {
 	if request.Query.Set {
 		query = &request.Query.Value
 	}
-	return answerers[request.Type](b, query, s)
+	switch rules.Requests[request.Type][kind(query)] {
+	case rules.OutcomeAnswer:
+		return answerers[request.Type](b, query, s)
+	case rules.OutcomeEmptyQuery:
+		return s.errorText(rules.TextEmptyQuery), true
+	case rules.OutcomeObjectQuery:
+		return s.errorText(ObjectQuery(&query.QueryParameters)), true
+	case rules.OutcomeLinkQuery:
+		return s.errorText(rules.TextLinkQuery), true
+	case rules.OutcomeErrorArgument:
+		return argumentError, true
+	}
+	return Reply{}, false
+}
+
+// kind returns the kind of a query.
+func kind(query *wire.Query) int {
+	switch query.Type {
+	case wire.NullQuery:
+		return rules.KindNone
+	case wire.StringQuery:
+		return rules.KindText
+	}
+	return rules.KindObject
 }
 
 // noQuery is the query of a request without one: an absent query means null.

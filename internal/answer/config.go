@@ -3,16 +3,15 @@ package answer
 import (
 	"errors"
 	"math"
+	"slices"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 )
 
 // answerConfig answers with the part of the configuration at a JSON pointer.
 func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.StringQuery {
-		return s.errorText(InvalidQuery(query)), true
-	}
 	var err error
 	s.Text.Buf, err = b.snapshot.AppendValue(s.Text.Buf[:0], query.String, wire.MaxDatagramSize)
 	switch {
@@ -32,22 +31,15 @@ func (b *Book) answerConfig(query *wire.Query, s *Scratch) (Reply, bool) {
 func (b *Book) prepareCollectors(s *Scratch) {
 	e := s.Begin()
 	e.ObjStart()
-	for _, name := range [...]string{
-		wire.CollectorCPULoad, // in the order of Ganeti's daemon
-		wire.CollectorDiskStats,
-		wire.CollectorDRBD,
-		wire.CollectorInstanceStatus,
-		wire.CollectorLV,
-		wire.CollectorXenCPULoad,
-	} {
+	for _, collector := range rules.Collectors {
 		state := wire.DataCollector{Active: true, Interval: wire.CollectorInterval}
-		if c, ok := b.snapshot.Collectors[name]; ok {
+		if c, ok := b.snapshot.Collectors[collector.Name]; ok {
 			state = wire.DataCollector{Active: c.Active, Interval: int64(math.RoundToEven(c.Interval))}
 		}
-		if name == wire.CollectorInstanceStatus {
-			state.Active = state.Active && b.snapshot.XenEnabled
+		if collector.Hypervisors != nil && !slices.ContainsFunc(collector.Hypervisors, b.snapshot.HasHypervisor) {
+			state.Active = false
 		}
-		e.FieldStart(name)
+		e.FieldStart(collector.Name)
 		state.Encode(e)
 	}
 	e.ObjEnd()

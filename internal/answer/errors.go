@@ -43,13 +43,8 @@ func instanceProblem(name string, match cluster.Match) string {
 // prerequisite wraps a problem.
 func prerequisite(problem string) string { return rules.TextPrerequisite(show(problem)) }
 
-// InvalidQuery returns the error for a query that is not a text, for a request type that
-// needs one.
-func InvalidQuery(query *wire.Query) string {
-	if query.Type == wire.NullQuery {
-		return rules.TextEmptyQuery
-	}
-	q := &query.QueryParameters
+// ObjectQuery returns the error for an object where a text is needed.
+func ObjectQuery(q *wire.QueryParameters) string {
 	var ips []string
 	size := 0
 	for _, ip := range q.IPList.Value {

@@ -13,9 +13,6 @@ import (
 // answerNodeMinors answers with the DRBD minors of a node. If a node at either end is
 // unknown, the whole answer is an error.
 func (b *Book) answerNodeMinors(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.StringQuery {
-		return s.errorText(InvalidQuery(query)), true
-	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
 		return s.errorText(prerequisite(NodeProblem(query.String, match))), true
@@ -74,9 +71,6 @@ func (b *Book) writeMinor(w *jx.Writer, node int, m *cluster.Minor) {
 
 // answerNodeInstances answers with the primary and secondary instances of a node.
 func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.StringQuery {
-		return s.errorText(InvalidQuery(query)), true
-	}
 	i, match := b.snapshot.FindNode(query.String)
 	if match != cluster.Found {
 		return s.errorText(rules.TextNoNode(prerequisite(NodeProblem(query.String, match)))), true
@@ -110,9 +104,6 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 
 // answerInstanceDisks answers with the disks of an instance.
 func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.StringQuery {
-		return s.errorText(InvalidQuery(query)), true
-	}
 	i, match := b.snapshot.FindInstance(query.String)
 	if match != cluster.Found {
 		return s.errorText(rules.TextNoInstance(prerequisite(instanceProblem(query.String, match)))), true

@@ -71,9 +71,6 @@ func (b *Book) answerCandidateList(*wire.Query, *Scratch) (Reply, bool) { return
 // wire.NodeRoleOffline, ignoring the status, and stops every instance of its node if they
 // are equal: an error here must be text.
 func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
-	if query.Type != wire.StringQuery {
-		return s.errorText(InvalidQuery(query)), true
-	}
 	if b.master == nil {
 		return s.errorText(rules.TextFailure(NodeProblem(b.snapshot.MasterNode, b.noMaster))), true
 	}
@@ -112,11 +109,8 @@ func (b *Book) prepareMaster(s *Scratch) {
 }
 
 func (b *Book) answerMaster(query *wire.Query, s *Scratch) (Reply, bool) {
-	switch query.Type {
-	case wire.NullQuery:
+	if query.Type == wire.NullQuery {
 		return b.masterName, true
-	case wire.StringQuery:
-		return argumentError, true
 	}
 	if b.master == nil {
 		return s.errorText(prerequisite(NodeProblem(b.snapshot.MasterNode, b.noMaster))), true

@@ -257,11 +257,7 @@ func (x *indexer) readCluster() error {
 	x.ConfigSerial, _ = strconv.ParseInt(string(x.document.parts["serial_no"].text), 10, 64)
 	x.MasterNode = root.Cluster.MasterNode
 	x.MasterIP = root.Cluster.MasterIP
-	for _, hypervisor := range root.Cluster.EnabledHypervisors {
-		if hypervisor == index.HypervisorXenPvm || hypervisor == index.HypervisorXenHvm {
-			x.XenEnabled = true
-		}
-	}
+	x.hypervisors = root.Cluster.EnabledHypervisors
 	x.Collectors = make(map[string]Collector)
 	for name, c := range root.Cluster.DataCollectors.Value {
 		x.Collectors[name] = Collector{Active: c.Active, Interval: c.Interval}

@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+
+	"gntconfd/gen/index"
 )
 
 // Snapshot is the cluster as one version of its configuration file describes
@@ -31,8 +34,6 @@ type Snapshot struct {
 	// a configuration without default nic parameters; no link is known then.
 	DefaultLink    string
 	HasDefaultLink bool
-	// XenEnabled tells whether one of the enabled hypervisors is Xen.
-	XenEnabled bool
 	// Collectors are the data collectors that the configuration mentions, by name.
 	Collectors map[string]Collector
 	// Nodes are the cluster's nodes in ascending order of their keys.
@@ -43,6 +44,7 @@ type Snapshot struct {
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
 
+	hypervisors   []index.Hypervisor // those that are enabled
 	nodeNames     names
 	instanceNames names
 	placement     placement
@@ -50,6 +52,11 @@ type Snapshot struct {
 
 	document document
 	indexed  bool // all of it is there: not the empty one that nothing was loaded before
+}
+
+// HasHypervisor reports whether a hypervisor is enabled.
+func (s *Snapshot) HasHypervisor(name string) bool {
+	return slices.Contains(s.hypervisors, index.Hypervisor(name))
 }
 
 // Collector is the state of a data collector.

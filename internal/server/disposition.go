@@ -1,5 +1,7 @@
 package server
 
+import "gntconfd/gen/rules"
+
 // Disposition is the outcome of a datagram.
 type Disposition uint8
 
@@ -30,16 +32,19 @@ const (
 	dispositions // the number of dispositions
 )
 
+// dropped begins the names of what failed a check.
+const dropped = "dropped_"
+
 var dispositionNames = [dispositions]string{
 	Answered:        "answered",
 	AnsweredError:   "answered_error",
-	DroppedSize:     "dropped_size",
-	DroppedMagic:    "dropped_magic",
-	DroppedJSON:     "dropped_json",
-	DroppedHMAC:     "dropped_hmac",
-	DroppedClock:    "dropped_clock",
-	DroppedRequest:  "dropped_request",
-	DroppedDisabled: "dropped_disabled",
+	DroppedSize:     dropped + rules.CheckSize,
+	DroppedMagic:    dropped + rules.CheckMagic,
+	DroppedJSON:     dropped + rules.CheckJSON,
+	DroppedHMAC:     dropped + rules.CheckHMAC,
+	DroppedClock:    dropped + rules.CheckClock,
+	DroppedRequest:  dropped + rules.CheckRequest,
+	DroppedDisabled: dropped + rules.CheckDisabled,
 	WriteError:      "write_error",
 }
 

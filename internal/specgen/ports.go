@@ -19,9 +19,18 @@ type port struct {
 	Groups  []group
 	Modules []*module
 	Tables  map[string]any // by file: the definitions, without what decides nothing
-	Answers []string       // the definition of the answer to each type of request
+	Answers []answerNames  // of each file of answers
 	Rules   *rules
 }
+
+// answerNames are the definitions of the answers to each type of request.
+type answerNames struct {
+	File  string
+	Names []string
+}
+
+// Classic reports whether the answers are those of the dialect of Ganeti 2.6.
+func (a answerNames) Classic() bool { return strings.HasPrefix(a.File, "classic") }
 
 // group is a group of constants.
 type group struct {
@@ -120,6 +129,11 @@ func newPort(names []string, sources [][]byte) (*port, error) {
 	return p, nil
 }
 
+// moduleName returns the name of the module of a schema file.
+func moduleName(file string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(file, ".json"), "-", "_")
+}
+
 func newGroup(g constantGroup) group {
 	made := group{Title: g.Title, Prefix: g.Prefix, Enum: g.Type}
 	if made.Enum == "" {
@@ -151,7 +165,7 @@ func (p *port) add(file string, source []byte) error {
 	}
 	p.Tables[file] = decisive(text["definitions"], true)
 
-	m := &module{Name: strings.TrimSuffix(file, ".json"), File: file, Doc: root.Description, definitions: root.Definitions}
+	m := &module{Name: moduleName(file), File: file, Doc: root.Description, definitions: root.Definitions}
 	for _, name := range slices.Sorted(maps.Keys(root.Definitions)) {
 		s := root.Definitions[name]
 		ref := file + "#/definitions/" + name
@@ -173,8 +187,12 @@ func (p *port) add(file string, source []byte) error {
 		}
 		m.Types = append(m.Types, made)
 	}
+	answers := answerNames{File: file}
 	for i := 0; root.Properties.Get(strconv.Itoa(i)) != nil; i++ {
-		p.Answers = append(p.Answers, root.Properties.Get(strconv.Itoa(i)).Definition())
+		answers.Names = append(answers.Names, root.Properties.Get(strconv.Itoa(i)).Definition())
+	}
+	if answers.Names != nil {
+		p.Answers = append(p.Answers, answers)
 	}
 	m.drop()
 	m.sort()
@@ -192,7 +210,7 @@ func (p *port) shape(m *module, s *schema.Schema) (shape, error) {
 	switch {
 	case s.Ref != "":
 		file, name, _ := strings.Cut(s.Ref, "#/definitions/")
-		module := strings.TrimSuffix(file, ".json")
+		module := moduleName(file)
 		if module == "" {
 			module = m.Name
 		}

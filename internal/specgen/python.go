@@ -41,7 +41,7 @@ func pythonLiteral(v any) string { return literal(v, [3]string{"None", "False", 
 // constants.
 func python(p *port) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	for name, data := range map[string]any{"__init__": p, "constants": p, "tables": p, "check": p, "rules": p} {
+	for name, data := range map[string]any{"__init__": p, "constants": p, "tables": p, "check": p, "rules": p, "canonical": p} {
 		if err := execute(files, pythonTemplates, name+".py", name+".py.tmpl", data); err != nil {
 			return nil, err
 		}

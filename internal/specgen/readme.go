@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +18,20 @@ var generatedTable = regexp.MustCompile(`(?s)(<!-- table ([a-z0-9.-]+), made by 
 // fill replaces the tables of rules in a page. Each must be there once.
 func (r *rules) fill(page []byte) ([]byte, error) {
 	tables := map[string]func() string{
-		"errors": r.errorTable,
-		"texts":  r.textTable,
+		"errors":           r.errorTable,
+		"texts":            r.textTable,
+		"requests":         r.requestTable,
+		"classic-requests": r.classicTable,
+		"checks":           func() string { return r.checkTable(r.Datagram.Daemon) },
+		"client-checks":    func() string { return r.checkTable(r.Datagram.Client) },
+		"names":            r.nameTable,
+		"roles":            r.roleTable,
+		"lookups":          func() string { return r.lookupLists(false) },
+		"classic-lookups":  func() string { return r.lookupLists(true) },
+		"units":            r.unitTable,
+		"filters":          r.filterTable,
+		"logical-ids":      r.logicalIDTable,
+		"collectors":       r.collectorTable,
 	}
 	var unknown []string
 	filled := generatedTable.ReplaceAllStringFunc(string(page), func(old string) string {
@@ -90,6 +104,173 @@ func (r *rules) textTable() string {
 		rows = append(rows, []string{"`" + text.Name + "`", "`" + quoted[1:len(quoted)-1] + "`", strings.Join(varies, "; ")})
 	}
 	return table(rows...)
+}
+
+// requestTable has a column for each kind of query.
+func (r *rules) requestTable() string {
+	f := &r.Requests
+	head := []string{"type"}
+	for _, kind := range f.Kinds.Modern {
+		head = append(head, kind.Name)
+	}
+	rows := [][]string{append(head, "serial", "order")}
+	for _, one := range f.Requests {
+		row := []string{fmt.Sprintf("%d `%s`", one.Type, one.Name)}
+		for _, kind := range f.Kinds.Modern {
+			row = append(row, one.Modern.Queries[kind.Name].written())
+		}
+		rows = append(rows, append(row, f.Serials[one.Modern.Serial], f.Orders[one.Modern.Order]))
+	}
+	return table(rows...)
+}
+
+// classicTable has a row for the kinds of query that a type of request treats alike. The
+// largest group comes last, as anything else.
+func (r *rules) classicTable() string {
+	f := &r.Requests
+	rows := [][]string{{"type", "query", "reply", "order"}}
+	for _, one := range f.Requests {
+		var outcomes []outcome
+		kinds := make(map[outcome][]string)
+		for _, kind := range f.Kinds.Classic {
+			of := one.Classic.Queries[kind.Name]
+			if kinds[of] == nil {
+				outcomes = append(outcomes, of)
+			}
+			kinds[of] = append(kinds[of], kind.Doc)
+		}
+		largest := slices.MaxFunc(outcomes, func(a, b outcome) int { return cmp.Compare(len(kinds[a]), len(kinds[b])) })
+		if len(outcomes) == 1 {
+			kinds[largest] = []string{"anything"}
+		} else if len(kinds[largest]) > 2 {
+			kinds[largest] = []string{"anything else"}
+			outcomes = append(slices.DeleteFunc(outcomes, func(o outcome) bool { return o == largest }), largest)
+		}
+		name := fmt.Sprintf("%d `%s`", one.Type, one.Name)
+		for _, of := range outcomes {
+			row := []string{name, strings.Join(kinds[of], "; "), of.written(), ""}
+			if of.Outcome == "answer" {
+				row[3] = f.Orders[one.Classic.Order]
+			}
+			rows = append(rows, row)
+			name = ""
+		}
+	}
+	return table(rows...)
+}
+
+// checkTable has the checks with their words, and a column of the classic dialect if some
+// differ there.
+func (r *rules) checkTable(checks []check) string {
+	head, width := []string{"check", "must hold", "in dialect 2.6"}, 2
+	if slices.ContainsFunc(checks, func(c check) bool { return c.Classic != "" }) {
+		width = 3
+	}
+	rows := [][]string{head[:width]}
+	for _, c := range checks {
+		rows = append(rows, []string{"`" + c.Word + "`", r.resolved(c.Check), r.resolved(c.Classic)}[:width])
+	}
+	return table(rows...)
+}
+
+// resolved replaces the names of constants in a text by their values.
+func (r *rules) resolved(text string) string {
+	for _, group := range r.constants.Groups {
+		for _, c := range group.Constants {
+			text = regexp.MustCompile(`\$`+group.Prefix+c.Name+`\b`).ReplaceAllLiteralString(text, strings.Trim(string(c.Value), `"`))
+		}
+	}
+	return text
+}
+
+func (r *rules) nameTable() string {
+	rows := [][]string{{"lookup", "what for", "steps"}}
+	words := map[nameStep]string{
+		{By: "key", Match: "equal"}:                           "by its key, which is its UUID as a rule",
+		{By: "name", Match: "equal", Several: "greatest-key"}: "by its exact name; of several, the one with the greatest key",
+		{By: "name", Match: "prefix", Several: "ambiguous"}:   "by a name that begins with the text and a dot; if several names do, it is an error",
+	}
+	for _, l := range r.Lookups.Names.Lookups {
+		steps := each(l.Steps, func(s nameStep) string { return words[s] })
+		rows = append(rows, []string{"`" + l.Name + "`", l.Doc, strings.Join(steps, "; otherwise ")})
+	}
+	return table(rows...)
+}
+
+func (r *rules) roleTable() string {
+	rows := [][]string{{"lookup", "first of these that holds", "what master means"}}
+	for _, l := range r.Lookups.Roles.Lookups {
+		steps := each(l.Steps, func(s roleStep) string { return fmt.Sprintf("%s: %s", s.If, r.resolved("$"+s.Role)) })
+		rows = append(rows, []string{"`" + l.Name + "`", strings.Join(steps, ", "), strings.TrimPrefix(l.Doc, "master: ")})
+	}
+	return table(rows...)
+}
+
+// lookupLists writes the lookups in words, those of the classic dialect or the others.
+func (r *rules) lookupLists(classic bool) string {
+	var b strings.Builder
+	for _, l := range r.Lookups.Lookups {
+		if strings.HasPrefix(l.Name, "Classic") != classic {
+			continue
+		}
+		fmt.Fprintf(&b, "`%s`:\n\n", l.Name)
+		for i, step := range l.Steps {
+			b.WriteString(strconv.Itoa(i+1) + ". " + strings.Join(wrap(step, 107), "\n   ") + "\n")
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (r *rules) unitTable() string {
+	rows := [][]string{{"unit", "mebibytes"}}
+	for _, unit := range r.Values.Units.Units {
+		names := each(unit.Names, func(name string) string {
+			if name == "" {
+				return "none"
+			}
+			return "`" + name + "`"
+		})
+		rows = append(rows, []string{strings.Join(names, ", "), strconv.FormatInt(unit.Mebibytes, 10)})
+	}
+	return table(rows...)
+}
+
+func (r *rules) filterTable() string {
+	rows := [][]string{{"expression", "becomes"}}
+	for _, w := range r.Values.Filters.Rewrites {
+		rows = append(rows, []string{fmt.Sprintf("`[%q, $1, $2]`", w.Operator), "`" + strings.NewReplacer(`"$1"`, "$1", `"$2"`, "$2").Replace(string(w.Becomes)) + "`"})
+	}
+	return table(rows...)
+}
+
+func (r *rules) logicalIDTable() string {
+	rows := [][]string{{"dev_type", "elements", "definition"}}
+	for _, id := range r.Values.LogicalIDs.Types {
+		rows = append(rows, []string{"`" + id.DevType + "`", strconv.Itoa(id.Length), "`" + id.Definition + "`"})
+	}
+	return table(rows...)
+}
+
+func (r *rules) collectorTable() string {
+	rows := [][]string{{"collector", "active only with"}}
+	for _, c := range r.Values.Collectors.Collectors {
+		needs := each(c.Hypervisors, func(name string) string { return "`" + name + "`" })
+		rows = append(rows, []string{"`" + c.Name + "`", strings.Join(needs, " or ")})
+	}
+	return table(rows...)
+}
+
+func (o outcome) written() string {
+	switch {
+	case o.Outcome == "answer":
+		return o.Doc
+	case o.Outcome == "silence":
+		return "no reply"
+	case o.Doc != "":
+		return "`" + o.Outcome + "`; " + o.Doc
+	}
+	return "`" + o.Outcome + "`"
 }
 
 // typeList writes types of request in ascending order.

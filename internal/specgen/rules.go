@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -17,9 +18,14 @@ import (
 
 // rules are the rules of the protocol that are neither shapes nor constants.
 type rules struct {
-	Errors errorsFile
+	Errors   errorsFile
+	Requests requestsFile
+	Lookups  lookupsFile
+	Datagram datagramFile
+	Values   valuesFile
 
-	files map[string]any // each file as it is, by its name without extension
+	constants constantsFile
+	files     map[string]any // each file as it is, by its name without extension
 }
 
 // errorsFile is the layout of spec/errors.json.
@@ -38,10 +44,12 @@ type errorsFile struct {
 	} `json:"fields"`
 	Forms map[string]string `json:"forms"`
 	Texts []errorText       `json:"texts"`
-	Codes []struct {
-		Code string `json:"code"`
-		Sent []sent `json:"sent"`
-	} `json:"codes"`
+	Codes []errorCode       `json:"codes"`
+}
+
+type errorCode struct {
+	Code string `json:"code"`
+	Sent []sent `json:"sent"`
 }
 
 type errorText struct {
@@ -67,13 +75,235 @@ type sent struct {
 	When    string `json:"when"`
 }
 
+// requestsFile is the layout of spec/requests.json.
+type requestsFile struct {
+	Schema      string                  `json:"$schema"`
+	Description string                  `json:"description"`
+	Kinds       dialects[[]kindOfQuery] `json:"kinds"`
+	Serials     map[string]string       `json:"serials"`
+	Orders      map[string]string       `json:"orders"`
+	Requests    []request               `json:"requests"`
+}
+
+// dialects has something of either dialect.
+type dialects[T any] struct {
+	Modern  T `json:"3.0"`
+	Classic T `json:"2.6"`
+}
+
+type kindOfQuery struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+}
+
+type request struct {
+	Type int    `json:"type"`
+	Name string `json:"name"`
+	dialects[answered]
+}
+
+// answered says how a type of request is answered in one dialect.
+type answered struct {
+	Queries map[string]outcome `json:"queries"`
+	Answer  string             `json:"answer"`
+	Serial  string             `json:"serial"`
+	Order   string             `json:"order"`
+	Lookups []string           `json:"lookups"`
+}
+
+type outcome struct {
+	Outcome string `json:"outcome"`
+	Doc     string `json:"doc"`
+}
+
+// Outcomes returns the names of all outcomes.
+func (f *requestsFile) Outcomes() []string {
+	names := []string{"answer", "silence"}
+	for _, one := range f.Requests {
+		for _, of := range []struct {
+			answered
+			kinds []kindOfQuery
+		}{{one.Modern, f.Kinds.Modern}, {one.Classic, f.Kinds.Classic}} {
+			for _, kind := range of.kinds {
+				if name := of.Queries[kind.Name].Outcome; !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// check returns what is wrong that no schema can tell.
+func (f *requestsFile) check(e *errorsFile) error {
+	for i, one := range f.Requests {
+		if one.Type != i {
+			return fmt.Errorf("request type %d comes in place of %d", one.Type, i)
+		}
+		for _, of := range []struct {
+			answered
+			kinds []kindOfQuery
+		}{{one.Modern, f.Kinds.Modern}, {one.Classic, f.Kinds.Classic}} {
+			for _, kind := range of.kinds {
+				if _, ok := of.Queries[kind.Name]; !ok {
+					return fmt.Errorf("%s: no outcome for the kind %s", one.Name, kind.Name)
+				}
+			}
+			if len(of.Queries) != len(of.kinds) {
+				return fmt.Errorf("%s: an outcome for a kind that does not exist", one.Name)
+			}
+			if f.Serials[of.Serial] == "" || of.Order != "" && f.Orders[of.Order] == "" {
+				return fmt.Errorf("%s: no serial %q or no order %q", one.Name, of.Serial, of.Order)
+			}
+		}
+	}
+	for _, name := range f.Outcomes()[2:] {
+		if e.text(name) == nil && !slices.ContainsFunc(e.Codes, func(c errorCode) bool { return c.Code == name }) {
+			return fmt.Errorf("errors.json has no %s, which is an outcome", name)
+		}
+	}
+	return nil
+}
+
+// lookupsFile is the layout of spec/lookups.json.
+type lookupsFile struct {
+	Schema      string `json:"$schema"`
+	Description string `json:"description"`
+	Names       struct {
+		Description string       `json:"description"`
+		Lookups     []nameLookup `json:"lookups"`
+	} `json:"names"`
+	Roles struct {
+		Description string `json:"description"`
+		Lookups     []struct {
+			Name  string     `json:"name"`
+			Doc   string     `json:"doc"`
+			Steps []roleStep `json:"steps"`
+		} `json:"lookups"`
+	} `json:"roles"`
+	Lookups []struct {
+		Name  string   `json:"name"`
+		Steps []string `json:"steps"`
+	} `json:"lookups"`
+}
+
+type nameLookup struct {
+	Name  string     `json:"name"`
+	Of    string     `json:"of"`
+	Doc   string     `json:"doc"`
+	Steps []nameStep `json:"steps"`
+}
+
+type nameStep struct {
+	By      string `json:"by"`
+	Match   string `json:"match"`
+	Several string `json:"several"`
+}
+
+type roleStep struct {
+	If   string `json:"if"`
+	Role string `json:"role"`
+}
+
+// all returns the names of all lookups.
+func (f *lookupsFile) all() map[string]bool {
+	names := make(map[string]bool)
+	for _, l := range f.Names.Lookups {
+		names[l.Name] = true
+	}
+	for _, l := range f.Roles.Lookups {
+		names[l.Name] = true
+	}
+	for _, l := range f.Lookups {
+		names[l.Name] = true
+	}
+	return names
+}
+
+// datagramFile is the layout of spec/datagram.json.
+type datagramFile struct {
+	Schema      string  `json:"$schema"`
+	Description string  `json:"description"`
+	Daemon      []check `json:"daemon"`
+	Client      []check `json:"client"`
+}
+
+type check struct {
+	Name    string `json:"name"`
+	Word    string `json:"word"`
+	Check   string `json:"check"`
+	Classic string `json:"classic"`
+}
+
+// valuesFile is the layout of spec/values.json.
+type valuesFile struct {
+	Schema      string `json:"$schema"`
+	Description string `json:"description"`
+	Units       struct {
+		Description string `json:"description"`
+		Units       []struct {
+			Names     []string `json:"names"`
+			Mebibytes int64    `json:"mebibytes"`
+		} `json:"units"`
+	} `json:"units"`
+	Filters struct {
+		Description string    `json:"description"`
+		Rewrites    []rewrite `json:"rewrites"`
+		Nested      []string  `json:"nested"`
+	} `json:"filters"`
+	LogicalIDs struct {
+		Description string `json:"description"`
+		Types       []struct {
+			DevType    string `json:"dev_type"`
+			Length     int    `json:"length"`
+			Definition string `json:"definition"`
+		} `json:"types"`
+	} `json:"logical_ids"`
+	Collectors struct {
+		Description string `json:"description"`
+		Collectors  []struct {
+			Name        string   `json:"name"`
+			Hypervisors []string `json:"hypervisors"`
+		} `json:"collectors"`
+	} `json:"collectors"`
+}
+
+type rewrite struct {
+	Operator string          `json:"operator"`
+	Becomes  json.RawMessage `json:"becomes"`
+}
+
+// Around returns what stands before, between and behind the two operands.
+func (w rewrite) Around() ([]string, error) {
+	var text bytes.Buffer
+	if err := json.Compact(&text, w.Becomes); err != nil {
+		return nil, err
+	}
+	before, rest, first := strings.Cut(text.String(), `"$1"`)
+	between, behind, second := strings.Cut(rest, `"$2"`)
+	if !first || !second {
+		return nil, fmt.Errorf("%s does not contain $1 and then $2", w.Becomes)
+	}
+	return []string{before, between, behind}, nil
+}
+
 // layouts returns where each file of rules is read into.
 func (r *rules) layouts() map[string]any {
-	return map[string]any{"errors.json": &r.Errors}
+	return map[string]any{
+		"constants.json": &r.constants,
+		"errors.json":    &r.Errors,
+		"requests.json":  &r.Requests,
+		"lookups.json":   &r.Lookups,
+		"datagram.json":  &r.Datagram,
+		"values.json":    &r.Values,
+	}
 }
 
 // isRules reports whether a file is one of rules.
-func isRules(name string) bool { return new(rules).layouts()[filepath.Base(name)] != nil }
+func isRules(name string) bool {
+	name = filepath.Base(name)
+	return name != "constants.json" && new(rules).layouts()[name] != nil
+}
 
 // readRules reads files of rules, each by its name.
 func readRules(names []string, sources [][]byte) (*rules, error) {
@@ -88,7 +318,9 @@ func readRules(names []string, sources [][]byte) (*rules, error) {
 		if err := json.Unmarshal(source, &file); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		r.files[strings.TrimSuffix(name, ".json")] = file
+		if isRules(name) {
+			r.files[strings.TrimSuffix(name, ".json")] = file
+		}
 		if err := decodeStrict(source, into); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -119,7 +351,20 @@ func (r *rules) check() error {
 			return fmt.Errorf("text %s does not contain its parameter %s", text.Name, name)
 		}
 	}
-	return nil
+	known, used := r.Lookups.all(), make(map[string]bool)
+	for _, one := range r.Requests.Requests {
+		for _, name := range append(slices.Clone(one.Modern.Lookups), one.Classic.Lookups...) {
+			if used[name] = true; !known[name] {
+				return fmt.Errorf("%s: lookups.json has no %s", one.Name, name)
+			}
+		}
+	}
+	for name := range known {
+		if !used[name] {
+			return fmt.Errorf("no type of request takes the lookup %s", name)
+		}
+	}
+	return r.Requests.check(&r.Errors)
 }
 
 // text returns the text with a name, or nil.
@@ -169,6 +414,7 @@ var rulesTemplate = template.Must(template.New("rules").Funcs(template.FuncMap{
 	"comment": comment,
 	"quote":   strconv.Quote,
 	"goText":  goText,
+	"title":   title,
 }).Parse(rulesText))
 
 // goRules returns the Go source of the rules.
@@ -229,4 +475,13 @@ func portText(t errorText, shown func(p *parameter) string) string {
 		}
 		return literal(p.Text, [3]string{})
 	}), " + ")
+}
+
+// title writes words with hyphens between them as a name.
+func title(words string) string {
+	var name strings.Builder
+	for word := range strings.SplitSeq(words, "-") {
+		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return name.String()
 }

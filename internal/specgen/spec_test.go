@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"gntconfd/internal/schema"
 )
 
 const specFolder = "../../spec"
@@ -39,7 +42,7 @@ func TestLayouts(t *testing.T) {
 	}
 	for name, layout := range documents {
 		delete(layouts, layout)
-		schema, err := compiler.Compile(filepath.Join(specFolder, layout))
+		layoutSchema, err := compiler.Compile(filepath.Join(specFolder, layout))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +50,7 @@ func TestLayouts(t *testing.T) {
 		if err := json.Unmarshal(read(t, filepath.Join(specFolder, name)), &document); err != nil {
 			t.Fatal(err)
 		}
-		if err := schema.Validate(document); err != nil {
+		if err := layoutSchema.Validate(document); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -56,6 +59,62 @@ func TestLayouts(t *testing.T) {
 	}
 	if len(documents) < 2 {
 		t.Error("no file of rules was found")
+	}
+}
+
+// TestValues: the tables of values.json say the same as the schemas and the constants.
+func TestValues(t *testing.T) {
+	var values valuesFile
+	if err := decodeStrict(read(t, filepath.Join(specFolder, "values.json")), &values); err != nil {
+		t.Fatal(err)
+	}
+	config, err := schema.Parse(read(t, filepath.Join(specFolder, "config.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	byType, err := compiler.Compile(filepath.Join(specFolder, "config.json") + "#/definitions/LogicalIDByType")
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := make(map[any]bool)
+	for _, id := range values.LogicalIDs.Types {
+		types[id.DevType] = true
+		definition := config.Definitions[id.Definition]
+		if definition == nil || len(definition.Items.All) != id.Length {
+			t.Errorf("%s: %s does not have %d elements", id.DevType, id.Definition, id.Length)
+			continue
+		}
+		valid := []any{"loop", "y", 1, 2, 3, "z"}[:id.Length]
+		if id.DevType == "blockdev" {
+			valid[0] = "manual"
+		}
+		for _, logicalID := range [][]any{valid, valid[:id.Length-1], append(slices.Clone(valid), "more")} {
+			err := byType.Validate(map[string]any{"dev_type": id.DevType, "logical_id": logicalID})
+			if (err == nil) != (len(logicalID) == id.Length) {
+				t.Errorf("%s: a logical_id of %d elements: %v", id.DevType, len(logicalID), err)
+			}
+		}
+	}
+	for _, devType := range config.Definitions["Disk"].Properties.Get("dev_type").Enum {
+		if devType != nil && !types[devType] {
+			t.Errorf("logical_ids has no %v", devType)
+		}
+	}
+
+	answers, err := schema.Parse(read(t, filepath.Join(specFolder, "answers.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, collector := range values.Collectors.Collectors {
+		names = append(names, collector.Name)
+	}
+	required := slices.Clone(answers.Definitions["CollectorStates"].Required)
+	slices.Sort(names)
+	slices.Sort(required)
+	if !slices.Equal(names, required) {
+		t.Errorf("collectors %q, while answers have %q", names, required)
 	}
 }
 

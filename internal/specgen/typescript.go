@@ -34,7 +34,7 @@ func typescriptLiteral(v any) string { return literal(v, [3]string{"null", "fals
 // constants.
 func typescript(p *port) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	for _, name := range []string{"constants", "tables", "check", "rules"} {
+	for _, name := range []string{"constants", "tables", "check", "rules", "canonical"} {
 		if err := execute(files, typescriptTemplates, name+".ts", name+".ts.tmpl", p); err != nil {
 			return nil, err
 		}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -35,6 +38,42 @@ func TestDocument(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(told, want) {
 		t.Errorf("docs/dependencies.md has rows for\n%q\nand go.mod for\n%q", told, want)
+	}
+}
+
+// docs/dependencies.md has a row for every npm package that a package.json names, in the version
+// in use, and with who uses it.
+func TestPackages(t *testing.T) {
+	text, err := os.ReadFile("../../docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told, want []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z@/-]+) \| ([0-9.]+) \| ([^|]+) \|`).FindAllStringSubmatch(string(text), -1) {
+		for user := range strings.SplitSeq(row[3], ", ") {
+			told = append(told, user+" "+row[1]+" "+row[2])
+		}
+	}
+	for _, folder := range []string{"ports/typescript", "internal/testing/generators"} {
+		file, err := os.ReadFile(filepath.Join("../..", folder, "package.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var used struct{ Dependencies, DevDependencies map[string]string }
+		if err := json.Unmarshal(file, &used); err != nil {
+			t.Fatal(err)
+		}
+		if len(used.Dependencies) > 0 {
+			t.Errorf("%s needs %v at run time", folder, used.Dependencies)
+		}
+		for name, version := range used.DevDependencies {
+			want = append(want, folder+" "+name+" "+version)
+		}
+	}
+	slices.Sort(told)
+	slices.Sort(want)
+	if !slices.Equal(told, want) {
+		t.Errorf("docs/dependencies.md has rows for\n%q\nand the package.json for\n%q", told, want)
 	}
 }
 

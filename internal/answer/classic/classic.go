@@ -39,7 +39,8 @@ type query struct {
 	value any
 }
 
-// answerers has one function for each request type. It returns false for a request that
+// answerers has one function for each request type that the dialect has. It gets those kinds
+// of queries that spec/requests.json has an answer for, and returns false for a request that
 // gets no reply.
 var answerers = [...]func(*Book, query, *answer.Scratch) (answer.Reply, bool){
 	wire.RequestPing:                (*Book).answerPing,
@@ -50,10 +51,6 @@ var answerers = [...]func(*Book, query, *answer.Scratch) (answer.Reply, bool){
 	wire.RequestMCPIPList:           (*Book).answerCandidateList,
 	wire.RequestInstanceIPsList:     (*Book).answerLink,
 	wire.RequestNodeDRBD:            (*Book).answerNodeMinors,
-	wire.RequestNodeInstances:       (*Book).answerUnknownType,
-	wire.RequestInstanceDisks:       (*Book).answerUnknownType,
-	wire.RequestConfigQuery:         (*Book).answerUnknownType,
-	wire.RequestDataCollectors:      (*Book).answerUnknownType,
 }
 
 // Prepare makes a Book from a snapshot. It returns nil if the snapshot has no default NIC
@@ -99,23 +96,43 @@ func (b *Book) Respond(codec *protocol.Codec, now time.Time, s *answer.Scratch) 
 // was not prepared is written into s and is valid until the next use of s.
 func (b *Book) Answer(request *wire.ClassicRequest, s *answer.Scratch) (answer.Reply, bool) {
 	query := query{text: request.Query}
-	// The one type that the Python daemon did not answer reads the text itself.
-	if query.text != nil && request.Type != wire.RequestNodeDRBD {
+	if query.text != nil {
 		var err error
 		if query.value, err = decode(jx.DecodeBytes(query.text)); err != nil {
 			return answer.Reply{}, false
 		}
 	}
-	return answerers[request.Type](b, query, s)
+	switch rules.ClassicRequests[request.Type][kind(query.value)] {
+	case rules.OutcomeAnswer:
+		return answerers[request.Type](b, query, s)
+	case rules.OutcomePingQuery:
+		return b.text(s, wire.StatusError, rules.TextPingQuery), true
+	case rules.OutcomeNodesQuery:
+		return b.text(s, wire.StatusError, rules.TextNodesQuery), true
+	case rules.OutcomeCandidatesQuery:
+		return b.text(s, wire.StatusError, rules.TextCandidatesQuery), true
+	case rules.OutcomeEmptyQuery:
+		return b.text(s, wire.StatusError, rules.TextEmptyQuery), true
+	case rules.OutcomeObjectQuery:
+		var parsed wire.Query
+		if err := parsed.Decode(jx.DecodeBytes(query.text)); err != nil || parsed.Validate() != nil {
+			return answer.Reply{}, false
+		}
+		return b.text(s, wire.StatusError, answer.ObjectQuery(&parsed.QueryParameters)), true
+	case rules.OutcomeNotImplemented:
+		return b.text(s, wire.StatusNotImplemented, rules.TextNotImplemented), true
+	case rules.OutcomeClassicErrorUnknownEntry:
+		return b.code(s, wire.StatusError, wire.ClassicErrorUnknownEntry), true
+	case rules.OutcomeClassicErrorArgument:
+		return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
+	}
+	return answer.Reply{}, false
 }
 
 // TooLarge returns the error sent instead of a reply that does not fit into a datagram.
 func (b *Book) TooLarge() answer.Reply { return b.tooLarge }
 
-func (b *Book) answerPing(query query, s *answer.Scratch) (answer.Reply, bool) {
-	if query.value != nil {
-		return b.text(s, wire.StatusError, rules.TextPingQuery), true
-	}
+func (b *Book) answerPing(_ query, s *answer.Scratch) (answer.Reply, bool) {
 	return b.text(s, wire.StatusOK, "ok"), true
 }
 
@@ -125,12 +142,9 @@ func (b *Book) answerNodeRole(query query, s *answer.Scratch) (answer.Reply, boo
 	if query.value == b.master {
 		return b.code(s, wire.StatusOK, wire.NodeRoleMaster), true
 	}
-	name, ok := query.value.(string)
-	if !ok {
-		return b.code(s, wire.StatusError, wire.ClassicErrorUnknownEntry), hashable(query.value)
-	}
+	name, _ := query.value.(string)
 	i, match := b.snapshot.FindNode(name)
-	if match != cluster.Found || b.snapshot.Nodes[i].Name != name {
+	if query.value == nil || match != cluster.Found || b.snapshot.Nodes[i].Name != name {
 		return b.code(s, wire.StatusError, wire.ClassicErrorUnknownEntry), true
 	}
 	role := wire.NodeRoleRegular
@@ -148,8 +162,6 @@ func (b *Book) answerNodeRole(query query, s *answer.Scratch) (answer.Reply, boo
 func (b *Book) answerMaster(query query, s *answer.Scratch) (answer.Reply, bool) {
 	parameters, ok := query.value.(map[string]any)
 	switch {
-	case !ok && truthy(query.value):
-		return b.code(s, wire.StatusError, wire.ClassicErrorArgument), true
 	case !ok && b.master == nil:
 		s.Begin()
 		return b.end(s, wire.StatusOK), true
@@ -211,35 +223,21 @@ func (b *Book) prepareNodes(s *answer.Scratch) {
 	b.candidates = b.prepareList(s, candidates)
 }
 
-func (b *Book) answerNodeList(query query, s *answer.Scratch) (answer.Reply, bool) {
-	if query.value != nil {
-		return b.text(s, wire.StatusError, rules.TextNodesQuery), true
-	}
+func (b *Book) answerNodeList(_ query, _ *answer.Scratch) (answer.Reply, bool) {
 	return b.allNodes, true
 }
 
-func (b *Book) answerCandidateList(query query, s *answer.Scratch) (answer.Reply, bool) {
-	if query.value != nil {
-		return b.text(s, wire.StatusError, rules.TextCandidatesQuery), true
-	}
+func (b *Book) answerCandidateList(_ query, _ *answer.Scratch) (answer.Reply, bool) {
 	return b.candidates, true
 }
 
 // answerNodeMinors answers with the DRBD minors of a node, as the Haskell daemon did. The
 // Python daemon did not implement this request type.
 func (b *Book) answerNodeMinors(query query, s *answer.Scratch) (answer.Reply, bool) {
-	parsed := wire.Query{Type: wire.NullQuery}
-	if query.text != nil {
-		if err := parsed.Decode(jx.DecodeBytes(query.text)); err != nil || parsed.Validate() != nil {
-			return answer.Reply{}, false
-		}
-	}
-	if parsed.Type != wire.StringQuery {
-		return b.text(s, wire.StatusError, answer.InvalidQuery(&parsed)), true
-	}
-	i, match := b.snapshot.FindNode(parsed.String)
+	name := query.value.(string)
+	i, match := b.snapshot.FindNode(name)
 	if match != cluster.Found {
-		return b.text(s, wire.StatusError, answer.NodeProblem(parsed.String, match)), true
+		return b.text(s, wire.StatusError, answer.NodeProblem(name, match)), true
 	}
 	node := &b.snapshot.Nodes[i]
 	minors, _ := b.snapshot.Minors(node)
@@ -286,10 +284,6 @@ func (b *Book) sortMinors() {
 		})
 		b.byInstance[node.UUID] = order
 	}
-}
-
-func (b *Book) answerUnknownType(_ query, s *answer.Scratch) (answer.Reply, bool) {
-	return b.text(s, wire.StatusNotImplemented, rules.TextNotImplemented), true
 }
 
 // node returns the node whose key or name is exactly the given text, or nil.
@@ -379,24 +373,37 @@ func decode(d *jx.Decoder) (any, error) {
 	return object, err
 }
 
-// truthy reports whether Python takes a value for true.
-func truthy(value any) bool {
+// kind returns the kind of a value.
+func kind(value any) int {
+	choose := func(full bool, kind, empty int) int {
+		if full {
+			return kind
+		}
+		return empty
+	}
 	switch value := value.(type) {
-	case nil:
-		return false
 	case bool:
-		return value
+		return choose(value, rules.ClassicKindTrue, rules.ClassicKindFalse)
 	case number:
 		n, _ := strconv.ParseFloat(string(value), 64) // infinite when it is out of range
-		return n != 0
+		return choose(n != 0, rules.ClassicKindTrue, rules.ClassicKindFalse)
 	case string:
-		return value != ""
+		return choose(value != "", rules.ClassicKindText, rules.ClassicKindEmptyText)
 	case []any:
-		return len(value) > 0
+		return choose(len(value) > 0, rules.ClassicKindList, rules.ClassicKindEmptyList)
 	case map[string]any:
-		return len(value) > 0
+		return choose(len(value) > 0, rules.ClassicKindObject, rules.ClassicKindEmptyObject)
 	}
-	return true
+	return rules.ClassicKindNone
+}
+
+// truthy reports whether Python takes a value for true.
+func truthy(value any) bool {
+	switch kind(value) {
+	case rules.ClassicKindTrue, rules.ClassicKindText, rules.ClassicKindList, rules.ClassicKindObject:
+		return true
+	}
+	return false
 }
 
 // hashable reports whether Python can use a value as a dictionary key. If not, the Python

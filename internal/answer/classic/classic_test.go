@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-faster/jx"
 
+	"gntconfd/gen/rules"
 	"gntconfd/gen/wire"
 	"gntconfd/internal/answer"
 	"gntconfd/internal/cluster"
@@ -238,6 +239,53 @@ func TestMinorsTooLarge(t *testing.T) {
 			request := wire.ClassicRequest{Type: wire.RequestNodeDRBD, Query: jx.Raw(`"` + node + `"`)}
 			if reply, _ := b.Answer(&request, new(answer.Scratch)); !reply.TooLarge {
 				t.Errorf("long names of %s: a reply of %d bytes about %s", name, len(reply.Text), node)
+			}
+		}
+	}
+}
+
+// TestOutcomes: every kind of query gets what spec/requests.json has for it, and so does the
+// query that several nodes match.
+func TestOutcomes(t *testing.T) {
+	config := strings.Replace(string(sample.Config), `"name": "node2.example.org"`, `"name": "node1.example.net"`, 1)
+	snapshot, err := cluster.Parse([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Prepare(snapshot)
+	queries := map[int]string{
+		rules.ClassicKindNone: `null`, rules.ClassicKindFalse: `0.0`, rules.ClassicKindTrue: `2`,
+		rules.ClassicKindEmptyText: `""`, rules.ClassicKindText: `"node1"`, rules.ClassicKindEmptyList: `[]`, rules.ClassicKindList: `[0]`,
+		rules.ClassicKindEmptyObject: `{}`, rules.ClassicKindObject: `{"2":[],"3":[]}`,
+	}
+	errors := map[rules.Outcome]string{
+		rules.OutcomePingQuery:                `1 "non-empty ping query"`,
+		rules.OutcomeNodesQuery:               `1 "non-empty node primary IPs query"`,
+		rules.OutcomeCandidatesQuery:          `1 "non-empty master candidates primary IPs query"`,
+		rules.OutcomeEmptyQuery:               `1 "Invalid query type EmptyQuery"`,
+		rules.OutcomeObjectQuery:              `1 "Invalid query type DictQuery (ConfdReqQ {confdReqQIp = Nothing, confdReqQIpList = [], confdReqQLink = Nothing, confdReqQFields = []})"`,
+		rules.OutcomeNotImplemented:           `2 "not implemented"`,
+		rules.OutcomeClassicErrorUnknownEntry: `1 1`,
+		rules.OutcomeClassicErrorArgument:     `1 3`,
+	}
+	for number, kinds := range rules.ClassicRequests {
+		for kind, outcome := range kinds {
+			got := ask(t, b, fmt.Sprintf(`"type":%d,"query":%s`, number, queries[kind]))
+			want := errors[outcome]
+			switch {
+			case outcome == rules.OutcomeSilence:
+				want = "silence"
+			case outcome == rules.OutcomeAnswer && wire.RequestType(number) == wire.RequestNodeRoleByName:
+				want = `1 1` // no node has that name exactly
+			case outcome == rules.OutcomeAnswer && wire.RequestType(number) == wire.RequestNodeDRBD && kind == rules.ClassicKindText:
+				want = `1 "Node name node1 has multiple matches"`
+			case outcome == rules.OutcomeAnswer && wire.RequestType(number) == wire.RequestNodeDRBD:
+				want = `1 "Node name  not found"`
+			case outcome == rules.OutcomeAnswer:
+				want = `0 `
+			}
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("type %d, query %s: %s, want %s", number, queries[kind], got, want)
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/go-faster/jx"
 
 	"gntconfd/gen/form"
+	"gntconfd/gen/rules"
 	"gntconfd/internal/jsontext"
 )
 
@@ -262,8 +263,8 @@ func appendSet(dst, raw []byte, s *scratch) []byte {
 	return closeWith(dst, ']')
 }
 
-// appendFilter appends an expression of Ganeti's query language with the two
-// operators that have another spelling in it replaced.
+// appendFilter appends an expression of Ganeti's query language, rewritten as
+// spec/values.json says.
 func (f *Form) appendFilter(dst, raw []byte, s *scratch) []byte {
 	base := len(s.values)
 	defer func() { s.values = s.values[:base] }()
@@ -276,19 +277,12 @@ func (f *Form) appendFilter(dst, raw []byte, s *scratch) []byte {
 	}
 	first := s.values[base]
 	operator := string(jsontext.Unquote(first))
-	if n == 3 && (operator == "=" || operator == "!=") {
-		if operator == "!=" {
-			dst = append(dst, `["!",`...)
-		}
-		dst = append(dst, `["==",`...)
-		dst = append(s.appendValue(dst, s.values[base+1]), ',')
-		dst = append(s.appendValue(dst, s.values[base+2]), ']')
-		if operator == "!=" {
-			dst = append(dst, ']')
-		}
-		return dst
+	if rewrite, ok := rules.Rewrites[operator]; ok && n == 3 {
+		dst = s.appendValue(append(dst, rewrite.Before...), s.values[base+1])
+		dst = s.appendValue(append(dst, rewrite.Between...), s.values[base+2])
+		return append(dst, rewrite.Behind...)
 	}
-	if operator != "&" && operator != "|" && operator != "!" {
+	if !slices.Contains(rules.NestedFilters[:], operator) {
 		return s.appendValue(dst, raw)
 	}
 	dst = append(dst, '[')

@@ -1,9 +1,10 @@
 package canonical
 
 import (
-	"gntconfd/internal/jsontext"
 	"strconv"
 	"strings"
+
+	"gntconfd/internal/jsontext"
 )
 
 // Place returns the JSON pointer to the innermost value in text whose first or last byte is at

@@ -1,9 +1,10 @@
 package canonical
 
 import (
-	"gntconfd/internal/jsontext"
 	"strings"
 	"testing"
+
+	"gntconfd/internal/jsontext"
 
 	"pgregory.net/rapid"
 )

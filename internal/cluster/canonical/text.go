@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gntconfd/gen/form"
+	"gntconfd/gen/rules"
 	"gntconfd/internal/jsontext"
 )
 
@@ -41,15 +42,8 @@ func parseMebibytes(text string) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	switch strings.ToLower(strings.TrimLeft(digits, " ")) {
-	case "", "m", "mb", "mib":
-		return n, true
-	case "g", "gb", "gib":
-		return n << 10, true
-	case "t", "tb", "tib":
-		return n << 20, true
-	}
-	return 0, false
+	factor, ok := rules.Units[strings.ToLower(strings.TrimLeft(digits, " "))]
+	return n * factor, ok
 }
 
 // parseIPv4 reads an address of four decimal octets and returns it without

@@ -15,7 +15,7 @@ import (
 )
 
 // schemas are the files that generators read.
-var schemas = []string{"wire.json", "config.json", "answers.json", "classic.json", "constants.schema.json"}
+var schemas = []string{"wire.json", "config.json", "answers.json", "classic-answers.json", "classic.json", "constants.schema.json"}
 
 const (
 	folder = "../../../spec"

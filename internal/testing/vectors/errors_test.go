@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-
-	"gntconfd/spec"
 )
 
 // errorTable is spec/errors.json.
@@ -26,6 +23,33 @@ type errorTable struct {
 		Code string
 		Sent []errorCase
 	}
+
+	values map[string]int64 // of the constants, by their full names
+}
+
+// readErrors returns the table of errors.
+func readErrors(t *testing.T) *errorTable {
+	t.Helper()
+	table := errorTable{values: constantValues(t)}
+	readSpec(t, "errors.json", &table)
+	return &table
+}
+
+// named returns what matches a text or a code.
+func (e *errorTable) named(name string) *regexp.Regexp {
+	if code, ok := e.values[name]; ok {
+		return regexp.MustCompile(fmt.Sprintf("^%d$", code))
+	}
+	return regexp.MustCompile("^" + e.pattern(name, "text") + "$")
+}
+
+// text returns the answer of an error, of a text what it stands for.
+func (r *Reply) text() string {
+	var text string
+	if json.Unmarshal(r.Answer, &text) != nil {
+		return string(r.Answer)
+	}
+	return text
 }
 
 type errorCase struct {
@@ -69,15 +93,7 @@ func (e *errorTable) pattern(name, form string) string {
 // TestErrors: the error answers in the vectors are those that spec/errors.json lists for the
 // type of request, and it lists none that no vector has.
 func TestErrors(t *testing.T) {
-	var table errorTable
-	text, err := spec.Files.ReadFile("errors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &table); err != nil {
-		t.Fatal(err)
-	}
-	values := constantValues(t)
+	table := readErrors(t)
 	type answer struct {
 		name    string
 		pattern *regexp.Regexp
@@ -85,11 +101,11 @@ func TestErrors(t *testing.T) {
 	}
 	allowed := make(map[string][]answer) // by dialect and type
 	unseen := make(map[string]bool)
-	add := func(cases []errorCase, name, pattern, status string) {
+	add := func(cases []errorCase, name, status string) {
 		for _, c := range cases {
 			for _, number := range c.Types {
 				key := fmt.Sprintf("%s %d", c.Dialect, number)
-				allowed[key] = append(allowed[key], answer{name, regexp.MustCompile("^" + pattern + "$"), values[status]})
+				allowed[key] = append(allowed[key], answer{name, table.named(name), table.values[status]})
 				unseen[key+" "+name] = true
 			}
 		}
@@ -99,10 +115,10 @@ func TestErrors(t *testing.T) {
 		if status == "" {
 			status = "StatusError"
 		}
-		add(text.Sent, text.Name, table.pattern(text.Name, "text"), status)
+		add(text.Sent, text.Name, status)
 	}
 	for _, code := range table.Codes {
-		add(code.Sent, code.Code, strconv.FormatInt(values[code.Code], 10), "StatusError")
+		add(code.Sent, code.Code, "StatusError")
 	}
 
 	for _, file := range load(t) {
@@ -111,11 +127,7 @@ func TestErrors(t *testing.T) {
 				continue
 			}
 			key := fmt.Sprintf("%s %s", file.Dialect, requestType(t, &v))
-			got := string(v.Reply.Answer)
-			var text string
-			if json.Unmarshal(v.Reply.Answer, &text) == nil {
-				got = text
-			}
+			got := v.Reply.text()
 			i := slices.IndexFunc(allowed[key], func(a answer) bool {
 				return a.status == v.Reply.Status && a.pattern.MatchString(got)
 			})
@@ -136,18 +148,22 @@ func TestErrors(t *testing.T) {
 // requestType returns the type of a vector's request, as text.
 func requestType(t *testing.T, v *Vector) string {
 	t.Helper()
-	text := []byte(v.Request)
-	switch {
-	case v.RequestText != nil:
-		text = []byte(*v.RequestText)
-	case v.Datagram != nil:
-		text = []byte(v.Datagram.Inner)
-	}
 	var request struct{ Type json.Number }
-	if err := json.Unmarshal(text, &request); err != nil {
+	if err := json.Unmarshal(requestText(v), &request); err != nil {
 		t.Fatalf("%s: %v", v.ID, err)
 	}
-	return request.Type.String()
+	return strings.TrimPrefix(request.Type.String(), "-") // -0 is 0
+}
+
+// requestText returns the text of a vector's request.
+func requestText(v *Vector) []byte {
+	switch {
+	case v.RequestText != nil:
+		return []byte(*v.RequestText)
+	case v.Datagram != nil:
+		return []byte(v.Datagram.Inner)
+	}
+	return v.Request
 }
 
 // constantValues returns the integers of spec/constants.json by their full names.
@@ -162,13 +178,7 @@ func constantValues(t *testing.T) map[string]int64 {
 			}
 		}
 	}
-	text, err := spec.Files.ReadFile("constants.json")
-	if err == nil {
-		err = json.Unmarshal(text, &file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	readSpec(t, "constants.json", &file)
 	values := make(map[string]int64)
 	for _, group := range file.Groups {
 		for _, c := range group.Constants {

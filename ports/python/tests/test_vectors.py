@@ -9,9 +9,9 @@ from typing import Any
 
 from gntconfd import AnswerError, DatagramError, TooLargeError, questions
 from gntconfd.datagram import seal, sign, unseal, unseal_reply, verify
-from gntconfd.protocol import check, rules
+from gntconfd.protocol import canonical, check, rules
 from gntconfd.protocol.constants import MAX_DATAGRAM_SIZE, RequestType
-from gntconfd.protocol.tables import ANSWERS
+from gntconfd.protocol.tables import ANSWERS, CLASSIC_ANSWERS
 
 VECTORS = Path(__file__).resolve().parents[3] / "spec" / "vectors"
 
@@ -54,6 +54,40 @@ class Replies(unittest.TestCase):
                     self.assertEqual(plain(check.read(f"answers.json#/definitions/{name}/properties/{outcome}", got.answer)), got.answer)
                     count += 1
         self.assertGreater(count, 1000)
+
+    def test_classic_vectors(self) -> None:
+        count = 0
+        for path in sorted((VECTORS / "2.6").glob("*.json")):
+            for vector in load(path):
+                if "reply" not in vector or vector["reply"]["status"] == 2:
+                    continue
+                with self.subTest(vector["id"]):
+                    name = CLASSIC_ANSWERS[int(request(vector)["type"])]
+                    outcome = "error" if vector["reply"]["status"] else "ok"
+                    answer = vector["reply"].get("answer")
+                    self.assertEqual(plain(check.read(f"classic-answers.json#/definitions/{name}/properties/{outcome}", answer)), answer)
+                    count += 1
+        self.assertGreater(count, 200)
+
+    def test_outcomes(self) -> None:
+        count = 0
+        for path in sorted((VECTORS / "3.0").glob("*.json")):
+            for vector in load(path):
+                if "reply" not in vector or vector["config"] not in ("rich", "small", "odd"):
+                    continue
+                asked = request(vector)
+                kind = {type(None): "none", str: "text"}.get(type(asked.get("query")), "object")
+                outcome = rules.REQUESTS["requests"][int(asked["type"])]["3.0"]["queries"][kind]["outcome"]
+                with self.subTest(vector["id"]):
+                    self.assertTrue(outcome == "answer" or vector["reply"]["status"] == 1)
+                    count += outcome != "answer"
+        self.assertGreater(count, 40)
+
+    def test_conversions(self) -> None:
+        for form in json.loads((VECTORS.parent / "conversions.json").read_text())["forms"]:
+            for example in form["examples"]:
+                with self.subTest(form["form"], input=example["input"]):
+                    self.assertEqual(canonical.convert(form["form"], example["input"]), example.get("output"))
 
     def test_error_texts(self) -> None:
         count = 0

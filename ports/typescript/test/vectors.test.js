@@ -7,10 +7,11 @@ import test from "node:test";
 import { AnswerError, DatagramError, questions, TooLargeError } from "gntconfd";
 import { seal, sign, unseal, unsealReply, verify } from "gntconfd/datagram";
 import { parse, stringify } from "gntconfd/json";
+import { convert } from "gntconfd/protocol/canonical";
 import { check } from "gntconfd/protocol/check";
 import { MaxDatagramSize, RequestType } from "gntconfd/protocol/constants";
 import * as rules from "gntconfd/protocol/rules";
-import { answerNames } from "gntconfd/protocol/tables";
+import { answerNames, classicAnswerNames } from "gntconfd/protocol/tables";
 
 const folder = process.env.CONFD_VECTORS ?? new URL("../../../spec/vectors", import.meta.url).pathname;
 const load = (path) => parse(readFileSync(`${folder}/${path}`, "utf8")).vectors;
@@ -49,6 +50,45 @@ test("replies", () => {
     }
   }
   assert.ok(count > 1000, `${count} replies`);
+});
+
+test("replies of Ganeti 2.6", () => {
+  let count = 0;
+  for (const file of readdirSync(`${folder}/2.6`)) {
+    for (const vector of load(`2.6/${file}`)) {
+      if (!vector.reply || vector.reply.status === 2) continue;
+      const name = classicAnswerNames[Number(request(vector).type)];
+      check(`classic-answers.json#/definitions/${name}/properties/${vector.reply.status === 0 ? "ok" : "error"}`, vector.reply.answer ?? null);
+      count++;
+    }
+  }
+  assert.ok(count > 200, `${count} replies`);
+});
+
+test("outcomes", () => {
+  let count = 0;
+  for (const file of readdirSync(`${folder}/3.0`)) {
+    for (const vector of load(`3.0/${file}`)) {
+      if (!vector.reply || !["rich", "small", "odd"].includes(vector.config)) continue;
+      const { type, query } = request(vector);
+      const kind = query === null || query === undefined ? "none" : typeof query === "string" ? "text" : "object";
+      const { outcome } = rules.requests.requests[Math.abs(Number(type))]["3.0"].queries[kind];
+      assert.ok(outcome === "answer" || vector.reply.status === 1, vector.id);
+      if (outcome !== "answer") count++;
+    }
+  }
+  assert.ok(count > 40, `${count} errors`);
+});
+
+test("conversions", () => {
+  let count = 0;
+  for (const { form, examples } of parse(readFileSync(`${folder}/../conversions.json`, "utf8")).forms) {
+    for (const { input, output } of examples) {
+      assert.equal(convert(form, input), output, `${form}: ${input}`);
+      count++;
+    }
+  }
+  assert.ok(count > 100, `${count} conversions`);
 });
 
 test("error texts", () => {
