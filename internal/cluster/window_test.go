@@ -30,7 +30,8 @@ func TestLoadingGivesWay(t *testing.T) {
 		fmt.Fprintf(&networks, `,"%05d":{"name":"%s"}`, i, strings.Repeat("x", 1<<10))
 	}
 	text := root(`,"networks":{` + networks.String()[1:] + `}`)
-	for name, former := range map[string]*Snapshot{"first": nil, "same": parsed(t, text)} {
+	// readBefore returns how much of the configuration is read before the datagram is.
+	readBefore := func(former *Snapshot) int64 {
 		reads := &countingReader{ReadSeeker: strings.NewReader(text)}
 		asked := make(chan int64)
 		ready := make(chan struct{})
@@ -45,8 +46,19 @@ func TestLoadingGivesWay(t *testing.T) {
 		if _, err := Load(t.Context(), reads, Options{Former: former}); err != nil {
 			t.Fatal(err)
 		}
-		if at := <-asked; at > 8*stretch {
-			t.Errorf("%s: %d bytes were read before the datagram was", name, at)
+		return <-asked
+	}
+	for name, former := range map[string]*Snapshot{"first": nil, "same": parsed(t, text)} {
+		// A busy kernel may deliver a datagram late, but not every time.
+		least := readBefore(former)
+		for range 9 {
+			if least <= 8*stretch {
+				break
+			}
+			least = min(least, readBefore(former))
+		}
+		if least > 8*stretch {
+			t.Errorf("%s: %d bytes were read before the datagram was", name, least)
 		}
 	}
 }
