@@ -33,7 +33,7 @@ func ParsePointer(pointer string) ([]string, error) {
 		return nil, ErrPointer
 	}
 	tokens := strings.Split(pointer[1:], "/")
-	if strings.IndexByte(pointer, '~') < 0 {
+	if !strings.Contains(pointer, "~") {
 		return tokens, nil
 	}
 	for i, token := range tokens {

@@ -48,7 +48,7 @@ func comma(b []byte, i int) int {
 
 // space returns where the white space that begins at i ends.
 func space(b []byte, i int) int {
-	for i < len(b) && isSpace(b[i]) {
+	for isSpace(b[i]) {
 		i++
 	}
 	return i
@@ -117,7 +117,7 @@ func (s *scratch) appendValue(dst, raw []byte) []byte {
 
 // appendString appends a JSON string with nothing escaped that need not be.
 func appendString(dst, raw []byte) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 {
+	if !bytes.ContainsRune(raw, '\\') {
 		return append(dst, raw...)
 	}
 	return appendQuoted(dst, unquoted(raw))
