@@ -15,18 +15,15 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/question"
 )
 
 // ask returns the status, answer and serial of the reply to a request. The request's type
 // and query are given as members of a JSON object.
 func ask(t *testing.T, b *Book, members string) string {
 	t.Helper()
-	var request wire.Request
-	if err := request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"rs",` + members + `}`)); err != nil {
-		t.Fatalf("%s: %v", members, err)
-	}
 	var s Scratch
-	reply, ok := b.Answer(&request, &s)
+	reply, ok := b.Answer(question.Question(members).Request(t), &s)
 	if !ok {
 		return "silence"
 	}

@@ -12,6 +12,7 @@ import (
 	"gntconfd/internal/answer"
 	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/testing/question"
 )
 
 // hostile returns configurations whose answers should be expensive, by name. In each of
@@ -107,13 +108,9 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 		book, classicBook := answer.Prepare(snapshot), classic.Prepare(snapshot)
 		for _, members := range costly {
-			text := []byte(`{"protocol":1,"rsalt":"x",` + members + `}`)
 			var request wire.Request
-			modern := request.Decode(jx.DecodeBytes(text)) == nil // some queries are for the other dialect
-			var classicRequest wire.ClassicRequest
-			if err := classicRequest.Decode(jx.DecodeBytes(text)); err != nil {
-				t.Fatalf("%.100s: %v", members, err)
-			}
+			modern := request.Decode(jx.DecodeStr(question.Question(members).Text())) == nil // some queries are for the other dialect
+			classicRequest := question.Question(members).Classic(t)
 			for dialect, respond := range map[string]func(*answer.Scratch) (answer.Reply, bool){
 				"3.0": func(s *answer.Scratch) (answer.Reply, bool) {
 					if !modern {
@@ -121,7 +118,7 @@ func TestAnswersAreBounded(t *testing.T) {
 					}
 					return book.Answer(&request, s)
 				},
-				"2.6": func(s *answer.Scratch) (answer.Reply, bool) { return classicBook.Answer(&classicRequest, s) },
+				"2.6": func(s *answer.Scratch) (answer.Reply, bool) { return classicBook.Answer(classicRequest, s) },
 			} {
 				var s answer.Scratch
 				var reply answer.Reply
@@ -151,7 +148,7 @@ func BenchmarkCostly(b *testing.B) {
 		book := answer.Prepare(snapshot)
 		for i, members := range costly {
 			var request wire.Request
-			if request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"x",`+members+`}`)) != nil {
+			if request.Decode(jx.DecodeStr(question.Question(members).Text())) != nil {
 				continue // a query for the other dialect
 			}
 			b.Run(fmt.Sprintf("%s/%d-%.24s", strings.ReplaceAll(name, " ", "-"), i, members), func(b *testing.B) {

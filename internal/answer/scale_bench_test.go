@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/go-faster/jx"
-
-	"gntconfd/gen/wire"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/question"
 )
 
 // BenchmarkAnswerByClusterSize sends the same queries to a small cluster and to a large
@@ -30,7 +28,10 @@ func BenchmarkAnswerByClusterSize(b *testing.B) {
 		books = append(books, Prepare(snapshot))
 	}
 	// Everything queried exists in both clusters. Instance 1 has the first address.
-	for _, question := range []struct{ name, members string }{
+	for _, asked := range []struct {
+		name     string
+		question question.Question
+	}{
 		{"ping", `"type":0`},
 		{"role-by-name", `"type":1,"query":"node2.example.org"`},
 		{"role-by-short-name", `"type":1,"query":"node2"`},
@@ -44,16 +45,13 @@ func BenchmarkAnswerByClusterSize(b *testing.B) {
 		{"default-link", `"type":6`},
 		{"link-by-name", `"type":6,"query":"br1"`},
 	} {
-		var request wire.Request
-		if err := request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"rs",` + question.members + `}`)); err != nil {
-			b.Fatal(err)
-		}
+		request := asked.question.Request(b)
 		for i, size := range sizes {
-			b.Run(fmt.Sprintf("%s/%d-%d", question.name, size.nodes, size.instances), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%d-%d", asked.name, size.nodes, size.instances), func(b *testing.B) {
 				b.ReportAllocs()
 				var s Scratch
 				for b.Loop() {
-					if _, ok := books[i].Answer(&request, &s); !ok {
+					if _, ok := books[i].Answer(request, &s); !ok {
 						b.Fatal("silence")
 					}
 				}

@@ -70,13 +70,10 @@ func (n *names) find(query string, name func(i int32) string) (int32, Match) {
 	return n.sorted[first], Found
 }
 
-// compareWithDot compares the beginning of name with query + "." without making that string. It
-// returns 0 if name begins with it.
+// compareWithDot compares the beginning of name, which is not query, with query + "." without
+// making that string. It returns 0 if name begins with it.
 func compareWithDot(name, query string) int {
-	switch {
-	case name == query:
-		return -1
-	case !strings.HasPrefix(name, query):
+	if !strings.HasPrefix(name, query) {
 		return strings.Compare(name, query)
 	}
 	return int(name[len(query)]) - '.'

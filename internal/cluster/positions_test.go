@@ -3,6 +3,7 @@ package cluster
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -34,5 +35,27 @@ func TestPositionTable(t *testing.T) {
 	})
 	if _, ok := positionTable(nil).find("", nil); ok {
 		t.Error("something is found in none")
+	}
+}
+
+// Many texts are found, however they share slots.
+func TestManyPositions(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 5, 100, 1000} {
+		text := func(i int32) string { return strconv.Itoa(int(i)) }
+		p := newPositionTable(n)
+		if len(p) <= n || len(p) > 3*n+1 {
+			t.Errorf("%d slots for %d texts", len(p), n)
+		}
+		for i := range int32(n) {
+			p.add(i, text)
+		}
+		for i := range int32(n) {
+			if at, ok := p.find(text(i), text); !ok || at != i {
+				t.Errorf("of %d texts %d is at %d, %v", n, i, at, ok)
+			}
+		}
+		if _, ok := p.find("none", text); ok {
+			t.Errorf("of %d texts one is found that is not there", n)
+		}
 	}
 }

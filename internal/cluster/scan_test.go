@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -59,6 +60,56 @@ func TestScanLevels(t *testing.T) {
 			if end, err := scanValue([]byte(text), 0); err != want || err == nil && end != len(text) {
 				t.Errorf("%.40s: ends at %d, %v", text, end, err)
 			}
+		}
+	}
+}
+
+// Each byte of a string may be in any of its places, also where eight are looked at at once.
+func TestScanStrings(t *testing.T) {
+	pieces := []string{"a", "aaaaaaaa", " ", "!", "~", "\x1f", "\x00", `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t`, `\a`, `\u0000`, `\uaFAf`,
+		`\u00g0`, `\u@000`, "\\u00`0", `\u00G0`, `\u0:00`, `\u12`, "é", "\x7f", `\`, "[", "]", "#"}
+	rapid.Check(t, func(t *rapid.T) {
+		text := `"` + strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 6).Draw(t, "pieces"), "") + `"`
+		end, err := scanString([]byte(text), 0)
+		if err != nil {
+			if json.Valid([]byte(text)) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		if !json.Valid([]byte(text[:end])) {
+			t.Fatalf("%q is taken for a string", text[:end])
+		}
+		for i := 1; i < end; i++ {
+			if _, err := scanString([]byte(text[:i]), 0); err != errCut {
+				t.Fatalf("%q: %v", text[:i], err)
+			}
+		}
+	})
+}
+
+// Of eight bytes each is looked at, and printable ASCII is plain.
+func TestIsPlain(t *testing.T) {
+	for c := range 256 {
+		for at := range 8 {
+			eight := []byte("aaaaaaaa")
+			eight[at] = byte(c)
+			want := ' ' <= c && c < 0x80 && c != '"' && c != '\\'
+			if got := isPlain(binary.LittleEndian.Uint64(eight)); got != want {
+				t.Errorf("%q: plain is %v", eight, got)
+			}
+		}
+	}
+}
+
+// An error about a word names the byte that differs.
+func TestScanWords(t *testing.T) {
+	for text, want := range map[string]error{
+		"true": nil, "false": nil, "null": nil, "tru": errCut, "f": errCut, "nul": errCut, " tru": errCut, "[nul": errCut,
+		"trux": unexpected('x', 3), "falze": unexpected('z', 3), " nuLl": unexpected('L', 3), "[1,tRue]": unexpected('R', 4), "[1,nullx]": unexpected('x', 7),
+	} {
+		if _, err := scanValue([]byte(text), 0); (err == nil) != (want == nil) || err != nil && err.Error() != want.Error() {
+			t.Errorf("%q: %v, want %v", text, err, want)
 		}
 	}
 }

@@ -94,7 +94,7 @@ func TestCallers(t *testing.T) {
 	s := start(t, slog.New(slog.DiscardHandler))
 	s.SetResponder(sampleBook(t))
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
-	ping := question{"", `"type":0`}.datagram(t, codec, time.Now())
+	ping := asking(t, codec, `"type":0`, time.Now())
 	conn := dial(t, s)
 	ask(t, conn, ping)
 	if got := s.AppendCallers(nil); len(got) != 0 {

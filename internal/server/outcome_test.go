@@ -61,7 +61,7 @@ func TestTooLarge(t *testing.T) {
 	} {
 		s.SetResponder(&respond{book, work})
 		for range 2 {
-			got := ask(t, conn, question{"", `"type":4`}.datagram(t, codec, time.Now()))
+			got := ask(t, conn, asking(t, codec, `"type":4`, time.Now()))
 			if reply, _, err := codec.OpenReply(got); err != nil || string(reply.Answer) != `"`+answer.TooLargeText+`"` {
 				t.Errorf("reply %+v, error %v", reply, err)
 			}
@@ -88,7 +88,7 @@ func TestPanic(t *testing.T) {
 			panic("on the first request")
 		}
 	}})
-	ping := question{"", `"type":0`}.datagram(t, codec, time.Now())
+	ping := asking(t, codec, `"type":0`, time.Now())
 	if _, err := conn.Write(ping); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestWriteError(t *testing.T) {
 	go func() { done <- s.Serve(t.Context()) }()
 	s.SetResponder(&respond{sampleBook(t), func(*answer.Response) { s.Close() }})
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
-	if _, err := dial(t, s).Write(question{"", `"type":0`}.datagram(t, codec, time.Now())); err != nil {
+	if _, err := dial(t, s).Write(asking(t, codec, `"type":0`, time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
@@ -130,7 +130,7 @@ func TestDebugLines(t *testing.T) {
 	s.SetResponder(sampleBook(t))
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	conn := dial(t, s)
-	for _, datagram := range []string{"plj0{]", "none", string(question{"", `"type":0`}.datagram(t, codec, time.Now()))} {
+	for _, datagram := range []string{"plj0{]", "none", string(asking(t, codec, `"type":0`, time.Now()))} {
 		if _, err := conn.Write([]byte(datagram)); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,8 @@ func TestFamilies(t *testing.T) {
 		s := listen(t, Options{Addr: netip.MustParseAddrPort(address)})
 		serve(t, s)
 		s.SetResponder(sampleBook(t))
-		ask(t, dial(t, s), question{"", `"type":0`}.datagram(t, codec, time.Now()))
+		ask(t, dial(t, s), asking(t, codec, `"type":0`, time.Now()))
+		await(t, func() bool { return s.Counts().Dispositions[Answered] == 1 }, func() any { return s.Counts() })
 		sums(t, s)
 		if got := s.Counts(); [2]uint64{got.IPv4, got.IPv6} != want {
 			t.Errorf("%s: %d datagrams by IPv4 and %d by IPv6", address, got.IPv4, got.IPv6)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +12,14 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/question"
 )
 
-// question is a request, as JSON text without protocol and rsalt.
-type question struct {
-	name, members string
-}
-
 // questions has at least one question per request type, about the sample cluster.
-var questions = []question{
+var questions = []struct {
+	name string
+	question.Question
+}{
 	{"ping", `"type":0`},
 	{"role", `"type":1,"query":"node2.example.org"`},
 	{"role-by-prefix", `"type":1,"query":"node2"`},
@@ -41,15 +39,10 @@ var questions = []question{
 	{"collectors", `"type":11`},
 }
 
-// datagram returns q as a datagram, signed at a time.
-func (q question) datagram(tb testing.TB, codec *protocol.Codec, now time.Time) []byte {
+// asking returns a question as a datagram, signed at a time.
+func asking(tb testing.TB, codec *protocol.Codec, q question.Question, now time.Time) []byte {
 	tb.Helper()
-	var request wire.Request
-	text := fmt.Sprintf(`{"protocol":1,"rsalt":"2f4c8b4d-e8b5-546c-af03-b64efffb9e75",%s}`, q.members)
-	if err := request.Decode(jx.DecodeStr(text)); err != nil {
-		tb.Fatalf("%s: %v", text, err)
-	}
-	datagram, err := codec.SealRequest(nil, &request, now)
+	datagram, err := codec.SealRequest(nil, q.Request(tb), now)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -77,11 +70,11 @@ func TestAllocations(t *testing.T) {
 	var scratch answer.Scratch
 	buffer := make([]byte, 0, wire.MaxDatagramSize)
 	for _, q := range questions {
-		if strings.HasPrefix(q.members, `"type":7`) {
+		if strings.HasPrefix(string(q.Question), `"type":7`) {
 			break // from here on answers are not prepared
 		}
 		t.Run(q.name, func(t *testing.T) {
-			datagram := q.datagram(t, codec, now)
+			datagram := asking(t, codec, q.Question, now)
 			request, refusal := codec.Open(datagram, now)
 			if refusal != protocol.Accepted {
 				t.Fatalf("refusal %d", refusal)
@@ -124,7 +117,7 @@ func BenchmarkOpen(b *testing.B) {
 	now := time.Now()
 	for _, q := range questions {
 		b.Run(q.name, func(b *testing.B) {
-			datagram := q.datagram(b, codec, now)
+			datagram := asking(b, codec, q.Question, now)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, refusal := codec.Open(datagram, now); refusal != protocol.Accepted {
@@ -142,7 +135,7 @@ func BenchmarkAnswer(b *testing.B) {
 	var scratch answer.Scratch
 	for _, q := range questions {
 		b.Run(q.name, func(b *testing.B) {
-			request, _ := codec.Open(q.datagram(b, codec, now), now)
+			request, _ := codec.Open(asking(b, codec, q.Question, now), now)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, ok := book.Answer(request, &scratch); !ok {
@@ -161,7 +154,7 @@ func BenchmarkSeal(b *testing.B) {
 	buffer := make([]byte, 0, wire.MaxDatagramSize)
 	for _, q := range questions {
 		b.Run(q.name, func(b *testing.B) {
-			request, _ := codec.Open(q.datagram(b, codec, now), now)
+			request, _ := codec.Open(asking(b, codec, q.Question, now), now)
 			rsalt := request.Rsalt
 			reply, _ := book.Answer(request, &scratch)
 			b.ReportAllocs()

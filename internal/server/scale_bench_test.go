@@ -11,6 +11,7 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/question"
 )
 
 // BenchmarkLargeCluster measures the whole path of a datagram without the sockets, for
@@ -30,7 +31,7 @@ func BenchmarkLargeCluster(b *testing.B) {
 	now := time.Now()
 	var scratch answer.Scratch
 	buffer := make([]byte, 0, wire.MaxDatagramSize)
-	for _, asking := range []struct {
+	for _, test := range []struct {
 		name string
 		ask  func(node *cluster.Node, instance *cluster.Instance) string
 	}{
@@ -50,11 +51,11 @@ func BenchmarkLargeCluster(b *testing.B) {
 			return fmt.Sprintf(`"type":10,"query":"/disks/%s/size"`, in.Disks[0])
 		}},
 	} {
-		b.Run(asking.name, func(b *testing.B) {
+		b.Run(test.name, func(b *testing.B) {
 			datagrams := make([][]byte, len(snapshot.Nodes))
 			for i := range datagrams {
-				asked := asking.ask(&snapshot.Nodes[i], snapshot.Instances[i*len(snapshot.Instances)/len(datagrams)])
-				datagrams[i] = question{members: asked}.datagram(b, codec, now)
+				asked := test.ask(&snapshot.Nodes[i], snapshot.Instances[i*len(snapshot.Instances)/len(datagrams)])
+				datagrams[i] = asking(b, codec, question.Question(asked), now)
 			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {

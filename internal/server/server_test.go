@@ -21,6 +21,7 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/question"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -100,13 +101,13 @@ func TestEveryQuestionIsAnswered(t *testing.T) {
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	conn := dial(t, s)
 	for _, q := range questions {
-		got := ask(t, conn, q.datagram(t, codec, time.Now()))
+		got := ask(t, conn, asking(t, codec, q.Question, time.Now()))
 		reply, salt, err := codec.OpenReply(got)
 		if err != nil {
 			t.Errorf("%s: %v", q.name, err)
 			continue
 		}
-		if reply.Status != wire.StatusOK || salt != "2f4c8b4d-e8b5-546c-af03-b64efffb9e75" {
+		if reply.Status != wire.StatusOK || salt != question.Rsalt {
 			t.Errorf("%s: salt %q, reply %+v", q.name, salt, reply)
 		}
 	}
@@ -119,7 +120,7 @@ func TestDispositions(t *testing.T) {
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	stranger := protocol.NewCodec(protocol.NewKeyring([]byte("another key")))
 	now := time.Now()
-	ping := question{"", `"type":0`}.datagram(t, codec, now)
+	ping := asking(t, codec, `"type":0`, now)
 	signed := func(text string) []byte {
 		datagram, err := codec.Seal(nil, strconv.FormatInt(now.Unix(), 10), []byte(text), nil)
 		if err != nil {
@@ -157,13 +158,13 @@ func TestDispositions(t *testing.T) {
 	want.Queries[wire.RequestPing][wire.StatusOK]++
 	send(Answered, ping)
 	want.Queries[wire.RequestNodeRoleByName][wire.StatusError]++
-	send(AnsweredError, question{"", `"type":1`}.datagram(t, codec, now))
+	send(AnsweredError, asking(t, codec, `"type":1`, now))
 	send(DroppedSize, nil)
 	send(DroppedSize, make([]byte, wire.MaxDatagramSize+1))
 	send(DroppedMagic, []byte("abcdefgh"))
 	send(DroppedJSON, []byte("plj0{}"))
-	send(DroppedHMAC, question{"", `"type":0`}.datagram(t, stranger, now))
-	send(DroppedClock, question{"", `"type":0`}.datagram(t, codec, now.Add(-time.Hour)))
+	send(DroppedHMAC, asking(t, stranger, `"type":0`, now))
+	send(DroppedClock, asking(t, codec, `"type":0`, now.Add(-time.Hour)))
 	send(DroppedRequest, signed(`{}`))
 	send(DroppedSize, longSalt)
 

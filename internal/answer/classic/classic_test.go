@@ -15,17 +15,14 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/question"
 )
 
 // ask is ask in the dialect of Ganeti 2.6: status, answer and serial of the reply, with "-"
 // for omitted members.
 func ask(t *testing.T, b *Book, members string) string {
 	t.Helper()
-	var request wire.ClassicRequest
-	if err := request.Decode(jx.DecodeStr(`{"protocol":1,"rsalt":"rs",` + members + `}`)); err != nil {
-		t.Fatalf("%s: %v", members, err)
-	}
-	reply, ok := b.Answer(&request, new(answer.Scratch))
+	reply, ok := b.Answer(question.Question(members).Classic(t), new(answer.Scratch))
 	if !ok {
 		return "silence"
 	}

@@ -48,6 +48,7 @@ func TestValue(t *testing.T) {
 		{`1e1000000000`, `1e1000000000`}, {`1e99999999999999999999`, `1e99999999999999999999`},
 		{`1e-99999999999999999999`, `0.0`},
 		{`1e61439`, `1` + strings.Repeat("0", 61439)}, {`1e61440`, `1e61440`},
+		{`0.01e2`, `1`}, {`9999999.99999999999999999`, `1.0e7`}, {`[0.50, 9.0, 1.0, -3.0]`, `[0.5,9,1,-3]`},
 	})
 }
 
@@ -59,6 +60,8 @@ func TestStrings(t *testing.T) {
 		{`"\ud83d"`, `"\ud83d"`}, {`"\ude00\ud83dx"`, `"\ude00\ud83dx"`}, {`"\ud83d\u0041"`, `"\ud83dA"`},
 		{`"\udfff\udbff\udc00"`, `"\udfff` + "\U0010fc00" + `"`},
 		{`{"\u0061":1}`, `{"a":1}`},
+		// What is not UTF-8 is copied.
+		{`"\t` + "\xed\xa0" + `"`, `"\t` + "\xed\xa0" + `"`}, {`"\tx` + "\xed" + `"`, `"\tx` + "\xed" + `"`},
 	})
 }
 
@@ -68,7 +71,7 @@ func TestIntegers(t *testing.T) {
 		{`12`, `12`}, {`-0`, `0`}, {`1e2`, `100`}, {`12.0`, `12`},
 		{`0.5`, `0`}, {`1.5`, `2`}, {`2.5`, `2`}, {`2.50000001`, `3`}, {`-2.5`, `-2`}, {`-3.5`, `-4`},
 		{`0.05`, `0`}, {`0.95`, `1`}, {`99.5`, `100`}, {`9e-100000000000`, `0`},
-		{`123456789012345678`, `123456789012345678`}, {`1e1000000000`, `1e1000000000`},
+		{`123456789012345678`, `123456789012345678`}, {`1e1000000000`, `1e1000000000`}, {`0.01e2`, `1`}, {`1e61440`, `1e61440`},
 	}
 	checkConversions(t, &Form{kind: form.Int64}, append(both,
 		conversion{`9223372036854775807`, `9223372036854775807`},
@@ -81,6 +84,7 @@ func TestIntegers(t *testing.T) {
 	checkConversions(t, &Form{kind: form.Integer}, append(both,
 		conversion{`18446744073709551619`, `18446744073709551619`},
 		conversion{`1e30`, `1000000000000000000000000000000`},
+		conversion{`1e61439`, `1` + strings.Repeat("0", 61439)},
 	))
 }
 
@@ -101,6 +105,7 @@ func TestTimes(t *testing.T) {
 		{`1600000001.123456`, `1.6000000011234562e9`},
 		{`1600000106.25`, `1.6000001062499998e9`},
 		{`1600000021`, `1600000021`},
+		{`-9007199254740992`, `-9007199254740992`}, {`9007199254740992`, `9007199254740992`},
 		{`1.5`, `1.5`}, {`-1.5`, `-1.5`}, {`-0.25`, `-0.25`}, {`-1`, `-1`},
 		{`4e-13`, `0`}, {`6e-13`, `1.0e-12`},
 		{`9.9e18`, `9900000000000000000`}, {`1e400`, `1` + strings.Repeat("0", 400)},
@@ -126,7 +131,7 @@ func TestText(t *testing.T) {
 	})
 	checkConversions(t, &Form{kind: form.IPv4Network}, []conversion{
 		{`"192.0.2.5/28"`, `"192.0.2.5/28"`}, {`"192.0.2.256/028"`, `"192.0.2.0/28"`}, {`"1.2.3.4/256"`, `"1.2.3.4/0"`},
-		{`"1.2.3.4/33"`, `"1.2.3.4/33"`}, {`"1.2.3.4"`, `"1.2.3.4"`}, {`"1.2.3/8"`, `"1.2.3/8"`}, {`"1.2.3.4/"`, `"1.2.3.4/"`},
+		{`"01.2.3.4/32"`, `"1.2.3.4/32"`}, {`"01.2.3.4/33"`, `"01.2.3.4/33"`}, {`"1.2.3.4"`, `"1.2.3.4"`}, {`"1.2.3/8"`, `"1.2.3/8"`}, {`"1.2.3.4/"`, `"1.2.3.4/"`},
 	})
 }
 
@@ -136,6 +141,14 @@ func TestSet(t *testing.T) {
 		{`[]`, `[]`}, {`["b","a","b"]`, `["a","b"]`},
 		{`["\u0062","b","a\"","a\\","a]","a","~","é"]`, `["a","a\"","a\\","a]","b","~","é"]`},
 		{`["b", 1.0, "a"]`, `["b",1,"a"]`},
+	})
+}
+
+func TestTuple(t *testing.T) {
+	t.Parallel()
+	checkConversions(t, &Form{kind: form.Tuple, tuple: []*Form{{kind: form.JobID}, {kind: form.Mebibytes}}}, []conversion{
+		{`[]`, `[]`}, {`["17"]`, `[17]`}, {`["17", "1g"]`, `[17,1024]`}, {`["17", "1g", "1g", 1.0]`, `[17,1024,"1g",1]`},
+		{`{"a":1.0}`, `{"a":1}`},
 	})
 }
 
@@ -252,6 +265,15 @@ func TestClassicForms(t *testing.T) {
 		{`{"c":"text"}`, `{"b":{"d":{"e":1.5}},"c":"text"}`},
 		{`{"c":{"d":{}}}`, `{"b":{"d":{"e":1.5}},"c":{"d":{"e":1.5}}}`},
 	})
+	needy := newForms(form.Table{
+		Forms: []form.Form{{}, {Kind: form.Object, Members: []form.Member{
+			{Name: "a", Needs: -1}, {Name: "b", Needs: 0}, {Name: "c", Needs: 1}}}},
+		Definitions: map[string]int{"A": 1},
+	})
+	checkConversions(t, needy.of("A"), []conversion{
+		{`{"a":1,"b":2,"c":3}`, `{"a":1,"b":2,"c":3}`}, {`{"b":2}`, `{}`}, {`{"a":null,"b":2}`, `{"a":null}`},
+		{`{"a":1,"c":3}`, `{"a":1}`}, {`{"b":2,"c":3}`, `{"c":3}`},
+	})
 	checkConversions(t, Classic("NICParams"), []conversion{
 		{`{"link":"br0","new":null}`, `{"new":null,"mode":"bridged","link":"br0","vlan":""}`},
 	})
@@ -318,5 +340,58 @@ func TestDefaultsDoNotMultiply(t *testing.T) {
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 32*uint64(len(text)) {
 		t.Errorf("%d bytes allocated for %d", took, len(text))
+	}
+}
+
+// A value may become a few times as long as its text, whatever stands before it.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	value := &Form{kind: form.Value}
+	before := strings.Repeat("x", 3*maxDigits)
+	for raw, fits := range map[string]bool{
+		`[1e61439]`: true,
+		// With the brackets and the comma there is room for 54 digits beside the first number.
+		`[1e61439,1e53]`: true,
+		`[1e61439,1e54]`: false,
+		`[1` + strings.Repeat(`,1e10`, 4_000) + `]`:          true,
+		`[1` + strings.Repeat(`,1e60`, 4_000) + `]`:          false,
+		`{"a":1e61439,"b":"` + strings.Repeat("b", 9) + `"}`: true,
+	} {
+		got, err := value.Append([]byte(before), []byte(raw))
+		if (err == nil) != fits || err != nil && (!errors.Is(err, ErrTooLarge) || string(got) != before) {
+			t.Errorf("%.30s: %d bytes, error %v", raw, len(got)-len(before), err)
+		}
+	}
+}
+
+// The error about a value that is too large names the member that is, if one alone is.
+func TestPlaced(t *testing.T) {
+	t.Parallel()
+	children := `[{}` + strings.Repeat(`,{}`, 5_000) + `]`
+	disk := `{"children":` + children + `}`
+	for name, test := range map[string]struct {
+		form      *Form
+		raw, want string
+	}{
+		"member":           {Of("Disk"), ` {"uuid":"u","children":` + children + `}`, "/children: "},
+		"unknown member":   {Of("Disk"), `{"x":` + children + `,"children":` + children + `}`, "/children: "},
+		"object of a map":  {Of("Config").Member("disks"), `{"a":{},"d/1":` + disk + `}`, "/d~11: "},
+		"map in an object": {Of("Config"), `{"version":1,"disks":{"a":{},"d/1":` + disk + `}}`, "/disks/d~11: "},
+		"no object alone":  {Of("Config"), `{"networks":{"a":{"ctime":1e61000},"b":{"ctime":1e61000}}}`, "/networks: "},
+		"none of the root": {Of("Config"), `{"ctime":1e61000,"mtime":1e61000}`, ""},
+	} {
+		_, err := test.form.Append(nil, []byte(test.raw))
+		if !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: error %v", name, err)
+			continue
+		}
+		placed := test.form.Placed([]byte(test.raw), err)
+		if !errors.Is(placed, ErrTooLarge) || placed.Error() != test.want+ErrTooLarge.Error() {
+			t.Errorf("%s: %v, want it at %q", name, placed, test.want)
+		}
+	}
+	other := errors.New("another error")
+	if got := Of("Disk").Placed([]byte(disk), other); got != other {
+		t.Errorf("another error becomes %v", got)
 	}
 }

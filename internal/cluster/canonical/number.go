@@ -71,14 +71,7 @@ func parse(raw []byte) decimal {
 }
 
 // isPlain reports whether a number is written as an integer in normal form.
-func isPlain(raw []byte) bool {
-	for _, c := range raw {
-		if c == '.' || c == 'e' || c == 'E' {
-			return false
-		}
-	}
-	return string(raw) != "-0"
-}
+func isPlain(raw []byte) bool { return !bytes.ContainsAny(raw, ".eE") && string(raw) != "-0" }
 
 // appendExact appends a whole number exactly, and any other as the nearest double.
 func (s *scratch) appendExact(dst, raw []byte) []byte {
@@ -205,7 +198,7 @@ func appendHaskell(dst []byte, x float64) []byte {
 	text := strconv.AppendFloat(make([]byte, 0, 32), x, format, -1, 64)
 	mantissa, exponent, hasExponent := bytes.Cut(text, []byte{'e'})
 	dst = append(dst, mantissa...)
-	if bytes.IndexByte(mantissa, '.') < 0 {
+	if !bytes.ContainsRune(mantissa, '.') {
 		dst = append(dst, ".0"...)
 	}
 	if hasExponent {
@@ -226,10 +219,9 @@ func (s *scratch) appendTime(dst, raw []byte, t float64) []byte {
 	fraction, exponent := math.Frexp(math.Abs(p))
 	mantissa, shift := uint64(fraction*(1<<53)), exponent-53
 	var high, low uint64
-	switch {
-	case shift <= 0: // exact: p is whole
+	if shift <= 0 { // exact: p is whole
 		low = mantissa >> -shift
-	case shift < 64:
+	} else {
 		high, low = mantissa>>(64-shift), mantissa<<shift
 	}
 	seconds, rest := bits.Div64(high, low, pico)

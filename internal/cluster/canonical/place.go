@@ -13,9 +13,6 @@ func Place(text []byte, at int) string {
 	var pointer strings.Builder
 	for start := space(text, 0); start != at; {
 		value := text[start:skip(text, start)]
-		if start+len(value)-1 == at {
-			break
-		}
 		name, inner, found := "", []byte(nil), false
 		within := func(part []byte) bool {
 			// Parts share the memory of the whole, so their capacity tells where they are.

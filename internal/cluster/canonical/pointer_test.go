@@ -1,11 +1,13 @@
 package canonical
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"gntconfd/internal/jsontext"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -73,7 +75,7 @@ func TestTree(t *testing.T) {
 				case "[":
 					parts = append(parts, value(depth+1))
 				case "{":
-					name := rapid.SampledFrom([]string{`""`, `"a"`, `"b"`, `"c\"d"`, large}).Draw(t, "name")
+					name := rapid.SampledFrom([]string{`""`, `"a"`, `"b"`, `"\u0062"`, `"c\"d"`, large}).Draw(t, "name")
 					parts = append(parts, name+":"+value(depth+1))
 				}
 			}
@@ -97,4 +99,79 @@ func TestTree(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Only large values have tables.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	text := func(size int) string { return `"` + strings.Repeat("x", size-2) + `"` }
+	list := func(size int) string { return `[` + text(size-2) + `]` }
+	for _, test := range []struct {
+		name, text string
+		begins     []int
+	}{
+		{"small text", text(large - 1), nil},
+		{"large text", text(large), []int{0}},
+		{"small list", list(large - 1), nil},
+		{"large list", list(large), []int{0}},
+		{"larger list", list(large + 2), []int{0, 1}},
+		{"small in large", `[` + list(large-1) + `,` + text(large-1) + `]`, []int{0}},
+		{"large in large", `[` + list(large) + `,` + text(large) + `]`, []int{0, 1, 1 + large + 1}},
+		{"object", `{"a":` + list(large-1) + `,"b":` + list(large) + `}`, []int{0, 5 + large - 1 + 5}},
+	} {
+		tree := NewTree([]byte(test.text))
+		var begins []int
+		for begin := range tree.tables {
+			begins = append(begins, begin)
+		}
+		slices.Sort(begins)
+		if !slices.Equal(begins, test.begins) {
+			t.Errorf("%s: tables of the values at %v, want %v", test.name, begins, test.begins)
+		}
+	}
+}
+
+func TestMembersAndNames(t *testing.T) {
+	t.Parallel()
+	text := []byte(`{"b":1,"\u0061":[2],"b":{}}`)
+	want := map[string][]byte{"a": []byte("[2]"), "b": []byte("{}")}
+	if diff := cmp.Diff(want, Members(text)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"b", "a", "b"}, Names(text)); diff != "" {
+		t.Error(diff)
+	}
+	if names := Names([]byte(`{}`)); names == nil || len(names) > 0 {
+		t.Errorf("names %v of an empty object", names)
+	}
+	for _, other := range []string{`[]`, `"{}"`, `7`, `null`} {
+		if Members([]byte(other)) != nil || Names([]byte(other)) != nil {
+			t.Errorf("%s has members", other)
+		}
+	}
+}
+
+// The first byte of a value and the last of a container lead to it, and every byte in
+// between to the innermost value that it is in.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	const text = ` {"a" : [10, {"b~\/":"x y"} ] ,"c":[[] , true],"a":5}`
+	for _, test := range []struct {
+		part, place string
+		last        bool // whether the last byte of part counts, not the first
+	}{
+		{text[1:], "", false}, {text, "", true},
+		{`[10`, "/a", false}, {`10`, "/a/0", false}, {`{"b~`, "/a/1", false}, {`"x y"`, "/a/1/b~0~1", false}, {` y`, "/a/1/b~0~1", false},
+		{`"x y"`, "/a/1/b~0~1", true}, {`"x y"}`, "/a/1", true}, {`"} ]`, "/a", true}, {`[[]`, "/c", false}, {`[] `, "/c/0", false},
+		{`[]`, "/c/0", true}, {`true`, "/c/1", false}, {`true`, "/c/1", true}, {`true]`, "/c", true}, {`5}`, "/a", false}, {`5}`, "", true},
+		{`:[[`, "", false}, {` , true`, "/c", false}, {`, true`, "/c", false},
+	} {
+		at := strings.Index(text, test.part)
+		if test.last {
+			at += len(test.part) - 1
+		}
+		if got := Place([]byte(text), at); got != test.place {
+			t.Errorf("byte %d, of %q: %q, want %q", at, test.part, got, test.place)
+		}
+	}
 }

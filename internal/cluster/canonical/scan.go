@@ -47,7 +47,7 @@ func comma(b []byte, i int) int {
 
 // space returns the end of the white space that begins at i.
 func space(b []byte, i int) int {
-	for i < len(b) && isSpace(b[i]) {
+	for isSpace(b[i]) {
 		i++
 	}
 	return i
@@ -116,7 +116,7 @@ func (s *scratch) appendValue(dst, raw []byte) []byte {
 
 // appendString appends a JSON string without needless escapes.
 func appendString(dst, raw []byte) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 {
+	if !bytes.ContainsRune(raw, '\\') {
 		return append(dst, raw...)
 	}
 	return jsontext.AppendQuoted(dst, jsontext.Unquote(raw))

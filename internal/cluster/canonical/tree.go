@@ -87,7 +87,7 @@ func (t Tree) newTable(end int, starts []int32, object bool) *table {
 	for i := range order {
 		order[i] = int32(i)
 		raw := t.label(made, int32(i))
-		if bytes.IndexByte(raw, '\\') < 0 {
+		if !bytes.ContainsRune(raw, '\\') {
 			continue
 		}
 		if label := jsontext.AppendQuoted(nil, jsontext.Unquote(raw)); !bytes.Equal(label, raw) {

@@ -102,9 +102,12 @@ func (l *lifter) repeat(texts ...string) {
 	}
 }
 
+// full reports whether there is no room left.
+func (l *lifter) full() bool { return l.room < 0 }
+
 // ended returns why conversion has to stop, or nil. It is called for each object.
 func (l *lifter) ended() error {
-	if l.room < 0 {
+	if l.full() {
 		return fmt.Errorf("%s: in the present layout it takes more than %d times the size of the file", l.at, wire.ConfigGrowth)
 	}
 	return l.ctx.Err()
@@ -228,7 +231,7 @@ func (l *lifter) liftInstances() error {
 		for i := range instance.Nics.Value {
 			nic := &instance.Nics.Value[i]
 			l.liftNIC(nic)
-			if l.room < 0 {
+			if l.full() {
 				break
 			}
 			if nic.UUID.Value == "" {
@@ -303,7 +306,7 @@ func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 		if !item.IsDisk() {
 			continue
 		}
-		if l.repeat(string(instance.Ctime), string(instance.Ctime)); l.room < 0 {
+		if l.repeat(string(instance.Ctime), string(instance.Ctime)); l.full() {
 			return
 		}
 		disk := item.Disk
@@ -324,7 +327,7 @@ func (l *lifter) takeDisks(instance *layout.Instance, origin string) {
 func (l *lifter) liftDisks() error {
 	nodesOf := make(map[string][]string, len(l.Disks.Value))
 	for _, key := range slices.Sorted(maps.Keys(l.Disks.Value)) {
-		if l.at = l.origin(place("disks", key)); l.room < 0 {
+		if l.at = l.origin(place("disks", key)); l.full() {
 			return l.ended()
 		}
 		disk := l.Disks.Value[key]
@@ -356,14 +359,14 @@ func (l *lifter) placeDisks(instance *layout.Instance, nodesOf map[string][]stri
 	nodes := []string{instance.PrimaryNode.Value}
 	for _, item := range instance.Disks.Value {
 		more := nodesOf[item.String]
-		if l.repeat(more...); l.room < 0 {
+		if l.repeat(more...); l.full() {
 			return
 		}
 		nodes = append(nodes, more...)
 	}
 	nodes = distinct(nodes)
 	for _, item := range instance.Disks.Value {
-		if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set && l.room >= 0 {
+		if disk, ok := l.Disks.Value[item.String]; ok && !disk.Nodes.Set && !l.full() {
 			l.placeDisk(&disk, nodes)
 			l.Disks.Value[item.String] = disk
 		}
@@ -398,7 +401,7 @@ func (l *lifter) liftDisk(disk *layout.Disk) {
 		if child.UUID.Value == "" {
 			child.UUID.SetTo(l.derive(disk.UUID.Value, "child", fmt.Sprint(i)))
 		}
-		if l.room < 0 {
+		if l.full() {
 			return
 		}
 		if child.Ctime == nil {
@@ -448,7 +451,7 @@ func (l *lifter) placeDisk(disk *layout.Disk, nodes []string) {
 
 func (l *lifter) placeParts(disk *layout.Disk, nodes []string) {
 	disk.Nodes.SetTo(nodes)
-	if l.repeat(nodes...); l.room < 0 {
+	if l.repeat(nodes...); l.full() {
 		return
 	}
 	for i := range disk.Children.Value {
@@ -537,7 +540,7 @@ const entrySize = 128
 // fill returns the range from smallest to largest, with missing values from another one.
 func fill(smallest, largest layout.ISpec, other layout.ISpecRange) layout.ISpecRange {
 	over := func(spec layout.ISpec, base layout.OptISpec) layout.OptISpec {
-		whole := make(layout.ISpec, len(base.Value)+len(spec))
+		whole := make(layout.ISpec)
 		maps.Copy(whole, base.Value)
 		maps.Copy(whole, spec)
 		return layout.NewOptISpec(whole)

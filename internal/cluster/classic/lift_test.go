@@ -30,6 +30,7 @@ func TestOlder(t *testing.T) {
 		sshKeyType bool
 		want       bool
 	}{
+		{2_000_000, false, true},
 		{2010000, false, true},
 		{2060000, false, true},
 		{2150001, false, true},
@@ -324,6 +325,8 @@ func TestLift(t *testing.T) {
 		"filled policy":          {older(`,"ipolicy":{`+ranges+`}`, ""), "/cluster/ipolicy/minmax/0/min/nic-count", "1"},
 		"one range":              {older(`,"ipolicy":{`+ranges+`}`, ""), "/cluster/ipolicy/minmax/1", none},
 		"group policy":           {older(`,"ipolicy":{`+ranges+`}`, `,"nodegroups":{"g":{"ipolicy":{"min":{},"max":{"cpu-count":41},"std":{}}}}`), "/nodegroups/g/ipolicy", `{"minmax":[{"min":{"memory-size":1,"disk-size":2,"disk-count":3,"cpu-count":4,"nic-count":1,"spindle-use":1},"max":{"memory-size":10,"disk-size":20,"disk-count":30,"cpu-count":41,"nic-count":50,"spindle-use":12}}]}`},
+		"empty policy":           {older(`,"ipolicy":{"minmax":[]}`, ""), "/cluster/ipolicy/minmax", `[]`},
+		"group's policy alone":   {older(`,"ipolicy":{"minmax":[]}`, `,"nodegroups":{"g":{"ipolicy":{"min":{"cpu-count":1},"max":{},"std":{}}}}`), "/nodegroups/g/ipolicy", `{}`},
 		"no group policy":        {older("", `,"nodegroups":{"g":{"ipolicy":{"min":{},"max":{},"std":{}}}}`), "/nodegroups/g/ipolicy", `{}`},
 		"inferred templates":     {older(`,"volume_group_name":"xenvg"`, inside), "/cluster/enabled_disk_templates", `["drbd","file","plain","rbd"]`},
 		"diskless template":      {older("", instance("")), "/cluster/enabled_disk_templates", `["diskless"]`},
@@ -343,6 +346,7 @@ func TestLift(t *testing.T) {
 		"no disk template":       {older("", instance(`,"disk_template":"plain"`)), "/instances/ui/disk_template", none},
 		"disks by UUID":          {older("", inside), "/instances/ui/disks", `["d0","d1","d2","d3"]`},
 		"DRBD nodes":             {older("", inside), "/disks/d0/logical_id", `["ua","gone.example.com",11000,0,1,"s"]`},
+		"DRBD with nodes alone":  {older("", `,"disks":{"d":{"uuid":"d","dev_type":"drbd","logical_id":["b.example.com","a.example.com"]}}`+twoNodes), "/disks/d/logical_id", `["ub","ua"]`},
 		"renamed kind":           {older("", inside), "/disks/d0/dev_type", `"drbd"`},
 		"renamed kind of a part": {older("", inside), "/disks/d0/children/0/dev_type", `"plain"`},
 		"no physical id":         {older("", inside), "/disks/d0/children/0/physical_id", none},
@@ -521,4 +525,12 @@ func liftAllocates(t *testing.T, config []byte, want string) uint64 {
 		t.Errorf("%.100s: error %.300v, want %q", config, err, want)
 	}
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// A large file may repeat more texts than a small one.
+func TestRoomOfALargeFile(t *testing.T) {
+	disk := `,{"dev_type":"plain","logical_id":["vg","lv"],"size":1}`
+	node := strings.Repeat("n", 40)
+	liftAllocates(t, []byte(`{"version":2060000,"cluster":{"serial_no":1},"instances":{"i":{"name":"i","primary_node":"`+node+`",`+
+		`"disks":[`+strings.Repeat(disk, 8000)[1:]+`]}}}`), "")
 }
