@@ -58,7 +58,7 @@ func (w *window) more() bool {
 	w.text, w.err = w.text[:len(w.text)+n], err
 	if w.read += n; w.read >= stretch {
 		w.read = 0
-		giveWay()
+		GiveWay()
 	}
 	return n > 0 || err == nil
 }
@@ -67,12 +67,17 @@ func (w *window) more() bool {
 // or less.
 const stretch = 1 << 20
 
-// giveWay lets those in who answer questions if there is one processor for all. The
-// scheduler would look only after 10 ms whether datagrams have come.
-func giveWay() {
-	if runtime.GOMAXPROCS(0) == 1 {
-		time.Sleep(20 * time.Microsecond)
+// GiveWay lets those in who answer questions if there is one processor for all. It is for
+// whatever looks at much text, once for each megabyte at least.
+func GiveWay() {
+	if runtime.GOMAXPROCS(0) > 1 {
+		return
 	}
+	// The scheduler would look only after 10 ms whether datagrams have come.
+	time.Sleep(20 * time.Microsecond)
+	// Whom it has found stands in a queue that comes after this goroutine, unless that
+	// stands at its end, too.
+	runtime.Gosched()
 }
 
 // failed returns why there is not more text.
