@@ -302,6 +302,7 @@ func (x *indexer) readNodes() error {
 func (x *indexer) readDisks() error {
 	var err error
 	x.disks, err = read(x, "disks", x.former.disks, x.aheadDisks, x.references().drbdTree)
+	x.aheadDisks = nil // its memory may go
 	x.devices = 0
 	for i := range x.disks {
 		x.devices += len(x.disks[i].devices)
