@@ -45,7 +45,7 @@ func (x *indexer) ended(i int) error {
 		return nil
 	}
 	if i%(16*patience) == 0 {
-		giveWay()
+		GiveWay()
 	}
 	return x.ctx.Err()
 }
@@ -198,7 +198,7 @@ func (x *indexer) forEach(n int, do func(from, to int) error) error {
 			if from >= n {
 				return n, nil
 			}
-			giveWay()
+			GiveWay()
 			err := x.ctx.Err()
 			if err == nil {
 				err = do(from, min(from+patience, n))
@@ -298,6 +298,7 @@ func (x *indexer) readNodes() error {
 func (x *indexer) readDisks() error {
 	var err error
 	x.disks, err = read(x, "disks", x.former.disks, x.aheadDisks, x.references().drbdTree)
+	x.aheadDisks = nil // its memory may go
 	x.devices = 0
 	for i := range x.disks {
 		x.devices += len(x.disks[i].devices)

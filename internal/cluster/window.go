@@ -58,7 +58,7 @@ func (w *window) more() bool {
 	w.text, w.err = w.text[:len(w.text)+n], err
 	if w.read += n; w.read >= stretch {
 		w.read = 0
-		giveWay()
+		GiveWay()
 	}
 	return n > 0 || err == nil
 }
@@ -67,12 +67,17 @@ func (w *window) more() bool {
 // millisecond.
 const stretch = 1 << 20
 
-// giveWay lets the goroutines that answer queries run, if there is only one processor. The
-// scheduler would check for datagrams only after 10 ms.
-func giveWay() {
-	if runtime.GOMAXPROCS(0) == 1 {
-		time.Sleep(20 * time.Microsecond)
+// GiveWay lets the goroutines that answer queries run, if there is only one processor. Call it
+// at least once for each megabyte of text that is processed.
+func GiveWay() {
+	if runtime.GOMAXPROCS(0) > 1 {
+		return
 	}
+	// The scheduler would check for datagrams only after 10 ms.
+	time.Sleep(20 * time.Microsecond)
+	// The goroutines that it has found are in a queue that comes after this goroutine, unless
+	// this one goes to the end of it, too.
+	runtime.Gosched()
 }
 
 // failed returns why there is no more text.

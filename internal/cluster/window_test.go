@@ -15,6 +15,8 @@ import (
 // not wait for the end of that.
 func TestLoadingGivesWay(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	runtime.LockOSThread() // as whoever wants to know what it costs
+	defer runtime.UnlockOSThread()
 	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

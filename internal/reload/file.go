@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"gntconfd/internal/cluster"
 	"gntconfd/internal/ganeti"
 )
 
@@ -159,13 +160,14 @@ func (s *summed) sum() (digest, error) {
 		if _, err := s.Seek(s.read, io.SeekStart); err != nil {
 			return 0, err
 		}
-		room := make([]byte, min(rest, 128<<10))
+		room := make([]byte, min(rest, 256<<10))
 		for {
 			if _, err := s.Read(room); err == io.EOF {
 				break
 			} else if err != nil {
 				return 0, err
 			}
+			cluster.GiveWay()
 		}
 	}
 	_, err := s.Seek(0, io.SeekStart)

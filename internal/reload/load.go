@@ -54,11 +54,17 @@ func (r *Reloader) begin(ctx context.Context, force bool) {
 	go func() {
 		defer close(l.ended)
 		defer cancel()
+		last := r.State().LoadedAt
 		runtime.LockOSThread() // so that threadTime counts only this check
-		defer runtime.UnlockOSThread()
 		began := threadTime()
 		l.err = r.checkConfig(ctx, force, l)
 		l.cost = threadTime() - began
+		// A collection gives way to others very often, and each time takes much longer on a
+		// locked thread.
+		runtime.UnlockOSThread()
+		if l.err == nil {
+			r.tidy(last)
+		}
 	}()
 }
 
@@ -141,7 +147,6 @@ func (r *Reloader) checkConfig(ctx context.Context, force bool, l *loading) erro
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return err
 	case errors.Is(err, errUnchanged):
-		r.tidy(s.LoadedAt)
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		r.config.forget()
@@ -165,10 +170,7 @@ func (r *Reloader) checkConfig(ctx context.Context, force bool, l *loading) erro
 	former := r.State()
 	r.onConfig(s)
 	r.state.Store(&s)
-	if s.Snapshot != former.Snapshot {
-		r.untidy = true
-		r.tidy(former.LoadedAt)
-	}
+	r.untidy = r.untidy || s.Snapshot != former.Snapshot
 	return nil
 }
 
