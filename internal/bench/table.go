@@ -102,12 +102,12 @@ func (r *Report) sections(out *printer) []section {
 			all = append(all, section{"queries " + c.Name, title, 2, c.queryRows(out, r.Contestants), nil})
 			if last := &all[len(all)-1]; out.markdown {
 				last.keys = 1
-			} else if len(r.Contestants) > 1 {
-				last.notes = []string{"compared: the CPU of a daemon / that of " + r.Contestants[0].Name + ", and the latter / that of an echo server."}
+			} else {
+				last.notes = r.comparison()
 			}
 		}
 		if c.Loads != nil {
-			s := section{"loads " + c.Name, title, 2, nil, nil}
+			s := section{"loads " + c.Name, title, 2, nil, r.comparison()}
 			if c.Questions != nil {
 				s.title = c.Name + ": simple queries under different loads"
 			}
@@ -146,6 +146,23 @@ func (r *Report) sections(out *printer) []section {
 	return all
 }
 
+// comparison says what the column "compared" is, if there is one.
+func (r *Report) comparison() []string {
+	var parts []string
+	first := r.Contestants[0].Name
+	others := r.Contestants[1:]
+	if slices.ContainsFunc(others, func(c Contestant) bool { return !c.Echo }) {
+		parts = append(parts, "the CPU of a daemon / that of "+first)
+	}
+	if slices.ContainsFunc(others, func(c Contestant) bool { return c.Echo }) {
+		parts = append(parts, "the CPU of "+first+" / that of an echo server")
+	}
+	if parts == nil {
+		return nil
+	}
+	return []string{"compared: " + strings.Join(parts, ", ") + "."}
+}
+
 // title says what a write changes.
 func (w *Writing) title() string {
 	switch w.Change {
@@ -154,7 +171,7 @@ func (w *Writing) title() string {
 	case added, removed:
 		return "instance " + w.Change
 	}
-	return w.Change + " of them"
+	return w.Change + " of objects"
 }
 
 // cells returns the figures of a daemon's writes.
@@ -269,7 +286,7 @@ func versus(contestants []Contestant, results []Result, i int) (heading string, 
 func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 	compared := slices.ContainsFunc(c.Results, func(r Result) bool { return len(r) > 0 && r[0].Before > 0 })
 	if s.rows == nil {
-		s.rows = [][]string{{"load", "server", "replies/s", "CPU us", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after", "closed loop/s before", "after"}}
+		s.rows = [][]string{{"load", "server", "replies/s", "CPU us", "compared", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after", "closed loop/s before", "after"}}
 	}
 	for i, r := range c.Results {
 		of := func(f func(*Figures) float64) string { return number(median(r.figures(f))) }
@@ -278,6 +295,7 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			contestants[i].Name,
 			out.spread(r.figures(perSecond)),
 			out.spread(r.figures(cpu)),
+			unmeasured,
 			of(func(f *Figures) float64 { return f.Generator * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P50 * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P90 * 1e6 }),
@@ -291,15 +309,15 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			of(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 }),
 			unmeasured, unmeasured,
 		}
+		if i > 0 {
+			_, values := versus(contestants, c.Results, i)
+			row[4] = out.spread(values)
+		}
 		if compared {
 			row[len(row)-2] = of(func(f *Figures) float64 { return f.Before })
 			row[len(row)-1] = of(func(f *Figures) float64 { return f.After })
 		}
 		s.rows = append(s.rows, row)
-	}
-	for i := 1; i < len(contestants); i++ {
-		heading, values := versus(contestants, c.Results, i)
-		s.notes = append(s.notes, fmt.Sprintf("%s: %s: %s.", c.Name, heading, spread(values)))
 	}
 	for i, r := range c.Results {
 		if unsent := median(r.figures(func(f *Figures) float64 { return float64(f.Unsent) })); unsent > 0 {
