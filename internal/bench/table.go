@@ -65,11 +65,12 @@ func (r *Report) print(w io.Writer, out *printer) error {
 	return err
 }
 
-// Insert replaces the tables in a Markdown text by those of the report. A table stands
-// between lines "<!-- bench: NAME -->" and "<!-- bench -->". NAME is "queries", "loads" or
-// "cpu" with a cluster, such as "queries 3/10", or "start" or "writes". The error is about a
-// name that the report does not have.
-func (r *Report) Insert(text string) (string, error) {
+// Insert replaces the tables in a Markdown text by those of the report, and returns their
+// names. A table stands between lines "<!-- bench: NAME -->" and "<!-- bench -->". NAME is
+// what it is about and the clusters in it: "queries 3/10", "loads 3/10", "start
+// 3/10,1000/10000" or "writes 3/10,1000/10000". Tables that the report does not have stay as
+// they are. The error is about one without an end, or that there is none.
+func (r *Report) Insert(text string) (changed string, names []string, err error) {
 	const begin, closing, end = "<!-- bench: ", " -->\n", "<!-- bench -->"
 	sections := r.sections(&printer{markdown: true})
 	var out strings.Builder
@@ -77,19 +78,30 @@ func (r *Report) Insert(text string) (string, error) {
 		before, rest, found := strings.Cut(text, begin)
 		out.WriteString(before)
 		if !found {
-			return out.String(), nil
+			break
 		}
 		name, rest, _ := strings.Cut(rest, closing)
-		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
-		_, rest, found = strings.Cut(rest, end)
-		if i < 0 || !found {
-			return "", fmt.Errorf("table %q: not measured, or without the line %q behind it", name, end)
+		table, rest, found := strings.Cut(rest, end)
+		if !found {
+			return "", nil, fmt.Errorf("table %q: without the line %q behind it", name, end)
 		}
-		table := &printer{markdown: true}
-		sections[i].write(table)
-		out.WriteString(begin + name + closing + table.String() + "\n" + end)
+		if i := slices.IndexFunc(sections, func(s section) bool { return s.name == name }); i >= 0 {
+			markdown := &printer{markdown: true}
+			sections[i].write(markdown)
+			table = markdown.String() + "\n"
+			names = append(names, name)
+		}
+		out.WriteString(begin + name + closing + table + end)
 		text = rest
 	}
+	if names == nil {
+		var known []string
+		for _, s := range sections {
+			known = append(known, s.name)
+		}
+		return "", nil, fmt.Errorf("no table of these: %s", strings.Join(known, "; "))
+	}
+	return out.String(), names, nil
 }
 
 // sections returns all tables.
@@ -117,8 +129,13 @@ func (r *Report) sections(out *printer) []section {
 			all = append(all, s)
 		}
 	}
-	start := section{"start", "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
-	writes := section{"writes", "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
+	var clusters []string
+	for i := range r.Clusters {
+		clusters = append(clusters, r.Clusters[i].Name)
+	}
+	which := strings.Join(clusters, ",")
+	start := section{"start " + which, "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
+	writes := section{"writes " + which, "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		for _, l := range c.Loading {
