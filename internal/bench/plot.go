@@ -36,12 +36,17 @@ func (r *Report) Plots() map[string][]byte {
 				continue
 			}
 			// A latency says nothing of a server that drops what it cannot answer.
-			replies.add(name, load.medians(perSecond))
+			answered := load.medians(perSecond)
+			replies.add(name, answered)
 			var notes []string
-			for _, share := range load.medians(lost) {
-				notes = append(notes, "")
-				if share > 0 {
-					notes[len(notes)-1] = ", " + number(share) + " % lost"
+			for i, share := range load.medians(lost) {
+				switch {
+				case answered[i] == 0:
+					notes = append(notes, " replies")
+				case share > 0:
+					notes = append(notes, ", "+number(share)+" % lost")
+				default:
+					notes = append(notes, "")
 				}
 			}
 			replies.notes = append(replies.notes, notes)
@@ -87,7 +92,7 @@ func (c *Comparison) medians(of func(*Figures) float64) []float64 {
 }
 
 // chart is a chart of horizontal bars on a logarithmic scale, in groups of one for
-// each series. A value of 0 has no bar.
+// each series. A value of 0 has no bar, and a label only where there are notes.
 type chart struct {
 	title  string
 	series []string
@@ -179,7 +184,11 @@ func (c *chart) svg() []byte {
 	}
 	for power := low; power <= high; power++ {
 		v := math.Pow10(int(power))
-		data.Ticks = append(data.Ticks, tick{left + x(v), strconv.FormatFloat(v, 'f', -1, 64)})
+		text := strconv.FormatFloat(v, 'f', -1, 64)
+		if v >= 1000 {
+			text = number(v)
+		}
+		data.Ticks = append(data.Ticks, tick{left + x(v), text})
 	}
 	y := top + gap
 	for i, group := range c.values {
@@ -189,8 +198,12 @@ func (c *chart) svg() []byte {
 			if c.notes != nil {
 				text += c.notes[i][series]
 			}
+			length := 0.0
 			if v > 0 {
-				data.Bars = append(data.Bars, rectangle{series, y, y + bar - 2, max(x(v), 1), left + x(v) + 5, text})
+				length = max(x(v), 1)
+			}
+			if v > 0 || c.notes != nil {
+				data.Bars = append(data.Bars, rectangle{series, y, y + bar - 2, length, left + length + 5, text})
 			}
 			y += bar
 		}

@@ -65,11 +65,12 @@ func (r *Report) print(w io.Writer, out *printer) error {
 	return err
 }
 
-// Insert replaces the tables in a Markdown text by those of the report. A table stands
-// between lines "<!-- bench: NAME -->" and "<!-- bench -->". NAME is "queries", "loads" or
-// "cpu" with a cluster, such as "queries 3/10", or "start" or "writes". The error is about a
-// name that the report does not have.
-func (r *Report) Insert(text string) (string, error) {
+// Insert replaces the tables in a Markdown text by those of the report, and returns their
+// names. A table stands between lines "<!-- bench: NAME -->" and "<!-- bench -->". NAME is
+// what it is about and the clusters in it: "queries 3/10", "loads 3/10", "start
+// 3/10,1000/10000" or "writes 3/10,1000/10000". Tables that the report does not have stay as
+// they are. The error is about one without an end, or that there is none.
+func (r *Report) Insert(text string) (changed string, names []string, err error) {
 	const begin, closing, end = "<!-- bench: ", " -->\n", "<!-- bench -->"
 	sections := r.sections(&printer{markdown: true})
 	var out strings.Builder
@@ -77,19 +78,30 @@ func (r *Report) Insert(text string) (string, error) {
 		before, rest, found := strings.Cut(text, begin)
 		out.WriteString(before)
 		if !found {
-			return out.String(), nil
+			break
 		}
 		name, rest, _ := strings.Cut(rest, closing)
-		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
-		_, rest, found = strings.Cut(rest, end)
-		if i < 0 || !found {
-			return "", fmt.Errorf("table %q: not measured, or without the line %q behind it", name, end)
+		table, rest, found := strings.Cut(rest, end)
+		if !found {
+			return "", nil, fmt.Errorf("table %q: without the line %q behind it", name, end)
 		}
-		table := &printer{markdown: true}
-		sections[i].write(table)
-		out.WriteString(begin + name + closing + table.String() + "\n" + end)
+		if i := slices.IndexFunc(sections, func(s section) bool { return s.name == name }); i >= 0 {
+			markdown := &printer{markdown: true}
+			sections[i].write(markdown)
+			table = markdown.String() + "\n"
+			names = append(names, name)
+		}
+		out.WriteString(begin + name + closing + table + end)
 		text = rest
 	}
+	if names == nil {
+		var known []string
+		for _, s := range sections {
+			known = append(known, s.name)
+		}
+		return "", nil, fmt.Errorf("no table of these: %s", strings.Join(known, "; "))
+	}
+	return out.String(), names, nil
 }
 
 // sections returns all tables.
@@ -102,12 +114,12 @@ func (r *Report) sections(out *printer) []section {
 			all = append(all, section{"queries " + c.Name, title, 2, c.queryRows(out, r.Contestants), nil})
 			if last := &all[len(all)-1]; out.markdown {
 				last.keys = 1
-			} else if len(r.Contestants) > 1 {
-				last.notes = []string{"compared: the CPU of a daemon / that of " + r.Contestants[0].Name + ", and the latter / that of an echo server."}
+			} else {
+				last.notes = r.comparison()
 			}
 		}
 		if c.Loads != nil {
-			s := section{"loads " + c.Name, title, 2, nil, nil}
+			s := section{"loads " + c.Name, title, 2, nil, r.comparison()}
 			if c.Questions != nil {
 				s.title = c.Name + ": simple queries under different loads"
 			}
@@ -117,8 +129,13 @@ func (r *Report) sections(out *printer) []section {
 			all = append(all, s)
 		}
 	}
-	start := section{"start", "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
-	writes := section{"writes", "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
+	var clusters []string
+	for i := range r.Clusters {
+		clusters = append(clusters, r.Clusters[i].Name)
+	}
+	which := strings.Join(clusters, ",")
+	start := section{"start " + which, "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
+	writes := section{"writes " + which, "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		for _, l := range c.Loading {
@@ -146,6 +163,23 @@ func (r *Report) sections(out *printer) []section {
 	return all
 }
 
+// comparison says what the column "compared" is, if there is one.
+func (r *Report) comparison() []string {
+	var parts []string
+	first := r.Contestants[0].Name
+	others := r.Contestants[1:]
+	if slices.ContainsFunc(others, func(c Contestant) bool { return !c.Echo }) {
+		parts = append(parts, "the CPU of a daemon / that of "+first)
+	}
+	if slices.ContainsFunc(others, func(c Contestant) bool { return c.Echo }) {
+		parts = append(parts, "the CPU of "+first+" / that of an echo server")
+	}
+	if parts == nil {
+		return nil
+	}
+	return []string{"compared: " + strings.Join(parts, ", ") + "."}
+}
+
 // title says what a write changes.
 func (w *Writing) title() string {
 	switch w.Change {
@@ -154,7 +188,7 @@ func (w *Writing) title() string {
 	case added, removed:
 		return "instance " + w.Change
 	}
-	return w.Change + " of them"
+	return w.Change + " of objects"
 }
 
 // cells returns the figures of a daemon's writes.
@@ -269,7 +303,7 @@ func versus(contestants []Contestant, results []Result, i int) (heading string, 
 func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 	compared := slices.ContainsFunc(c.Results, func(r Result) bool { return len(r) > 0 && r[0].Before > 0 })
 	if s.rows == nil {
-		s.rows = [][]string{{"load", "server", "replies/s", "CPU us", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after", "closed loop/s before", "after"}}
+		s.rows = [][]string{{"load", "server", "replies/s", "CPU us", "compared", "of the load", "p50 us", "p90", "p99", "p99.9", "slowest", "lost %", "refused", "wrong", "MB before", "after", "closed loop/s before", "after"}}
 	}
 	for i, r := range c.Results {
 		of := func(f func(*Figures) float64) string { return number(median(r.figures(f))) }
@@ -278,6 +312,7 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			contestants[i].Name,
 			out.spread(r.figures(perSecond)),
 			out.spread(r.figures(cpu)),
+			unmeasured,
 			of(func(f *Figures) float64 { return f.Generator * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P50 * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P90 * 1e6 }),
@@ -291,15 +326,15 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			of(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 }),
 			unmeasured, unmeasured,
 		}
+		if i > 0 {
+			_, values := versus(contestants, c.Results, i)
+			row[4] = out.spread(values)
+		}
 		if compared {
 			row[len(row)-2] = of(func(f *Figures) float64 { return f.Before })
 			row[len(row)-1] = of(func(f *Figures) float64 { return f.After })
 		}
 		s.rows = append(s.rows, row)
-	}
-	for i := 1; i < len(contestants); i++ {
-		heading, values := versus(contestants, c.Results, i)
-		s.notes = append(s.notes, fmt.Sprintf("%s: %s: %s.", c.Name, heading, spread(values)))
 	}
 	for i, r := range c.Results {
 		if unsent := median(r.figures(func(f *Figures) float64 { return float64(f.Unsent) })); unsent > 0 {

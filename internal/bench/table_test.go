@@ -89,7 +89,8 @@ func TestReport(t *testing.T) {
 		"| 3/10 | compared | 0.0310 | 3.00 | 1,000 |",
 		"100,000 an error |                0 | 0 no reply |",
 		"| compared |",
-		"closed loop: CPU, daemon / echo: 1.50 (1.00..2.00).",
+		"| closed loop | echo | 200,000 (180,000..220,000) | 3.00 (2.00..5.00) | 1.50 (1.00..2.00) |",
+		"compared: the CPU of a daemon / that of daemon, the CPU of daemon / that of an echo server.",
 	} {
 		if !strings.Contains(squeeze(out.String()), squeeze(want)) {
 			t.Errorf("no %q in\n%s", want, &out)
@@ -142,7 +143,7 @@ func TestReportForPeople(t *testing.T) {
 		if err := report().Write(&out, width); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"3/10: 0.0310 MB of configuration", "start to first answer s", "closed loop", "CPU, daemon / echo: 1.50", "one object", "5.00"} {
+		for _, want := range []string{"3/10: 0.0310 MB of configuration", "start to first answer s", "closed loop", "1.50", "one object", "5.00"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%d columns: lacks %q:\n%s", width, want, &out)
 			}

@@ -61,16 +61,21 @@ func TestRename(t *testing.T) {
 
 // TestInsert: tables stand where they are wanted, and nothing else changes.
 func TestInsert(t *testing.T) {
-	const before = "# Text\n<!-- bench: writes -->\nold\n<!-- bench -->\nmore\n<!-- bench: queries 3/10 -->\n<!-- bench -->\nend\n"
-	once, err := report().Insert(before)
-	if err != nil {
-		t.Fatal(err)
+	const before = "# Text\n<!-- bench: writes 3/10 -->\nold\n<!-- bench -->\nmore\n<!-- bench: queries 3/10 -->\n<!-- bench -->\n" +
+		"<!-- bench: writes 5/50 -->\nanother\n<!-- bench -->\nend\n"
+	once, names, err := report().Insert(before)
+	if err != nil || len(names) != 2 {
+		t.Fatal(names, err)
 	}
-	twice, err := report().Insert(once)
+	twice, _, err := report().Insert(once)
 	if err != nil || once != twice {
 		t.Errorf("%v: inserted again it reads\n%s\nafter\n%s", err, twice, once)
 	}
-	for _, want := range []string{"# Text\n<!-- bench: writes -->\n\n| cluster ", "<!-- bench -->\nmore\n<!-- bench: queries 3/10 -->\n\n| query ", "<!-- bench -->\nend\n"} {
+	for _, want := range []string{
+		"# Text\n<!-- bench: writes 3/10 -->\n\n| cluster ",
+		"<!-- bench -->\nmore\n<!-- bench: queries 3/10 -->\n\n| query ",
+		"<!-- bench -->\n<!-- bench: writes 5/50 -->\nanother\n<!-- bench -->\nend\n",
+	} {
 		if !strings.Contains(once, want) {
 			t.Errorf("no %q in\n%s", want, once)
 		}
@@ -78,8 +83,8 @@ func TestInsert(t *testing.T) {
 	if strings.Contains(once, "old") {
 		t.Errorf("the old table is left:\n%s", once)
 	}
-	for _, text := range []string{"<!-- bench: what -->\n<!-- bench -->", "<!-- bench: writes -->\n"} {
-		if _, err := report().Insert(text); err == nil {
+	for _, text := range []string{"<!-- bench: what -->\n<!-- bench -->", "<!-- bench: writes 3/10 -->\n", ""} {
+		if _, _, err := report().Insert(text); err == nil {
 			t.Errorf("%q: no error", text)
 		}
 	}

@@ -422,8 +422,9 @@ With --insert it replaces tables in a Markdown file. Each stands between the lin
     <!-- bench: NAME -->
     <!-- bench -->
 
-NAME is start, writes, or queries or loads with the size of a cluster, such as
-"queries 3/10".
+NAME is queries or loads with the size of a cluster, such as "queries 3/10", or start or
+writes with all sizes, such as "writes 3/10,1000/10000". Tables that were not measured
+stay as they are.
 
 Exit status: 0 shown; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl bench show results.json
@@ -445,16 +446,22 @@ Exit status: 0 shown; 1 wrong usage or an error on this machine.`,
 			if err != nil {
 				return err
 			}
-			changed, err := report.Insert(string(text))
+			changed, names, err := report.Insert(string(text))
 			if err != nil {
 				return fmt.Errorf("%s: %w", insert, err)
 			}
-			return errors.Join(os.WriteFile(insert, []byte(changed), 0o644), o.draw(report))
+			if err := os.WriteFile(insert, []byte(changed), 0o644); err != nil {
+				return err
+			}
+			for _, name := range names {
+				fmt.Fprintln(command.OutOrStdout(), "replaced: "+name)
+			}
+			return o.draw(report)
 		}
 		return o.show(command, report)
 	}
 	o.addFlags(command)
-	command.Flags().StringVar(&insert, "insert", "", "replace tables in a Markdown `file`, and print nothing")
+	command.Flags().StringVar(&insert, "insert", "", "replace tables in a Markdown `file`, and print their names")
 	return command
 }
 
