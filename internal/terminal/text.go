@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -49,6 +50,27 @@ func Printable(text string) string {
 }
 
 func upsetting(r rune) bool { return !strconv.IsGraphic(r) }
+
+// Say prints what a person should know, on a terminal in its width: a line that goes on in
+// the next one stays indented, behind a hyphen by two columns more.
+func Say(w io.Writer, text string) {
+	width := Width(w)
+	for line := range strings.Lines(text) {
+		line = Printable(strings.TrimSuffix(line, "\n"))
+		words := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(words)]
+		if point, is := strings.CutPrefix(words, "- "); is {
+			words, indent = point, indent+"  "
+			line = strings.TrimSuffix(indent, "  ") + "- "
+		} else {
+			line = indent
+		}
+		for _, part := range Wrap(words, width-len(indent)) {
+			fmt.Fprintln(w, line+part)
+			line = indent
+		}
+	}
+}
 
 // described matches an indented line with a description after two spaces or more, as of
 // flags and commands in a help text.

@@ -243,9 +243,7 @@ func allInstances(ctx context.Context, a *asked) (show.View, error) {
 }
 
 // Incomplete is the note that somebody may be missing in a roster.
-const Incomplete = `There may be more nodes and instances. In a cluster as large as this, only those
-  are found that share disks, over any number of nodes, with the master candidates.
-  On a node of the cluster, its files name all.`
+const Incomplete = `There may be more nodes and instances. In a cluster as large as this, only those are found that share disks, over any number of nodes, with the master candidates. On a node of the cluster, its files name all.`
 
 // Roster returns all nodes and instances, as far as they can be found. The errors are
 // those of a ping, with advice.
