@@ -82,15 +82,8 @@ func report(stderr io.Writer, err error) {
 		text += "\n" + strings.ReplaceAll(advised.Advice, "\n", "\n  ")
 		text = strings.Replace(text, "\n", "\n  ", 1)
 	}
-	text = strings.ReplaceAll(text, "\t", "  ") // from cobra's list of similar commands
-	width := terminal.Width(stderr)
-	for line := range strings.Lines("confdctl: " + text) {
-		line = terminal.Printable(strings.TrimSuffix(line, "\n"))
-		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-		for _, part := range terminal.Wrap(line[len(indent):], width-len(indent)) {
-			fmt.Fprintln(stderr, indent+part)
-		}
-	}
+	text = strings.ReplaceAll(text, "\t", "  ") // as in cobra's list of similar commands
+	terminal.Say(stderr, "confdctl: "+text)
 }
 
 // newRoot creates the command line of the program.

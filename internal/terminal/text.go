@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -47,8 +48,29 @@ func Printable(text string) string {
 
 func upsetting(r rune) bool { return !strconv.IsGraphic(r) }
 
-// described matches an indented line of a help text with two spaces or more before a
-// description, as for flags and commands.
+// Say prints what a person should know, on a terminal in its width: a line that goes on in
+// the next one stays indented, behind a hyphen by two columns more.
+func Say(w io.Writer, text string) {
+	width := Width(w)
+	for line := range strings.Lines(text) {
+		line = Printable(strings.TrimSuffix(line, "\n"))
+		words := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(words)]
+		if point, is := strings.CutPrefix(words, "- "); is {
+			words, indent = point, indent+"  "
+			line = strings.TrimSuffix(indent, "  ") + "- "
+		} else {
+			line = indent
+		}
+		for _, part := range Wrap(words, width-len(indent)) {
+			fmt.Fprintln(w, line+part)
+			line = indent
+		}
+	}
+}
+
+// described matches an indented line with a description after two spaces or more, as of
+// flags and commands in a help text.
 var described = regexp.MustCompile(`^( +\S.*?  +)(\S.*)$`)
 
 // Fit wraps a help text in lines of at most width columns. Paragraphs are filled, and

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gntconfd/internal/testing/screen"
 )
 
 func TestPrintable(t *testing.T) {
@@ -92,7 +94,23 @@ func TestWholeWords(t *testing.T) {
 	}
 }
 
-// TestWrappedTable: cells that are a little too long are wrapped.
+// TestSay: what goes on in the next line stays indented.
+func TestSay(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	terminal, shown := screen.Open(t, 30, 24)
+	Say(terminal, "confdctl: no reply\n  Check that\n  - it runs there, with no firewall in between;\n  - the clocks agree.\n")
+	want := []string{"confdctl: no reply", "  Check that", "  - it runs there, with no", "    firewall in between;", "  - the clocks agree.", ""}
+	if diff := cmp.Diff(strings.Join(want, "\n"), shown().String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var text strings.Builder
+	Say(&text, "- a line\nanother")
+	if text.String() != "- a line\nanother\n" {
+		t.Errorf("in a file: %q", text.String())
+	}
+}
+
+// TestWrappedTable: cells that are a little too long go on in the next line.
 func TestWrappedTable(t *testing.T) {
 	table := Table{Head: []string{"A", "TEXT"}}
 	table.Row("1", strings.Repeat("word ", 9))

@@ -204,17 +204,14 @@ func (c *Connection) Advise(err error) error {
 	}
 	switch {
 	case refused == len(silence.Asked):
-		return advice.New(err, `Nothing listens there. Check that ganeti-confd runs, as it does on every master
-candidate, and that address and port are those where it listens.`)
+		return advice.New(err, `Nothing listens there. Check that ganeti-confd runs, as it does on every master candidate, and that address and port are those where it listens.`)
 	case unknown == len(silence.Asked):
 		return advice.New(err, "Check how the host is written, or give its address.")
 	case ignored > 0:
-		return advice.New(err, fmt.Sprintf(`What came back cannot be trusted. Check that it is ganeti-confd that listens there,
-and that %s is the key of that cluster.`, c.KeyFile))
+		return advice.New(err, fmt.Sprintf(`What came back cannot be trusted. Check that it is ganeti-confd that listens there, and that %s is the key of that cluster.`, c.KeyFile))
 	}
 	return advice.New(err, fmt.Sprintf(`The daemon is silent towards requests that it cannot trust. Check that
-- it runs there, as it does on every master candidate, with no firewall in between
-  that stops UDP, to its port or back from it;
+- it runs there, as it does on every master candidate, with no firewall in between that stops UDP, to its port or back from it;
 - %s is the key of that cluster;
 - the two clocks differ by less than five minutes: date says %s here.`,
 		c.KeyFile, time.Now().Format("15:04:05 MST on 2 January")))

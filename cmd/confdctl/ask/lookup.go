@@ -241,10 +241,8 @@ func allInstances(ctx context.Context, a *asked) (show.View, error) {
 	return show.AllInstances(r), nil
 }
 
-// Incomplete is the note that a roster may be incomplete.
-const Incomplete = `There may be more nodes and instances. In a cluster as large as this, only those
-  are found that share disks, over any number of nodes, with the master candidates.
-  On a node of the cluster, its files name all.`
+// Incomplete is the note that somebody may be missing in a roster.
+const Incomplete = `There may be more nodes and instances. In a cluster as large as this, only those are found that share disks, over any number of nodes, with the master candidates. On a node of the cluster, its files name all.`
 
 // Roster returns all nodes and instances that can be found. Its errors are those of a ping, with
 // advice.

@@ -393,7 +393,8 @@ func askOnce(command *cobra.Command, asked *asked) error {
 	if asked.verbose && failure == nil {
 		asked.notes = append(asked.notes, fmt.Sprintf("%d of %d daemons replied, serial %d, %s", a.replies, a.asked, a.serial, show.Milliseconds(a.roundTrip)))
 	}
-	if err = errors.Join(err, asked.tell(command.ErrOrStderr())); err != nil {
+	asked.tell(command.ErrOrStderr())
+	if err != nil {
 		return err
 	}
 	switch {
@@ -406,16 +407,13 @@ func askOnce(command *cobra.Command, asked *asked) error {
 }
 
 // tell prints the notes.
-func (a *asked) tell(stderr io.Writer) error {
+func (a *asked) tell(stderr io.Writer) {
 	if a.quiet {
-		return nil
+		return
 	}
 	for _, note := range a.notes {
-		if _, err := fmt.Fprintln(stderr, "confdctl: "+note); err != nil {
-			return err
-		}
+		terminal.Say(stderr, "confdctl: "+note)
 	}
-	return nil
 }
 
 // askWhole asks about the whole cluster and prints the answer.
@@ -434,5 +432,6 @@ func (a *asked) askWhole(ctx context.Context, stdout, stderr io.Writer) error {
 	} else {
 		err = a.form.Show(stdout, v)
 	}
-	return errors.Join(err, a.tell(stderr))
+	a.tell(stderr)
+	return err
 }

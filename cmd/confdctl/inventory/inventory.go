@@ -15,6 +15,7 @@ import (
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/object"
+	"gntconfd/internal/terminal"
 )
 
 const exitHelp = `
@@ -49,7 +50,7 @@ type source struct {
 func (s *source) note(text string) {
 	if !s.noted[text] {
 		s.noted[text] = true
-		fmt.Fprintln(s.stderr, "confdctl: "+text)
+		terminal.Say(s.stderr, "confdctl: "+text)
 	}
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -53,6 +54,51 @@ func TestBrowser(t *testing.T) {
 	}
 	if complaints != nil {
 		t.Errorf("the browser complains: %s", complaints)
+	}
+}
+
+// misfits is a script in a frame. It puts what is wider than the panel that it is in, and
+// on wide pages what goes on in a second line, into the title.
+const misfits = `<script>
+const found = [];
+for (const panel of document.querySelectorAll("section"))
+  if (panel.scrollWidth > panel.clientWidth) found.push("wide: " + panel.querySelector("h2").textContent);
+const oneLine = ["dt", "dd small"];
+if (innerWidth < 600) oneLine.pop();
+else oneLine.push("dd", "thead th", "#types ~ table tbody th", "#endings ~ table small");
+for (const some of oneLine)
+  for (const e of document.querySelectorAll(some))
+    for (const text of e.childNodes) {
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      if (text.nodeType == Node.TEXT_NODE && text.data.trim() && range.getClientRects().length > 1) found.push("wrapped: " + text.data);
+    }
+parent.document.title = innerWidth + " " + found.join("; ");
+</script>`
+
+// TestBrowserFits: everything has room, on a telephone, a tablet and a desktop, and lines
+// that belong together stay whole.
+func TestBrowserFits(t *testing.T) {
+	f := start(t, Options{})
+	f.ask(t, wire.RequestPing)
+	_, text := f.get(t, "/?refresh=0")
+	text = strings.Replace(text, `<link rel="stylesheet" href="/style.css">`, "<style>"+string(style)+"</style>", 1) + misfits
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if width := r.FormValue("width"); width != "" { // windows are not as narrow as frames
+			_, _ = fmt.Fprintf(w, `<iframe src="/" style="border: 0; width: %spx"></iframe>`, width)
+			return
+		}
+		_, _ = w.Write([]byte(text))
+	}))
+	defer page.Close()
+	for _, width := range []string{"400", "800", "1400"} {
+		document, _ := browse(t, page.URL+"/?width="+width)
+		_, title, _ := strings.Cut(document, "<title>")
+		title, _, _ = strings.Cut(title, "</title>")
+		if strings.TrimSpace(title) != width {
+			t.Errorf("%s pixels: %s", width, title)
+		}
 	}
 }
 

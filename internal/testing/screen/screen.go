@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open returns a terminal of a size, and a function that returns the final display.
-func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Display) {
+// Pair returns a terminal of a size, and what reads all that is written to it, codes for
+// colours included, until it is closed.
+func Pair(t *testing.T, width, height int) (terminal, master *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -43,6 +44,14 @@ func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Dis
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { terminal.Close() })
+	return terminal, master
+}
+
+// Open returns a terminal of a size, and a function that returns what it shows
+// in the end: lines, and what of them is coloured.
+func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Display) {
+	t.Helper()
+	terminal, master := Pair(t, width, height)
 	d := &Display{width: width, height: height, Cursor: true, Wraps: true}
 	drawn := make(chan error, 1)
 	go func() { drawn <- d.draw(bufio.NewReader(master)) }()
