@@ -84,22 +84,29 @@ func (b *Book) answerNodeInstances(query *wire.Query, s *Scratch) (Reply, bool) 
 	} {
 		e.ArrStart()
 		for _, i := range instances {
-			text, err := b.snapshot.InstanceText(int(i))
-			switch {
-			case errors.Is(err, cluster.ErrTooLarge):
-				return tooLarge, true
-			case err != nil:
-				return s.errorText(err.Error()), true
+			if instead, ok := s.appendText(b.snapshot.InstanceText(int(i))); !ok {
+				return instead, true
 			}
-			if Exceeds(e, len(text)) {
-				return tooLarge, true
-			}
-			e.Raw(text)
 		}
 		e.ArrEnd()
 	}
 	e.ArrEnd()
 	return s.end(wire.StatusOK, node.Serial), true
+}
+
+// appendText appends an object's canonical text to the answer. If the text cannot be read, or
+// does not fit, it returns the error to send instead.
+func (s *Scratch) appendText(text []byte, err error) (instead Reply, ok bool) {
+	switch {
+	case errors.Is(err, cluster.ErrTooLarge):
+		return tooLarge, false
+	case err != nil:
+		return s.errorText(err.Error()), false
+	case Exceeds(&s.Answer, len(text)):
+		return tooLarge, false
+	}
+	s.Answer.Raw(text)
+	return Reply{}, true
 }
 
 // answerInstanceDisks answers with the disks of an instance.
@@ -127,10 +134,9 @@ func (b *Book) answerInstanceDisks(query *wire.Query, s *Scratch) (Reply, bool) 
 		case err != nil:
 			return s.errorText(err.Error()), true
 		}
-		if Exceeds(e, len(text)) {
-			return tooLarge, true
+		if instead, ok := s.appendText(text, err); !ok {
+			return instead, true
 		}
-		e.Raw(text)
 	}
 	e.ArrEnd()
 	return s.end(wire.StatusOK, instance.Serial), true

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KeyMode returns the mode that a file with the cluster's key should have, given the one
-// that it has: whoever has the key can ask, and can answer in the daemon's place.
+// KeyMode returns the mode that a file with the cluster's key should have, given its present
+// mode: whoever has the key can query the cluster and impersonate the daemon.
 func KeyMode(mode fs.FileMode) fs.FileMode { return mode.Perm() &^ 0o027 }
 
-// Redistribute is what to do about a file that Ganeti distributes and that is broken here.
+// Redistribute is the advice about a broken file that Ganeti distributes.
 const Redistribute = "gnt-cluster redist-conf on the master distributes it again"
 
-// ExplainAccess drops the path from the error of opening a file, as callers name it, and
-// adds to a refused access what it takes to be allowed.
+// ExplainAccess removes the path from the error of opening a file, because callers add it, and
+// adds who may open the file if access was refused.
 func ExplainAccess(path string, err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err

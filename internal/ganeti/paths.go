@@ -1,5 +1,5 @@
-// Package ganeti is what a node of a Ganeti cluster looks like to a program that runs there:
-// its files, the daemon's port and user, and who may read what.
+// Package ganeti knows what a node of a Ganeti cluster looks like: its files, the daemon's port
+// and user, and who may read what.
 package ganeti
 
 import (
@@ -12,25 +12,25 @@ import (
 	"strings"
 )
 
-// User is the user that Ganeti's packages make for the daemon. Its group has the same name.
+// User is the user that Ganeti's packages create for the daemon. Its group has the same name.
 const User = "gnt-confd"
 
-// Paths are the files of a node, where Ganeti has them.
+// Paths are the paths of a node's files.
 type Paths struct {
 	Config string // the configuration file
 	Key    string // the cluster's HMAC key
 	Log    string // the daemon's log file
 	PID    string // the daemon's pid file
 
-	// Lists that Ganeti writes beside the configuration, on nodes that have none too.
+	// Files that Ganeti writes beside the configuration, also on nodes without one.
 	Family     string // the family of the cluster's addresses: 2 for IPv4, 10 for IPv6
 	Candidates string // the addresses of the master candidates, one on each line
 	Nodes      string // the names of the nodes
 	Instances  string // the names of the instances
 }
 
-// NodePaths returns the paths of this node. The directory that the environment
-// variable GANETI_ROOTDIR names, if any, goes in front of all of them.
+// NodePaths returns the paths of this node, below the directory in the environment variable
+// GANETI_ROOTDIR, if it is set.
 func NodePaths() Paths {
 	root := os.Getenv("GANETI_ROOTDIR")
 	return Paths{
@@ -55,10 +55,9 @@ func (p Paths) ReadCandidates() ([]string, error) {
 	return strings.Fields(string(text)), nil
 }
 
-// DefaultAddr returns where the daemon listens unless told: at every IPv4 address
-// of the host, and in a cluster of IPv6 at its IPv6 addresses too. There some of
-// Ganeti's tools still ask 127.0.0.1. What the cluster is of is in the file
-// Paths.Family; without one, it is IPv4.
+// DefaultAddr returns the default address to listen on: every IPv4 address of the host and, in
+// an IPv6 cluster, its IPv6 addresses too; even there, some of Ganeti's tools ask 127.0.0.1. The
+// file Paths.Family says which kind of cluster it is; without it, it is IPv4.
 func (p Paths) DefaultAddr() (netip.Addr, error) {
 	data, err := os.ReadFile(p.Family)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -6,8 +6,7 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// Port returns the daemon's UDP port from the services database, or Ganeti's default if it
-// is not there.
+// Port returns the daemon's UDP port from the services database, or else Ganeti's default.
 func Port() uint16 {
 	port, err := net.LookupPort("udp", wire.ServiceName)
 	if err != nil {
