@@ -134,3 +134,13 @@ func TestProblemsAreShort(t *testing.T) {
 		}
 	}
 }
+
+// The versions of 2.1 to 3.1 are those of Ganeti.
+func TestVersions(t *testing.T) {
+	for version, known := range map[int64]bool{2_009_999: false, 2_010_000: true, 3_010_000: true, 3_999_999: true, 4_000_000: false} {
+		s := &Snapshot{Version: version}
+		if got := !strings.HasPrefix(s.Problems()[0], "/version"); got != known {
+			t.Errorf("version %d is known: %v", version, got)
+		}
+	}
+}
