@@ -144,3 +144,12 @@ func TestVersions(t *testing.T) {
 		}
 	}
 }
+
+func TestShortNames(t *testing.T) {
+	name := strings.Repeat("n", 200)
+	for text, want := range map[string]string{name: name, name + "n": name + "...", name[1:] + "é": name[1:] + "..."} {
+		if got := short(text); got != want {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}
