@@ -202,9 +202,6 @@ func (doc *document) names(pointer string) []string {
 
 // within says in which member an error arose.
 func within(member string, err error) error {
-	if err == nil {
-		return nil
-	}
 	return fmt.Errorf("%s: %w", member, err)
 }
 

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -180,6 +182,33 @@ func TestHasHypervisor(t *testing.T) {
 		s := parsed(t, `{"version":3000000,"cluster":{"serial_no":7,"master_node":"n1","master_ip":"","enabled_hypervisors":[`+enabled+`]}}`)
 		if got := s.HasHypervisor("xen-pvm"); got != want {
 			t.Errorf("[%s]: Xen is enabled %v", enabled, got)
+		}
+	}
+}
+
+// As long as no more than a quarter of the instances have moved, the others stay where they
+// are.
+func TestMovedInstances(t *testing.T) {
+	text := func(moved int) string {
+		var instances strings.Builder
+		for i := range 8 {
+			fmt.Fprintf(&instances, `,"i%[1]d":{"uuid":"i%[1]d","serial_no":1,"name":"i%[1]d","primary_node":"n%[2]d"}`, i, max(0, min(1, moved-i)))
+		}
+		return root(`,"nodes":{` + node("n0", "a") + `,` + node("n1", "b") + `},"instances":{` + instances.String()[1:] + `}`)
+	}
+	former := parsed(t, text(0))
+	for moved, few := range map[int]bool{0: true, 1: true, 2: true, 3: false, 8: false} {
+		x := indexer{Snapshot: new(Snapshot), ctx: t.Context(), former: former}
+		if err := x.document.load(strings.NewReader(text(moved)), &former.document); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []func() error{x.readCluster, x.readNodes, x.readDisks, x.readInstances} {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if list, ok := x.movedInstances(); len(list) != moved || ok != few {
+			t.Errorf("%d of 8 instances have moved: %v, %v", moved, list, ok)
 		}
 	}
 }

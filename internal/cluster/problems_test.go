@@ -134,3 +134,22 @@ func TestProblemsAreShort(t *testing.T) {
 		}
 	}
 }
+
+// The versions of 2.1 to 3.1 are those of Ganeti.
+func TestVersions(t *testing.T) {
+	for version, known := range map[int64]bool{2_009_999: false, 2_010_000: true, 3_010_000: true, 3_999_999: true, 4_000_000: false} {
+		s := &Snapshot{Version: version}
+		if got := !strings.HasPrefix(s.Problems()[0], "/version"); got != known {
+			t.Errorf("version %d is known: %v", version, got)
+		}
+	}
+}
+
+func TestShortNames(t *testing.T) {
+	name := strings.Repeat("n", 200)
+	for text, want := range map[string]string{name: name, name + "n": name + "...", name[1:] + "é": name[1:] + "..."} {
+		if got := short(text); got != want {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}

@@ -157,8 +157,7 @@ func scanString(text []byte, i int) (int, error) {
 				if c := text[i]; !isDigit(c) && (c|' ' < 'a' || 'f' < c|' ') {
 					return 0, unexpected(c, i)
 				}
-			}
-			i++
+			} // the last digit is as plain as what follows
 		default:
 			return 0, unexpected(text[i], i)
 		}

@@ -113,3 +113,40 @@ func TestScanWords(t *testing.T) {
 		}
 	}
 }
+
+// All texts of up to five bytes that numbers consist of are numbers where encoding/json takes
+// them for such.
+func TestScanNumbers(t *testing.T) {
+	texts := []string{""}
+	for range 5 {
+		var longer []string
+		for _, text := range texts {
+			for _, c := range "-+.eE09" {
+				longer = append(longer, text+string(c))
+			}
+		}
+		texts = longer
+		for _, text := range texts {
+			end, err := scanValue([]byte(text+" "), 0)
+			if got, want := err == nil && end == len(text), json.Valid([]byte(text)); got != want {
+				t.Errorf("%s: ends at %d, %v", text, end, err)
+			}
+			if _, err := scanValue([]byte(text), 0); err != errCut && json.Valid([]byte(text)) {
+				t.Errorf("%s may go on, but: %v", text, err)
+			}
+		}
+	}
+}
+
+// A text that ends before a value does is cut, wherever it ends.
+func TestScanCut(t *testing.T) {
+	const text = ` { "a" : [ 1 , "b" , { } ] , "c" : { "d\u00e9" : null , "e" : [ ] } }`
+	if end, err := scanValue([]byte(text), 0); err != nil || end != len(text) {
+		t.Errorf("ends at %d of %d, %v", end, len(text), err)
+	}
+	for i := range text {
+		if _, err := scanValue([]byte(text[:i]), 0); err != errCut {
+			t.Errorf("%s: %v", text[:i], err)
+		}
+	}
+}
