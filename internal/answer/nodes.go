@@ -78,21 +78,23 @@ func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 	if match != cluster.Found {
 		return s.errorText(rules.TextFailure(NodeProblem(query.String, match))), true
 	}
-	return b.roles[b.role(&b.snapshot.Nodes[i], query.String)], true
+	return b.roles[Role(rules.Roles[:], query.String == b.master.Name, &b.snapshot.Nodes[i])], true
 }
 
-// role returns the role of the node named in query. The role is master only if the query is
-// the master's full name, as in Ganeti.
-func (b *Book) role(node *cluster.Node, query string) int {
-	switch {
-	case query == b.master.Name:
-		return wire.NodeRoleMaster
-	case node.Drained:
-		return wire.NodeRoleDrained
-	case node.Offline:
-		return wire.NodeRoleOffline
-	case node.Candidate:
-		return wire.NodeRoleCandidate
+// Role returns the role of a node by the first of the steps that holds. master says whether
+// the query names the master.
+func Role(steps []rules.RoleStep, master bool, node *cluster.Node) int {
+	holds := [...]bool{
+		rules.IfMaster:          master,
+		rules.IfDrained:         node.Drained,
+		rules.IfOffline:         node.Offline,
+		rules.IfMasterCandidate: node.Candidate,
+		rules.IfAlways:          true,
+	}
+	for _, step := range steps {
+		if holds[step.If] {
+			return step.Role
+		}
 	}
 	return wire.NodeRoleRegular
 }
