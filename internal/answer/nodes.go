@@ -84,15 +84,19 @@ func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 // Role returns the role of a node by the first of the steps that holds. master says whether
 // the query names the master.
 func Role(steps []rules.RoleStep, master bool, node *cluster.Node) int {
-	holds := [...]bool{
-		rules.IfMaster:          master,
-		rules.IfDrained:         node.Drained,
-		rules.IfOffline:         node.Offline,
-		rules.IfMasterCandidate: node.Candidate,
-		rules.IfAlways:          true,
-	}
 	for _, step := range steps {
-		if holds[step.If] {
+		holds := true
+		switch step.If {
+		case rules.IfMaster:
+			holds = master
+		case rules.IfDrained:
+			holds = node.Drained
+		case rules.IfOffline:
+			holds = node.Offline
+		case rules.IfMasterCandidate:
+			holds = node.Candidate
+		}
+		if holds {
 			return step.Role
 		}
 	}
