@@ -61,11 +61,12 @@ func readers(t *testing.T, command ...string) {
 func originals(t *testing.T) map[string]any {
 	t.Helper()
 	values := map[string]any{
-		"wire.json#/definitions/Request":                              map[string]any{"protocol": 1.0, "type": 2.0, "rsalt": "r", "query": map[string]any{"0": "br0", "2": []any{"a"}, "3": []any{0.0, "1"}}},
-		"wire.json#/definitions/Reply":                                map[string]any{"protocol": 1.0, "status": 0.0, "answer": []any{1.0}, "serial": 7.0},
-		"answers.json#/definitions/NodePIPByInstanceIP/properties/ok": []any{[]any{0.0, "192.0.2.1", 7.0}, []any{1.0, 0.0, 0.0}},
-		"answers.json#/definitions/NodeDRBD/properties/ok":            []any{[]any{"a", 0.0, "b", "disk/0", "primary", "c"}},
-		"answers.json#/definitions/InstanceIPsList/properties/ok":     []any{"a", "b"},
+		"wire.json#/definitions/Request":                                map[string]any{"protocol": 1.0, "type": 2.0, "rsalt": "r", "query": map[string]any{"0": "br0", "2": []any{"a"}, "3": []any{0.0, "1"}}},
+		"wire.json#/definitions/Reply":                                  map[string]any{"protocol": 1.0, "status": 0.0, "answer": []any{1.0}, "serial": 7.0},
+		"answers.json#/definitions/NodePIPByInstanceIP/properties/ok":   []any{[]any{0.0, "192.0.2.1", 7.0}, []any{1.0, 0.0, 0.0}},
+		"answers.json#/definitions/NodeDRBD/properties/ok":              []any{[]any{"a", 0.0, "b", "disk/0", "primary", "c"}},
+		"answers.json#/definitions/InstanceIPsList/properties/ok":       []any{"a", "b"},
+		"classic-answers.json#/definitions/ClusterMaster/properties/ok": []any{"a", nil},
 	}
 	var file map[string]json.RawMessage
 	if err := json.Unmarshal(sample.Config, &file); err != nil {
@@ -148,7 +149,7 @@ type judge struct{ *jsonschema.Compiler }
 func newJudge(t *testing.T) judge {
 	t.Helper()
 	compiler := jsonschema.NewCompiler()
-	for _, name := range []string{"wire.json", "config.json", "answers.json"} {
+	for _, name := range []string{"wire.json", "config.json", "answers.json", "classic-answers.json"} {
 		text, err := spec.Files.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -36,7 +36,8 @@ class ClassicReply(TypedDict):
     #: The protocol version, 1.
     protocol: int
     status: constants.Status
-    #: The answer, or an error. Absent means null.
+    #: The answer, or an error. Absent means null. classic-answers.json has the shape for each
+    #: request type.
     answer: NotRequired[Any]
     #: The serial number of the configuration: how often the file was written. Absent means null.
     serial: NotRequired[int]
@@ -55,7 +56,8 @@ class ClassicRequest(TypedDict):
     type: constants.RequestType
     #: As in a Request, but ASCII and not empty.
     rsalt: str
-    #: What the request is about: any JSON. README.md says which kinds each request type accepts.
+    #: What the request is about: any JSON. requests.json says which kinds each request type
+    #: accepts.
     query: NotRequired[Any]
 
 
@@ -216,7 +218,7 @@ def read_query_parameters(value: object) -> QueryParameters:
 
 
 #: What the request is about: nothing (null or absent), a name, address, link or pointer as text,
-#: or several parameters in an object. README.md says which of them each request type accepts.
+#: or several parameters in an object. requests.json says which of them each request type accepts.
 Query: TypeAlias = None | str | QueryParameters
 
 
@@ -255,8 +257,8 @@ class Request(TypedDict):
     #: which ties the reply to this request.
     rsalt: str
     #: What the request is about: nothing (null or absent), a name, address, link or pointer as
-    #: text, or several parameters in an object. README.md says which of them each request type
-    #: accepts.
+    #: text, or several parameters in an object. requests.json says which of them each request
+    #: type accepts.
     query: NotRequired[Query]
 
 

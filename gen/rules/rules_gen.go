@@ -367,6 +367,43 @@ var ClassicRequests = [...][9]Outcome{
 	},
 }
 
+// RoleStep is the role of a node that meets a condition.
+type RoleStep struct {
+	If   int
+	Role int
+}
+
+// The conditions of roles: master is said by the steps that have it, the others are flags of
+// the node.
+const (
+	IfMaster = iota
+	IfDrained
+	IfOffline
+	IfMasterCandidate
+	IfAlways
+)
+
+// Roles are the roles of a node; the first step that holds decides. master: the query is the
+// full name of the master, which is found first. If it is not, every query is an error.
+var Roles = [...]RoleStep{
+	{IfMaster, 0},          // NodeRoleMaster
+	{IfDrained, 3},         // NodeRoleDrained
+	{IfOffline, 2},         // NodeRoleOffline
+	{IfMasterCandidate, 1}, // NodeRoleCandidate
+	{IfAlways, 4},          // NodeRoleRegular
+}
+
+// ClassicRoles are the roles of a node; the first step that holds decides. master: the query
+// is the name of the master, even if there is no such node. In a configuration that is not
+// the dialect's own, where master_node is a key, that is the name of the node with the key.
+var ClassicRoles = [...]RoleStep{
+	{IfMaster, 0},          // NodeRoleMaster
+	{IfMasterCandidate, 1}, // NodeRoleCandidate
+	{IfDrained, 3},         // NodeRoleDrained
+	{IfOffline, 2},         // NodeRoleOffline
+	{IfAlways, 4},          // NodeRoleRegular
+}
+
 // The words of a daemon's checks of a datagram, in their order.
 const (
 	CheckSize     = "size"

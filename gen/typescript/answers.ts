@@ -6,8 +6,9 @@
  * the type's name from constants.json. That definition describes an object with one member,
  * the answer: "ok" if the reply's status is 0, "error" if it is 1. For example, the schema of
  * the answer to a ping is #/definitions/Ping/properties/ok. Objects of the configuration are
- * in the canonical form that config.json describes. Integers among the errors are codes;
- * constants.json names them. README.md has the answers of Ganeti 2.6 and before.
+ * in the canonical form that config.json describes. Integers among the errors are codes, which
+ * constants.json names; errors.json says when each error is sent. classic-answers.json has the
+ * answers of Ganeti 2.6 and before.
  */
 
 import { check, type Json, type Numeric } from "./check.js";

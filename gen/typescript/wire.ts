@@ -29,7 +29,10 @@ export interface ClassicReply {
   /** The protocol version, 1. */
   protocol: Numeric;
   status: constants.Status;
-  /** The answer, or an error. Absent means null. */
+  /**
+   * The answer, or an error. Absent means null. classic-answers.json has the shape for each
+   * request type.
+   */
   answer?: Json;
   /** The serial number of the configuration: how often the file was written. Absent means null. */
   serial?: Numeric;
@@ -48,7 +51,10 @@ export interface ClassicRequest {
   type: constants.RequestType;
   /** As in a Request, but ASCII and not empty. */
   rsalt: string;
-  /** What the request is about: any JSON. README.md says which kinds each request type accepts. */
+  /**
+   * What the request is about: any JSON. requests.json says which kinds each request type
+   * accepts.
+   */
   query?: Json;
 }
 
@@ -199,7 +205,7 @@ export function readQueryParameters(value: unknown): QueryParameters {
 
 /**
  * What the request is about: nothing (null or absent), a name, address, link or pointer as
- * text, or several parameters in an object. README.md says which of them each request type
+ * text, or several parameters in an object. requests.json says which of them each request type
  * accepts.
  */
 export type Query = null | string | QueryParameters;
@@ -246,8 +252,8 @@ export interface Request {
   rsalt: string;
   /**
    * What the request is about: nothing (null or absent), a name, address, link or pointer as
-   * text, or several parameters in an object. README.md says which of them each request type
-   * accepts.
+   * text, or several parameters in an object. requests.json says which of them each request
+   * type accepts.
    */
   query?: Query;
 }

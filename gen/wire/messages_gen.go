@@ -111,7 +111,8 @@ type ClassicReply struct {
 	// The protocol version, 1.
 	Protocol int64  `json:"protocol"`
 	Status   Status `json:"status"`
-	// The answer, or an error. Absent means null.
+	// The answer, or an error. Absent means null. classic-answers.json has the shape for each request
+	// type.
 	Answer jx.Raw `json:"answer"`
 	// The serial number of the configuration: how often the file was written. Absent means null.
 	Serial OptInt64 `json:"serial"`
@@ -165,7 +166,7 @@ type ClassicRequest struct {
 	Type     RequestType            `json:"type"`
 	// As in a Request, but ASCII and not empty.
 	Rsalt string `json:"rsalt"`
-	// What the request is about: any JSON. README.md says which kinds each request type accepts.
+	// What the request is about: any JSON. requests.json says which kinds each request type accepts.
 	Query jx.Raw `json:"query"`
 }
 
@@ -1566,7 +1567,7 @@ func (o OptRequest) Or(d Request) Request {
 }
 
 // What the request is about: nothing (null or absent), a name, address, link or pointer as text, or
-// several parameters in an object. README.md says which of them each request type accepts.
+// several parameters in an object. requests.json says which of them each request type accepts.
 // Ref: #/definitions/Query
 // Query represents sum type.
 type Query struct {

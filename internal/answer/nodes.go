@@ -78,21 +78,27 @@ func (b *Book) answerNodeRole(query *wire.Query, s *Scratch) (Reply, bool) {
 	if match != cluster.Found {
 		return s.errorText(rules.TextFailure(NodeProblem(query.String, match))), true
 	}
-	return b.roles[b.role(&b.snapshot.Nodes[i], query.String)], true
+	return b.roles[Role(rules.Roles[:], query.String == b.master.Name, &b.snapshot.Nodes[i])], true
 }
 
-// role returns the role of the node named in query. The role is master only if the query is
-// the master's full name, as in Ganeti.
-func (b *Book) role(node *cluster.Node, query string) int {
-	switch {
-	case query == b.master.Name:
-		return wire.NodeRoleMaster
-	case node.Drained:
-		return wire.NodeRoleDrained
-	case node.Offline:
-		return wire.NodeRoleOffline
-	case node.Candidate:
-		return wire.NodeRoleCandidate
+// Role returns the role of a node by the first of the steps that holds. master says whether
+// the query names the master.
+func Role(steps []rules.RoleStep, master bool, node *cluster.Node) int {
+	for _, step := range steps {
+		holds := true
+		switch step.If {
+		case rules.IfMaster:
+			holds = master
+		case rules.IfDrained:
+			holds = node.Drained
+		case rules.IfOffline:
+			holds = node.Offline
+		case rules.IfMasterCandidate:
+			holds = node.Candidate
+		}
+		if holds {
+			return step.Role
+		}
 	}
 	return wire.NodeRoleRegular
 }

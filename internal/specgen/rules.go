@@ -205,6 +205,18 @@ type roleStep struct {
 	Role string `json:"role"`
 }
 
+// Conditions returns the conditions of all roles.
+func (f *lookupsFile) Conditions() (names []string) {
+	for _, roles := range f.Roles.Lookups {
+		for _, step := range roles.Steps {
+			if !slices.Contains(names, step.If) {
+				names = append(names, step.If)
+			}
+		}
+	}
+	return names
+}
+
 // all returns the names of all lookups.
 func (f *lookupsFile) all() map[string]bool {
 	names := make(map[string]bool)
@@ -411,16 +423,18 @@ func (t *errorText) Parts() []part {
 var rulesText string
 
 var rulesTemplate = template.Must(template.New("rules").Funcs(template.FuncMap{
-	"comment": comment,
-	"quote":   strconv.Quote,
-	"goText":  goText,
-	"title":   title,
+	"constant": func(string) string { return "" }, // of the rules, see goRules
+	"comment":  comment,
+	"quote":    strconv.Quote,
+	"goText":   goText,
+	"title":    title,
 }).Parse(rulesText))
 
 // goRules returns the Go source of the rules.
 func goRules(pkg string, r *rules) ([]byte, error) {
 	var b bytes.Buffer
-	if err := rulesTemplate.Execute(&b, struct {
+	tmpl := template.Must(rulesTemplate.Clone()).Funcs(template.FuncMap{"constant": r.constant})
+	if err := tmpl.Execute(&b, struct {
 		Package string
 		*rules
 	}{pkg, r}); err != nil {
@@ -477,10 +491,22 @@ func portText(t errorText, shown func(p *parameter) string) string {
 	}), " + ")
 }
 
-// title writes words with hyphens between them as a name.
+// constant returns the value of a constant by its full name, as it is in constants.json.
+func (r *rules) constant(name string) (string, error) {
+	for _, group := range r.constants.Groups {
+		for _, c := range group.Constants {
+			if group.Prefix+c.Name == name {
+				return string(c.Value), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("constants.json has no %s", name)
+}
+
+// title writes words with hyphens or underscores between them as a name.
 func title(words string) string {
 	var name strings.Builder
-	for word := range strings.SplitSeq(words, "-") {
+	for word := range strings.SplitSeq(strings.ReplaceAll(words, "_", "-"), "-") {
 		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return name.String()

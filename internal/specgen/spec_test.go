@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -118,57 +119,81 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestOneChange: a text that changes in the spec changes in Python, in TypeScript and in what
-// the daemon sends, by generating alone.
+// TestOneChange: a text or a code that changes in the spec changes in Python, in TypeScript and
+// in what the daemon sends, by generating alone.
 func TestOneChange(t *testing.T) {
-	dir := t.TempDir()
-	const before, after = "Node not found in the configuration", "No such node in the configuration"
-	commands := readCommands(t)
-	for _, product := range []string{"rules", "python", "typescript"} {
-		args := commands[product]
-		for i, arg := range args {
-			switch {
-			case arg == "spec/errors.json":
-				changed := strings.Replace(string(read(t, filepath.Join(specFolder, "errors.json"))), before, after, 1)
-				args[i] = filepath.Join(dir, "errors.json")
-				if err := os.WriteFile(args[i], []byte(changed), 0o600); err != nil {
+	for _, change := range []struct {
+		source, before, after string
+		files                 []string // that have it afterwards
+		generated             string   // the Go file
+		sent                  string   // what the daemon then sends in a test of answers
+	}{
+		{
+			"errors.json", "Node not found in the configuration", "No such node in the configuration",
+			[]string{"gen/python/rules.py", "gen/typescript/rules.ts"},
+			"gen/rules/rules_gen.go", `got 1 "No such node in the configuration`,
+		},
+		{
+			"constants.json", `"name": "Argument", "value": 2,`, `"name": "Argument", "value": 77,`,
+			[]string{"gen/python/constants.py", "gen/typescript/constants.ts"},
+			"gen/wire/constants_gen.go", "got 1 77 0",
+		},
+		{
+			"requests.json", `"text": { "outcome": "ErrorArgument" }`, `"text": { "outcome": "LinkQuery" }`,
+			[]string{"gen/python/rules.py", "gen/typescript/rules.ts"},
+			"gen/rules/rules_gen.go", `got 1 "Invalid query type" 0`,
+		},
+	} {
+		t.Run(change.source, func(t *testing.T) {
+			dir := t.TempDir()
+			changed := filepath.Join(dir, change.source)
+			text := read(t, filepath.Join(specFolder, change.source))
+			if err := os.WriteFile(changed, bytes.Replace(text, []byte(change.before), []byte(change.after), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			commands := readCommands(t)
+			for _, product := range []string{"constants", "rules", "python", "typescript"} {
+				args := commands[product]
+				for i, arg := range args {
+					switch {
+					case arg == "spec/"+change.source:
+						args[i] = changed
+					case strings.HasPrefix(arg, "spec/"):
+						args[i] = filepath.Join("../..", arg)
+					case i > 0 && args[i-1] == "-target":
+						args[i] = filepath.Join(dir, arg)
+					}
+				}
+				if err := run(args); err != nil {
 					t.Fatal(err)
 				}
-			case strings.HasPrefix(arg, "spec/"):
-				args[i] = filepath.Join("../..", arg)
-			case i > 0 && args[i-1] == "-target":
-				args[i] = filepath.Join(dir, arg)
 			}
-		}
-		if err := run(args); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"gen/rules/rules_gen.go", "gen/python/rules.py", "gen/typescript/rules.ts"} {
-		text := string(read(t, filepath.Join(dir, file)))
-		if strings.Contains(text, before) || !strings.Contains(text, after) {
-			t.Errorf("%s does not have the new text", file)
-		}
-	}
+			for _, file := range append(change.files, change.generated) {
+				if bytes.Equal(read(t, filepath.Join(dir, file)), read(t, filepath.Join("../..", file))) {
+					t.Errorf("%s has not changed", file)
+				}
+			}
 
-	// The tests of the answers fail with the new table, and only for its text.
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(root, "gen/rules/rules_gen.go"): filepath.Join(dir, "gen/rules/rules_gen.go"),
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(path, overlay, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", path, "-run", "^TestAnswers$", "../answer").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), `got 1 "`+after) {
-		t.Errorf("the daemon does not take the text from the table: %v\n%s", err, out)
+			// The tests of the answers fail with the new code, for what changed.
+			root, err := filepath.Abs("../..")
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
+				filepath.Join(root, change.generated): filepath.Join(dir, change.generated),
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "overlay.json")
+			if err := os.WriteFile(path, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay", path, "-run", "^TestAnswers$", "../answer").CombinedOutput()
+			if err == nil || !strings.Contains(string(out), change.sent) {
+				t.Errorf("the daemon does not take it from there: %v\n%s", err, out)
+			}
+		})
 	}
 }
 

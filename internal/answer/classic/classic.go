@@ -140,23 +140,14 @@ func (b *Book) answerPing(_ query, s *answer.Scratch) (answer.Reply, bool) {
 // name, even if no such node exists.
 func (b *Book) answerNodeRole(query query, s *answer.Scratch) (answer.Reply, bool) {
 	if query.value == b.master {
-		return b.code(s, wire.StatusOK, wire.NodeRoleMaster), true
+		return b.code(s, wire.StatusOK, answer.Role(rules.ClassicRoles[:], true, new(cluster.Node))), true
 	}
 	name, _ := query.value.(string)
 	i, match := b.snapshot.FindNode(name)
 	if query.value == nil || match != cluster.Found || b.snapshot.Nodes[i].Name != name {
 		return b.code(s, wire.StatusError, wire.ClassicErrorUnknownEntry), true
 	}
-	role := wire.NodeRoleRegular
-	switch node := &b.snapshot.Nodes[i]; {
-	case node.Candidate:
-		role = wire.NodeRoleCandidate
-	case node.Drained:
-		role = wire.NodeRoleDrained
-	case node.Offline:
-		role = wire.NodeRoleOffline
-	}
-	return b.code(s, wire.StatusOK, role), true
+	return b.code(s, wire.StatusOK, answer.Role(rules.ClassicRoles[:], false, &b.snapshot.Nodes[i])), true
 }
 
 func (b *Book) answerMaster(query query, s *answer.Scratch) (answer.Reply, bool) {
