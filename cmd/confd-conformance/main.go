@@ -91,6 +91,6 @@ Exit codes: 0 all tests passed, 1 some tests failed, 2 the tests could not be ru
 	}
 	reporting.register(root.PersistentFlags())
 	own.register(root.Flags())
-	root.AddCommand(serverCommand(reporting), clientCommand(reporting))
+	root.AddCommand(serverCommand(reporting), clientCommand(reporting), tableCommand())
 	return root
 }

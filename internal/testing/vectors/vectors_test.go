@@ -50,12 +50,14 @@ var counts = map[string]int{
 	"ipv6":               19,
 	"keys":               23,
 	"lenient-config":     28,
+	"loading":            142,
 	"names":              52,
 	"node":               110,
 	"orders":             25,
 	"parameters":         73,
 	"query-shapes":       180,
 	"request":            124,
+	"signatures":         66,
 	"size":               26,
 	"text":               32,
 	"unavailable-config": 42,
@@ -281,7 +283,7 @@ func TestVectorsAreUnique(t *testing.T) {
 				t.Errorf("%s: same note as %s", v.ID, other)
 			}
 			notes[v.Note] = v.ID
-			question := file.Dialect + "/" + v.Config + "/" + string(v.Key) + "/" + string(compact(v.Message))
+			question := file.Dialect + "/" + v.Content().ID() + "/" + string(v.Key) + "/" + string(compact(v.Message))
 			if other, ok := questions[question]; ok {
 				t.Errorf("%s: same datagram as %s", v.ID, other)
 			}
@@ -423,7 +425,7 @@ func TestNodeRoleErrorsAreNotOffline(t *testing.T) {
 					continue
 				}
 				seen++
-				if file.Dialect == ClassicDialect {
+				if spoken(t, file.Dialect, v.Content()) == ClassicDialect {
 					if string(reply.Answer) != "1" {
 						t.Errorf("%s: the error is %s", v.ID, reply.Answer)
 					}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gntconfd/internal/testing/conformance"
+)
+
+func tableCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "table NAME=REPORT...",
+		Short: "Show the results of several implementations side by side",
+		Long: `Prints the results of several implementations side by side, as a table in Markdown.
+Each REPORT is a file written with --json.`,
+		Example: `  confd-conformance --json > ours.json
+  confd-conformance server --dialect 3.0 --json -- ./my-confd {config} {key} {port} > mine.json
+  confd-conformance table ours=ours.json mine=mine.json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			var columns []conformance.Column
+			for _, arg := range args {
+				name, file, ok := strings.Cut(arg, "=")
+				if !ok {
+					return fmt.Errorf("unknown argument %.100q: say NAME=REPORT", arg)
+				}
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return err
+				}
+				report := new(conformance.Report)
+				if err := json.Unmarshal(text, report); err != nil {
+					return fmt.Errorf("%s: %w: write it with --json", file, err)
+				}
+				columns = append(columns, conformance.Column{Name: name, Report: report})
+			}
+			return conformance.WriteTable(command.OutOrStdout(), columns)
+		},
+	}
+}
