@@ -89,7 +89,7 @@ type Options struct {
 	Key      []byte        // replaces hmac.key, for vectors without their own key
 	Clock    int64         // see Setup
 	Ganeti   string        // the Ganeti release whose daemon's answers are expected; "" for this project's
-	Timeout  time.Duration // how long to wait for an expected answer
+	Timeout  time.Duration // how long to wait for an expected answer, and four times that for a change to be noticed
 	Choice
 }
 
