@@ -186,7 +186,7 @@ const (
 // per configuration and key, and once per scenario. The error is about the suite itself; failures of the
 // implementation are in the report.
 func RunServer(ctx context.Context, o Options) (*Report, error) {
-	report := &Report{Subject: o.Subject}
+	report := &Report{Subject: o.Subject, Release: Release()}
 	groups, scenarios, err := o.selected(report)
 	if err != nil {
 		return nil, err
