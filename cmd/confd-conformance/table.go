@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -28,17 +27,22 @@ Each REPORT is a file written with --json.`,
 				if !ok {
 					return fmt.Errorf("unknown argument %.100q: say NAME=REPORT", arg)
 				}
-				text, err := os.ReadFile(file)
+				report, err := readReport(file)
 				if err != nil {
-					return err
-				}
-				report := new(conformance.Report)
-				if err := json.Unmarshal(text, report); err != nil {
-					return fmt.Errorf("%s: %w: write it with --json", file, err)
+					return fmt.Errorf("%s: %w: write it with --json", name, err)
 				}
 				columns = append(columns, conformance.Column{Name: name, Report: report})
 			}
 			return conformance.WriteTable(command.OutOrStdout(), columns)
 		},
 	}
+}
+
+func readReport(name string) (*conformance.Report, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return conformance.ReadReport(f)
 }
