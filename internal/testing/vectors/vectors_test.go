@@ -483,6 +483,7 @@ func TestLoadRefuses(t *testing.T) {
 		"no files":       {},
 		"broken file":    {"3.0/x.json": {Data: []byte(`{`)}},
 		"unknown member": {"3.0/x.json": {Data: []byte(`{"vectors": [{"id": "x/y", "colour": 1}]}`)}},
+		"unknown word":   {"3.0/x.json": {Data: []byte(`{"vectors": [{"id": "x/y", "reply": {"answer": "{REASONS}"}}]}`)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := Load(files, Dialect); err == nil {
