@@ -45,7 +45,7 @@ var counts = map[string]int{
 	"drbd":               15,
 	"envelope":           108,
 	"error-texts":        41,
-	"incomplete-config":  37,
+	"incomplete-config":  40,
 	"instance":           35,
 	"ipv6":               19,
 	"keys":               23,
@@ -64,7 +64,7 @@ var counts = map[string]int{
 	"watcher":            20,
 	"signing":            75,
 
-	"releases": 510,
+	"releases": 528,
 
 	"config-change": 16,
 	"config-file":   20,
