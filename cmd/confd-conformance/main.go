@@ -58,6 +58,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "confd-conformance [flags]",
 		Short: "Certify an implementation of the confd protocol",
+		// The vectors are what matters of it.
+		Version: conformance.Release(),
 		Long: `confd-conformance tests implementations of the confd protocol in any language
 against the vectors of spec/vectors, which are built into this program. Each vector
 is a datagram with the expected reply, recorded from Ganeti's own ganeti-confd.
@@ -67,7 +69,13 @@ own daemon, inside the process.
 
 "confd-conformance client" tests a client: it plays the servers that the client asks.
 
-The report is a table by area, followed by the details of every failure.
+Scenarios do more: they change the files of a daemon while it runs, or play the servers
+that a client asks. --version prints the release of the vectors.
+
+The report is a table by area, followed by the details of every failure. Each test is
+about a rule in spec/vectors/rules.json, and core or a quirk: core is what Ganeti's own
+clients may send to a cluster in order, and what keeps strangers out. --claim core leaves
+out the rest.
 
 Each line of a list of known failures (--known-failing FILE) is the id of a test, a
 pattern of ids in which * stands for anything but a slash, or "deviation:NAME" for
@@ -80,7 +88,8 @@ Exit codes: 0 all tests passed, 1 some tests failed, 2 the tests could not be ru
   confd-conformance server --dialect 3.0 -- ./my-confd --config {config} --key {key} --port {port}
   confd-conformance server --dialect 3.0 --known-failing spec/vectors/known-failing/ganeti-3.0.2.txt \
     -- ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}
-  confd-conformance client -- ./my-client`,
+  confd-conformance client -- ./my-client
+  confd-conformance table ours=ours.json mine=mine.json`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -91,6 +100,6 @@ Exit codes: 0 all tests passed, 1 some tests failed, 2 the tests could not be ru
 	}
 	reporting.register(root.PersistentFlags())
 	own.register(root.Flags())
-	root.AddCommand(serverCommand(reporting), clientCommand(reporting))
+	root.AddCommand(serverCommand(reporting), clientCommand(reporting), tableCommand())
 	return root
 }

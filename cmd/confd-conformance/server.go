@@ -28,7 +28,7 @@ type serverOptions struct {
 func (o *serverOptions) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.Dialects, "dialect", nil, "run only the vectors of these `dialects` (default: all)")
 	flags.StringVar(&o.Ganeti, "ganeti", "", "expect what Ganeti's own daemon of this `release` does, even where this project differs on purpose: "+strings.Join(conformance.Releases(), ", "))
-	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long to wait for an expected reply")
+	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long to wait for an expected reply, and four times that for a change of a file to be noticed")
 }
 
 func serverCommand(reporting *reporting) *cobra.Command {
@@ -36,16 +36,18 @@ func serverCommand(reporting *reporting) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "server [flags] [-- COMMAND ARGS...]",
 		Short: "Test a daemon with the vectors",
-		Long: `Tests a daemon with the vectors of spec/vectors.
+		Long: `Tests a daemon with the vectors and scenarios of spec/vectors.
 
-COMMAND is started once for each configuration and key that the vectors need. It must
+COMMAND is started once for each configuration and key that the vectors need, and once
+for each scenario, in which its files change while it runs. It must
 listen on 127.0.0.1, stay in the foreground, and exit on SIGTERM. These settings are
 in its environment, and replace the words in braces in its arguments:
 
   CONFD_CONFIG   {config}   path of the configuration; the file may not exist
   CONFD_KEY      {key}      path of the file with the HMAC key
   CONFD_PORT     {port}     the UDP port to listen on
-  CONFD_DIALECT  {dialect}  "3.0" for vectors of Ganeti 3.0, "2.6" for those of 2.6
+  CONFD_DIALECT  {dialect}  "3.0" for vectors of Ganeti 3.0, "2.6" for those of 2.6,
+                            "auto" if the configuration decides
   CONFD_CLOCK    {clock}    the time, in seconds since 1970, to use as the current
                             time; empty without --clock
   GANETI_ROOTDIR {root}     a folder with the configuration and the key below

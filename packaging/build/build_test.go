@@ -2,6 +2,7 @@ package main
 
 import (
 	"debug/buildinfo"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,5 +51,32 @@ func TestRevision(t *testing.T) {
 	out, err := exec.Command(program, "--version").Output()
 	if err != nil || !strings.Contains(string(out), "version 1.2.3") {
 		t.Errorf("version: %s, %v", out, err)
+	}
+}
+
+// The conformance suite beside the packages needs nothing but itself.
+func TestSuiteAlone(t *testing.T) {
+	t.Chdir("../..")
+	r := release{version: "1.2.3"}
+	built, output := t.TempDir(), t.TempDir()
+	if err := r.compile("confd-conformance", built); err != nil {
+		t.Fatal(err)
+	}
+	path, err := r.suite(built, output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if libraries, err := program.ImportedLibraries(); err != nil || len(libraries) > 0 {
+		t.Errorf("it needs %v, %v", libraries, err)
+	}
+	command := exec.Command(path, "--run", "^3.0/orders/")
+	command.Dir, command.Env = output, []string{"TMPDIR=" + output}
+	if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), "25 of 25 passed") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

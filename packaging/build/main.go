@@ -1,6 +1,6 @@
 // Command build builds the packages in one go: the programs for this machine's
 // architecture, the files that go with them, and from these the packages described in
-// packaging/nfpm.yaml. Run it in the project's root.
+// packaging/nfpm.yaml. Beside them it puts the conformance suite alone. Run it in the project's root.
 package main
 
 import (
@@ -106,7 +106,23 @@ func run(version, output string, say func(string)) (packages []string, err error
 		}
 		packages = append(packages, path)
 	}
-	return packages, nil
+	say("writing the conformance suite")
+	suite, err := r.suite(built, output)
+	if err != nil {
+		return packages, err
+	}
+	return append(packages, suite), nil
+}
+
+// suite puts the conformance suite beside the packages, for those who have neither Go nor a
+// use for the rest: it is static and has the vectors in it. It returns its path.
+func (r *release) suite(built, output string) (string, error) {
+	program, err := os.ReadFile(filepath.Join(built, "confd-conformance"))
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(output, fmt.Sprintf("confd-conformance_%s_%s", r.version, runtime.GOARCH))
+	return path, os.WriteFile(path, program, 0o755)
 }
 
 // release describes the release to build.

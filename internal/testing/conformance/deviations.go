@@ -43,3 +43,16 @@ var deviations = sync.OnceValue(func() map[string]string {
 	}
 	return texts
 })
+
+// Release returns the release number of the spec and its vectors.
+var Release = sync.OnceValue(func() string {
+	text, err := spec.Files.ReadFile("release.json")
+	var file struct{ Release string }
+	if err == nil {
+		err = json.Unmarshal(text, &file)
+	}
+	if err != nil {
+		panic(err) // the file is embedded in the program
+	}
+	return file.Release
+})

@@ -119,6 +119,12 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	}{r, r.Count(), r.Failed()})
 }
 
+// ReadReport reads what WriteJSON has written.
+func ReadReport(r io.Reader) (*Report, error) {
+	report := new(Report)
+	return report, json.NewDecoder(r).Decode(report)
+}
+
 // WriteTAP writes the report in version 13 of the Test Anything Protocol. Known failures
 // count as skipped.
 func (r *Report) WriteTAP(w io.Writer) error {

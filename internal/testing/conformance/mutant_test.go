@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -268,6 +270,75 @@ func TestMutants(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Daemons with one defect that only shows over time, and the scenario that must notice it.
+var slowMutants = map[string]struct {
+	start    Start
+	scenario string
+	problem  string // a part of the reported problem
+}{
+	"reads its files once": {readsOnce, "3.0/config-file/replaced", "step 2: serial 77, want 9"},
+	"reads its key once":   {readsOnce, "3.0/key-file/in-place", "step 2: no answer"},
+	"one dialect": {func(ctx context.Context, s Setup) (*Server, error) {
+		s.Dialect = "3.0"
+		return Own(ctx, s)
+	}, "auto/dialects/downgrade", "step 3: "},
+	"broken files for missing ones": {func(ctx context.Context, s Setup) (*Server, error) {
+		server, err := Own(ctx, s)
+		if err == nil {
+			go forget(server)
+		}
+		return server, err
+	}, "3.0/config-file/broken", "answered_error"},
+}
+
+// readsOnce starts a daemon that does not see what the suite changes, as that changes copies.
+func readsOnce(ctx context.Context, s Setup) (*Server, error) {
+	server, err := Own(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	stop := server.Stop
+	if server.Root, err = writeFiles(s); err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	copies := filepath.Dir(server.Root)
+	server.Stop = func() error { return errors.Join(stop(), os.RemoveAll(copies)) }
+	return server, nil
+}
+
+// forget removes a configuration that is cut off, as a daemon does that does not keep the
+// last good one.
+func forget(server *Server) {
+	for server.Context.Err() == nil {
+		if text, err := os.ReadFile(configFile(server.Root)); err == nil && !json.Valid(text) {
+			os.Remove(configFile(server.Root))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func TestSlowMutants(t *testing.T) {
+	for name, m := range slowMutants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := testOptions(t, m.start)
+			o.Dialects = []string{"3.0", "auto"}
+			o.Timeout = 300 * time.Millisecond
+			o.Run = regexp.MustCompile("^" + m.scenario + "$")
+			report, err := RunServer(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(report.Results) != 1 {
+				t.Fatalf("%d scenarios with the id %s", len(report.Results), m.scenario)
+			}
+			if r := report.Results[0]; r.Verdict != Failed || !strings.Contains(r.Problem, m.problem) {
+				t.Errorf("%s: %s %q, want it failed with %q", m.scenario, r.Verdict, r.Problem, m.problem)
+			}
+		})
+	}
 }
 
 // runMutant runs the vectors whose ids match a pattern against a mutant.

@@ -70,6 +70,7 @@ func (r *Result) End(err error) {
 // Report has the results of all tests.
 type Report struct {
 	Subject string    `json:"subject"` // the implementation that was tested
+	Release string    `json:"release"` // of the spec and its vectors
 	Results []*Result `json:"results"`
 	// Problems are problems beyond single tests: outdated entries of the list of known
 	// failures.

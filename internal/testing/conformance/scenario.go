@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// settling is how long an implementation may take to notice a change; only a failure
-	// uses it up. One that is known to fail gets knownSettling.
-	settling      = 20 * time.Second
+	// settling is how many times Options.Timeout an implementation may take to notice a
+	// change; only a failure uses it up. One that is known to fail gets knownSettling.
+	settling      = 4
 	knownSettling = 2 * time.Second
 	// hurry is how long to wait for an answer before the question is asked again.
 	hurry = time.Second
@@ -75,7 +75,7 @@ func (o *Options) step(server *Server, s *scenario, number int) error {
 			return err
 		}
 	}
-	wait := settling
+	wait := settling * o.Timeout
 	if o.Known.find(s.result.Case) != nil {
 		wait = knownSettling
 	}

@@ -22,6 +22,7 @@ import (
 type Setup struct {
 	Dialect string
 	Name    string // of the configuration
+	Edited  bool   // whether something in it is replaced
 	Config  []byte // the content of config.data; nil if there is none
 	Key     []byte // the content of hmac.key
 	Clock   int64  // the time at which its clock is stopped, in seconds since 1970; 0 for the system clock
@@ -65,7 +66,7 @@ func Running(addr netip.AddrPort, config string, key []byte) Start {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	return func(ctx context.Context, s Setup) (*Server, error) {
 		switch {
-		case s.Name != config:
+		case s.Name != config || s.Edited:
 			return nil, fmt.Errorf("%w: the daemon serves another configuration", ErrSkip)
 		case !bytes.Equal(s.Key, key):
 			return nil, fmt.Errorf("%w: the daemon has another key", ErrSkip)
@@ -88,7 +89,7 @@ type Options struct {
 	Key      []byte        // replaces hmac.key, for vectors without their own key
 	Clock    int64         // see Setup
 	Ganeti   string        // the Ganeti release whose daemon's answers are expected; "" for this project's
-	Timeout  time.Duration // how long to wait for an expected answer
+	Timeout  time.Duration // how long to wait for an expected answer, and four times that for a change to be noticed
 	Choice
 }
 
@@ -185,7 +186,7 @@ const (
 // per configuration and key, and once per scenario. The error is about the suite itself; failures of the
 // implementation are in the report.
 func RunServer(ctx context.Context, o Options) (*Report, error) {
-	report := &Report{Subject: o.Subject}
+	report := &Report{Subject: o.Subject, Release: Release()}
 	groups, scenarios, err := o.selected(report)
 	if err != nil {
 		return nil, err
@@ -235,14 +236,14 @@ func (o *Options) selected(report *Report) (groups []*group, scenarios []*scenar
 			if v.Key != nil {
 				key = v.Key
 			}
-			id := id{d.name, v.Config, string(key)}
+			id := id{d.name, v.Content().ID(), string(key)}
 			g := byID[id]
 			if g == nil {
-				config, err := vectors.ReadConfig(o.Files, v.Config)
+				config, err := v.Content().Read(o.Files)
 				if err != nil {
 					return nil, nil, err
 				}
-				g = &group{setup: Setup{Dialect: d.name, Name: v.Config, Config: config, Key: key, Clock: o.Clock}}
+				g = &group{setup: Setup{Dialect: d.name, Name: v.Config, Edited: v.Edits != nil, Config: config, Key: key, Clock: o.Clock}}
 				byID[id] = g
 				groups = append(groups, g)
 			}
@@ -337,6 +338,9 @@ func (t *test) alike(got vectors.Result) []string {
 func (t *test) details(got vectors.Result, ganeti string) []Detail {
 	outcome, reply := t.Expected(ganeti)
 	details := []Detail{{"configuration", t.Config}}
+	for _, edit := range t.Edits {
+		details = append(details, Detail{"with", fmt.Sprintf("%.200q for %.200q", edit[1], edit[0])})
+	}
 	if t.Key != nil {
 		details = append(details, Detail{"key", readable(t.Key)})
 	}

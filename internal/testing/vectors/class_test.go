@@ -9,6 +9,7 @@ import (
 	"gntconfd/internal/answer/classic"
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
+	"gntconfd/spec/vectors"
 )
 
 var refusals = map[protocol.Refusal]Outcome{
@@ -35,7 +36,7 @@ func TestClasses(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", v.ID, err)
 			}
-			outcome, reply := respond(file.Dialect, protocol.NewCodec(protocol.NewKeyring(key)), snapshot(t, v.Config), datagram, now)
+			outcome, reply := respond(file.Dialect, protocol.NewCodec(protocol.NewKeyring(key)), snapshot(t, v.Content()), datagram, now)
 			if outcome != v.Outcome {
 				t.Errorf("%s: %s, want %s (%s)", v.ID, outcome, v.Outcome, v.Note)
 				continue
@@ -59,12 +60,16 @@ func TestClasses(t *testing.T) {
 var snapshots = make(map[string]*cluster.Snapshot)
 
 // snapshot returns the snapshot of a configuration, or nil if it cannot be loaded.
-func snapshot(t *testing.T, config string) *cluster.Snapshot {
+func snapshot(t *testing.T, config Content) *cluster.Snapshot {
 	t.Helper()
-	s, ok := snapshots[config]
+	s, ok := snapshots[config.ID()]
 	if !ok {
-		s, _ = cluster.Parse(readConfig(t, config))
-		snapshots[config] = s
+		text, err := config.Read(vectors.Files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ = cluster.Parse(text)
+		snapshots[config.ID()] = s
 	}
 	return s
 }
@@ -79,6 +84,23 @@ type responder interface {
 var prepare = map[string]func(*cluster.Snapshot) responder{
 	Dialect:        func(s *cluster.Snapshot) responder { return answer.Prepare(s) },
 	ClassicDialect: func(s *cluster.Snapshot) responder { return classic.Prepare(s) },
+}
+
+// dialectOf returns the dialect in which a configuration is answered unless another is set.
+func dialectOf(s *cluster.Snapshot) string {
+	if s.Version < wire.ModernVersion {
+		return ClassicDialect
+	}
+	return Dialect
+}
+
+// spoken returns the dialect of the answers to the vectors of a dialect with a configuration.
+func spoken(t *testing.T, dialect string, config Content) string {
+	t.Helper()
+	if s := snapshot(t, config); dialect == AutoDialect && s != nil {
+		return dialectOf(s)
+	}
+	return dialect
 }
 
 // respond does what the daemon does with a datagram, in a dialect. The reply is nil if
@@ -98,10 +120,7 @@ func respond(dialect string, codec *protocol.Codec, snapshot *cluster.Snapshot, 
 		return AnsweredError, nil
 	}
 	if dialect == AutoDialect {
-		dialect = Dialect
-		if snapshot.Version < wire.ModernVersion {
-			dialect = ClassicDialect
-		}
+		dialect = dialectOf(snapshot)
 	}
 	book := prepare[dialect](snapshot)
 	response, refusal := book.Respond(codec, now, new(answer.Scratch))

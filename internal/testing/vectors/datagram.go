@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -162,6 +163,27 @@ func spoil(how string, key []byte, salt, inner string) (string, error) {
 		return sign(key, inner, salt), nil
 	case "separated":
 		return sign(key, salt+" ", inner), nil
+	case "salt-alone":
+		return sign(key, salt, ""), nil
+	case "empty":
+		return "", nil
+	case "blank-after":
+		return good + " ", nil
+	case "blank-before":
+		return " " + good, nil
+	case "prefixed":
+		return "0x" + good, nil
+	case "base64":
+		sum, err := hex.DecodeString(good)
+		return base64.StdEncoding.EncodeToString(sum), err
+	case "long-key":
+		return sign(append(bytes.Clone(key), make([]byte, sha1.BlockSize)...), salt, inner), nil
+	case "with-magic":
+		return sign(key, magic+salt, inner), nil
+	case "quoted-msg":
+		return sign(key, salt, `"`+inner+`"`), nil
+	case "escaped-msg":
+		return sign(key, salt, strings.Trim(string(jsonvalue.Encode(inner)), `"`)), nil
 	case "sha-1":
 		sum := sha1.Sum([]byte(string(key) + salt + inner))
 		return hex.EncodeToString(sum[:]), nil

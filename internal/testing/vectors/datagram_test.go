@@ -74,6 +74,14 @@ func TestSignature(t *testing.T) {
 			t.Errorf("mac %q: %q, %v, want %q", how, got, err, want)
 		}
 	}
+	for _, how := range []string{
+		"half", "first-digit", "last-digit", "trimmed-key", "without-salt", "salt-alone", "msg-first", "separated", "sha-1", "hmac-sha-256",
+		"empty", "blank-before", "blank-after", "prefixed", "base64", "long-key", "with-magic", "quoted-msg", "escaped-msg",
+	} {
+		if got, err := spoil(how, []byte("longer than none\n"), salt, inner); err != nil || strings.EqualFold(got, sign([]byte("longer than none\n"), salt, inner)) {
+			t.Errorf("mac %q: %q, %v, which is valid", how, got, err)
+		}
+	}
 	if got, want := sign(testKey, "1700000300", `{"a":"é"}`), "b64820f8c5299026ac5f270e005045b85c610efd"; got != want {
 		t.Errorf("signature over UTF-8: %s, want %s", got, want)
 	}
@@ -86,6 +94,8 @@ func TestBuildRefuses(t *testing.T) {
 		"fill_to too small": {Inner: "{fill}", FillTo: 5},
 		"wide prefix":       {Prefix: "€"},
 		"not Latin-1":       {Inner: "€", Text: "latin-1"},
+		"unknown word":      {Salt: "{time}"},
+		"unknown mark":      {Outer: `{"msg": @MSG@, "salt": @SALT@, "hmac": @MAC@}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := (&Message{Datagram: &recipe}).Build(testKey, testNow); err == nil {

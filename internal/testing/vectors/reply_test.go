@@ -89,6 +89,23 @@ func TestCompareAnswers(t *testing.T) {
 	}
 }
 
+// Lists are shown from where they differ.
+func TestCompareLists(t *testing.T) {
+	for _, test := range [][3]string{
+		{`[1,2,3,4]`, `[1,2,9,4]`, "answer/2: 9, want 3"},
+		{`[1,2,3,4]`, `[1,3,4]`, "answer/1: from there on [3,4], want [2,3,4] (3 elements, want 4)"},
+		{`[1,2,3,4]`, `[1,2]`, "answer/2: the list ends, want also [3,4]"},
+		{`[1]`, `[1,2]`, "answer/1: unexpected [2], the list must end there"},
+		{`[]`, `[1]`, "answer/0: unexpected [1], the list must end there"},
+		{`[[1],[2,{"a":[]}]]`, `[[1],[2,{"a":[0]}]]`, "answer/1/1/a/0: unexpected [0], the list must end there"},
+	} {
+		err := Compare(&Reply{Answer: json.RawMessage(test[0])}, &Reply{Answer: json.RawMessage(test[1])})
+		if err == nil || err.Error() != test[2] {
+			t.Errorf("%s, want %s: %v, want %q", test[1], test[0], err, test[2])
+		}
+	}
+}
+
 func TestCompareSeesEveryMember(t *testing.T) {
 	want := Reply{Salt: "rs", Protocol: 1, Status: 0, Serial: number(7), Answer: json.RawMessage(`1`)}
 	for name, change := range map[string]func(*Reply){

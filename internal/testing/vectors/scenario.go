@@ -80,6 +80,9 @@ func (q *Question) Vector(s *Scenario) Vector {
 	return Vector{ID: s.ID, Note: s.Note, Config: s.Config, Key: q.Key, Message: q.Message, Outcome: q.Outcome, Reply: q.Reply, Deviation: s.Deviation, Real: q.Real}
 }
 
+// ID tells one configuration from another.
+func (c Content) ID() string { return string(jsonvalue.Encode(c)) }
+
 // Read returns the text of the configuration from the folder of vectors: nil if there is
 // none.
 func (c Content) Read(vectors fs.FS) ([]byte, error) {

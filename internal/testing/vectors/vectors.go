@@ -89,13 +89,14 @@ type File struct {
 
 // Vector is a datagram and its expected reply.
 type Vector struct {
-	ID     string   `json:"id"`
-	Note   string   `json:"note"`
-	Tags   []string `json:"tags,omitempty"`
-	Config string   `json:"config"`       // name of a file in configs, without extension, or MissingConfig
-	Rule   string   `json:"rule"`         // the id of a rule in rules.json
-	Claim  Claim    `json:"claim"`        // who must pass it
-	Key    []byte   `json:"key,omitzero"` // all bytes of hmac.key, if it is not the common one; base64 in the file
+	ID     string     `json:"id"`
+	Note   string     `json:"note"`
+	Tags   []string   `json:"tags,omitempty"`
+	Config string     `json:"config"`          // name of a file in configs, without extension, or MissingConfig
+	Edits  [][]string `json:"edits,omitempty"` // as in a Content
+	Rule   string     `json:"rule"`            // the id of a rule in rules.json
+	Claim  Claim      `json:"claim"`           // who must pass it
+	Key    []byte     `json:"key,omitzero"`    // all bytes of hmac.key, if it is not the common one; base64 in the file
 	Message
 	Outcome   Outcome `json:"outcome"`
 	Reply     *Reply  `json:"reply,omitempty"` // nil if there is none
@@ -103,6 +104,9 @@ type Vector struct {
 	Real      []Real  `json:"real,omitempty"` // set if Deviation is set
 	Twin      *Twin   `json:"twin,omitempty"`
 }
+
+// Content returns the configuration that the daemon serves.
+func (v *Vector) Content() Content { return Content{v.Config, v.Edits} }
 
 // Claim says for whom a vector is: an implementation may claim to pass only those of CoreClaim.
 type Claim string

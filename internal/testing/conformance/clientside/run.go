@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) (*conformance.Report, error) {
 		return nil, err
 	}
 	chosen := o.Select(all)
-	report := &conformance.Report{Subject: strings.Join(o.Command, " ")}
+	report := &conformance.Report{Subject: strings.Join(o.Command, " "), Release: conformance.Release()}
 	ended := o.Counting(len(chosen))
 	var p *process
 	for _, c := range chosen {

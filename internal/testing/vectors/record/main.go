@@ -7,7 +7,7 @@
 // A vector without a deviation gets the recorded reply, which must be the same for all
 // releases. A vector with a deviation keeps in "real" the replies of the releases that
 // differ from it; its own reply is recorded from its twin, or is the newest daemon's reply
-// in UTF-8 if that daemon only sent the wrong bytes. Replies that contain {REASON} are kept
+// in UTF-8 if that daemon only sent the wrong bytes, or is this project's own reply. Replies that contain {REASON} are kept
 // while they match.
 package main
 
@@ -25,6 +25,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -64,8 +65,9 @@ const (
 	batch    = 100
 )
 
-// wait is how long after the answer to a later ping an answer may come.
-const wait = 300 * time.Millisecond
+// wait is how long after the answer to a later ping an answer may come: a large one takes a
+// while on a busy machine.
+const wait = 2 * time.Second
 
 // keptAnswer is the maximum length, in bytes, of an answer of Ganeti's that is worth
 // keeping in "real".
@@ -73,14 +75,15 @@ const keptAnswer = 16 << 10
 
 // setup is the configuration and key to start a daemon with.
 type setup struct {
-	config string
+	config string // the ID of its Content
 	key    string // all bytes of it
 }
 
 // observation is the result of a message, and the daemon that gave it.
 type observation struct {
 	vectors.Result
-	from vectors.Target
+	from   vectors.Target
+	config []byte // that it served
 }
 
 // results has the result of each message.
@@ -105,19 +108,22 @@ func recordAll(ctx context.Context, dir string) error {
 		return err
 	}
 	var all []*vectors.Vector
-	probes := make(map[setup][]vectors.Probe)
+	probes, own := make(map[setup][]vectors.Probe), make(map[setup][]vectors.Probe)
 	for _, file := range files {
 		for i := range file.Vectors {
 			v := &file.Vectors[i]
 			all = append(all, v)
-			s := setup{v.Config, string(key)}
+			s := setup{v.Content().ID(), string(key)}
 			if v.Key != nil {
 				s.key = string(v.Key)
 			}
-			probes[s] = append(probes[s], vectors.Probe{Message: &v.Message, Wanted: v.Deviation == "" && v.Outcome.Visible() != vectors.Silent})
+			probes[s] = append(probes[s], vectors.Probe{Message: &v.Message, Wanted: v.Deviation != "" || v.Outcome.Visible() != vectors.Silent})
+			if v.Twin == nil && v.Deviation != "" {
+				own[s] = append(own[s], vectors.Probe{Message: &v.Message, Wanted: v.Outcome.Visible() != vectors.Silent})
+			}
 			if v.Twin != nil {
 				if v.Twin.Config != "" {
-					s.config = v.Twin.Config
+					s.config = vectors.Content{Config: v.Twin.Config}.ID()
 				}
 				probes[s] = append(probes[s], vectors.Probe{Message: &v.Twin.Message, Wanted: true})
 			}
@@ -126,15 +132,26 @@ func recordAll(ctx context.Context, dir string) error {
 
 	var recordings []recording
 	for _, judge := range judges.All() {
-		answers, err := askJudge(ctx, judge, folder, probes)
+		if err := judge.Check(); err != nil {
+			return err
+		}
+		start, err := conformance.Command(judge.Args("127.0.0.1", "{port}")...)
+		if err != nil {
+			return err
+		}
+		answers, err := askAll(ctx, start, folder, probes)
 		if err != nil {
 			return fmt.Errorf("release %s: %w", judge.Release, err)
 		}
 		recordings = append(recordings, recording{judge.Release, answers})
 	}
+	ours, err := askAll(ctx, conformance.Own, folder, own)
+	if err != nil {
+		return err
+	}
 	var bad []error
 	for _, v := range all {
-		if err := record(v, recordings); err != nil {
+		if err := record(v, recordings, ours[&v.Message]); err != nil {
 			bad = append(bad, fmt.Errorf("%s: %w", v.ID, err))
 		}
 	}
@@ -206,32 +223,30 @@ func recordOwn(ctx context.Context, dir string, key []byte) error {
 	return write(dir, files)
 }
 
-// askJudge sends all messages to the daemons of a release.
-func askJudge(ctx context.Context, judge judges.Judge, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
-	if err := judge.Check(); err != nil {
-		return nil, err
-	}
-	start, err := conformance.Command(judge.Args("127.0.0.1", "{port}")...)
-	if err != nil {
-		return nil, err
-	}
+// askAll sends all messages to daemons, one for each setup.
+func askAll(ctx context.Context, start conformance.Start, folder fs.FS, probes map[setup][]vectors.Probe) (results, error) {
 	all := make(results)
 	var mu sync.Mutex
 	group, askCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for s, probes := range probes {
 		group.Go(func() error {
-			config, err := vectors.ReadConfig(folder, s.config)
+			var content vectors.Content
+			if err := json.Unmarshal([]byte(s.config), &content); err != nil {
+				return err
+			}
+			config, err := content.Read(folder)
 			if err != nil {
 				return err
 			}
-			answers, err := ask(askCtx, start, conformance.Setup{Dialect: vectors.Dialect, Name: s.config, Config: config, Key: []byte(s.key)}, probes)
+			answers, err := ask(askCtx, start, conformance.Setup{Dialect: vectors.Dialect, Name: content.Config, Config: config, Key: []byte(s.key)}, probes)
 			if err != nil {
 				return fmt.Errorf("configuration %s: %w", s.config, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			for i, probe := range probes {
+				answers[i].config = config
 				all[probe.Message] = answers[i]
 			}
 			return nil
@@ -253,15 +268,16 @@ func ask(ctx context.Context, start conformance.Start, s conformance.Setup, prob
 			return nil, err
 		}
 		for _, result := range results {
-			all = append(all, observation{result, server.Target})
+			all = append(all, observation{Result: result, from: server.Target})
 		}
 	}
 	return all, nil
 }
 
-// record updates a vector with what each release did with it and its twin. The newest
+// record updates a vector with what each release did with it and its twin; own is what this
+// project's daemon did, if the vector has a deviation and no twin. The newest
 // release comes last, and is right if they differ.
-func record(v *vectors.Vector, releases []recording) error {
+func record(v *vectors.Vector, releases []recording, own observation) error {
 	for _, said := range releases {
 		if got := said.results[&v.Message]; got.Err != nil && got.Outcome != vectors.Garbled {
 			return fmt.Errorf("release %s: %w", said.release, got.Err)
@@ -272,7 +288,7 @@ func record(v *vectors.Vector, releases []recording) error {
 		v.Reply = keepFormer(v.Reply, newest[&v.Message].Reply)
 	} else if v.Outcome.Visible() == vectors.Silent {
 		v.Reply = nil
-	} else if err := recordOurs(v, newest); err != nil {
+	} else if err := recordOurs(v, newest, own); err != nil {
 		return err
 	}
 	former := v.Real
@@ -315,7 +331,7 @@ func keepReal(former []vectors.Real, got *vectors.Reply) *vectors.Reply {
 
 // recordOurs finds the reply that this project's daemon must give if a real one gives
 // another or none.
-func recordOurs(v *vectors.Vector, newest results) error {
+func recordOurs(v *vectors.Vector, newest results, own observation) error {
 	got := newest[&v.Message]
 	var reply *vectors.Reply
 	switch {
@@ -331,14 +347,13 @@ func recordOurs(v *vectors.Vector, newest results) error {
 		}
 	case got.Outcome == vectors.Garbled:
 		var err error
-		if reply, err = vectors.ParseReply(fromLatin1(got.Datagram), got.from.Key, got.from.Config); err != nil {
-			return fmt.Errorf("not valid as Latin-1 either, add a twin: %w", err)
+		if reply, err = vectors.ParseReply(fromLowBytes(got.Datagram, string(got.config)), got.from.Key, got.from.Config); err != nil {
+			return fmt.Errorf("its signature is not of the text that was meant, add a twin: %w", err)
 		}
+	case own.Outcome != v.Outcome:
+		return fmt.Errorf("this project's daemon: %s, expected %s", own.Outcome, v.Outcome)
 	default:
-		if v.Reply == nil {
-			return errors.New("needs a twin, or a reply with {REASON}")
-		}
-		return nil
+		reply = own.Reply
 	}
 	v.Reply = keepFormer(v.Reply, reply)
 	return nil
@@ -374,11 +389,23 @@ func rsalt(m *vectors.Message) (string, error) {
 	return request.Rsalt, err
 }
 
-// fromLatin1 returns the UTF-8 of a text with one byte per character.
-func fromLatin1(text []byte) []byte {
+// fromLowBytes returns the text of which only the lowest byte of each character is left. A
+// byte stands for the last character of a configuration beyond Latin-1 that ends in it, or
+// else for itself.
+func fromLowBytes(text []byte, config string) []byte {
+	meant := make(map[byte]rune)
+	for _, c := range config {
+		if c > 0xff {
+			meant[byte(c)] = c
+		}
+	}
 	var out []byte
 	for _, b := range text {
-		out = append(out, string(rune(b))...)
+		c, ok := meant[b]
+		if !ok {
+			c = rune(b)
+		}
+		out = utf8.AppendRune(out, c)
 	}
 	return out
 }

@@ -21,6 +21,9 @@ import (
 // poll.
 const settled = 1500 * time.Millisecond
 
+// unheard is how long to wait for an answer before there is none.
+const unheard = 5 * time.Second
+
 // recordScenarios records the replies in the scenarios. The expected one is that of the newest
 // daemon of the dialect when it is started with the configuration that is to be in service.
 // "real" has what each release's daemon answers in the course of the scenario, if that is
@@ -232,7 +235,7 @@ func course(ctx context.Context, folder fs.FS, key []byte, s *vectors.Scenario, 
 			probes[j] = vectors.Probe{Message: &step.Questions[j].Message, Key: step.Questions[j].Key, Wanted: true}
 		}
 		// A daemon that does not know the key does not answer pings either.
-		results, err := server.Target.Exchange(server.Context, probes, wait, true)
+		results, err := server.Target.Exchange(server.Context, probes, unheard, true)
 		if err != nil {
 			return err
 		}
