@@ -328,7 +328,7 @@ var varying = []struct {
 	{regexp.MustCompile(`no reply within [\d.]+s`), "no reply within 2s"},
 	{regexp.MustCompile(`date says \d\d:\d\d:\d\d UTC`), "date says 12:00:00 UTC"},
 	// Wherever the line ends, which depends on the date.
-	{regexp.MustCompile(` on\s+\d+\s+[A-Z][a-z]+\s+here`), " on\n  1 January here"},
+	{regexp.MustCompile(` on\s+\d+\s+[A-Z][a-z]+\s+here`), " on\n    1 January here"},
 }
 
 // milliseconds matches a round-trip time, and the room behind it in its column.
