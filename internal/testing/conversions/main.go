@@ -70,7 +70,7 @@ func run(ctx context.Context, file string) error {
 		if err != nil {
 			return err
 		}
-		for i := 0; i < t.examples(); i++ {
+		for i := range t.examples() {
 			if err := t.record(ctx, start, i, number > 0); err != nil {
 				return fmt.Errorf("release %s: example %d: %w", judge.Release, i, err)
 			}
