@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -205,6 +206,48 @@ func TestWatchOlder(t *testing.T) {
 		}
 		phase.CompareAndSwap(0, 1)
 		if got = append(got, result.Answer); result.Answer == "newest" {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"new", "newest"}, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestWatchMajorityBehind: while most peers lack a change that the caller has seen, their
+// older answer is not delivered, although they agree on it.
+func TestWatchMajorityBehind(t *testing.T) {
+	t.Parallel()
+	var phase, older atomic.Int64
+	asked := make(map[string]bool) // of the one that is ahead, in phases 1 and 2
+	ahead := func(r *request) {
+		now := phase.Load()
+		if now == 1 || now == 2 { // it replies after the others
+			asked[r.Rsalt] = true
+			for older.Load() < 2*int64(len(asked)) && t.Context().Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			phase.Store(int64(len(asked)) + 1)
+		}
+		[]handler{says(`"new"`, 8), says(`"new"`, 9), says(`"new"`, 9), says(`"newest"`, 10)}[now](r)
+	}
+	behind := func(r *request) {
+		[]handler{fails(`"no"`), says(`"old"`, 7), says(`"old"`, 8), says(`"newest"`, 10)}[phase.Load()](r)
+	}
+	var first netip.AddrPort
+	c, servers := start(t, Options{Observe: func(e Event) {
+		if (e.Kind == Accepted || e.Kind == Stale) && e.Peer != first && phase.Load() > 0 {
+			older.Add(1)
+		}
+	}}, ahead, behind, behind)
+	first = servers[0].addr
+	var got []string
+	for result, err := range Watch(patient(t), c, Master(), time.Microsecond) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		phase.CompareAndSwap(0, 1)
+		if got = append(got, result.Answer); len(got) == 2 {
 			break
 		}
 	}
