@@ -199,6 +199,7 @@ func TestMovedInstances(t *testing.T) {
 	former := parsed(t, text(0))
 	for moved, few := range map[int]bool{0: true, 1: true, 2: true, 3: false, 8: false} {
 		x := indexer{Snapshot: new(Snapshot), ctx: t.Context(), former: former}
+		x.document.ahead = x.ahead
 		if err := x.document.load(strings.NewReader(text(moved)), &former.document); err != nil {
 			t.Fatal(err)
 		}

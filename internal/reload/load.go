@@ -153,7 +153,7 @@ func (r *Reloader) checkConfig(ctx context.Context, force bool, l *loading) erro
 		s = State{Loads: s.Loads, Failures: s.Failures, Err: err}
 		// The words of Ganeti 3.0, which has no others for this case.
 		s.Problem = rules.TextConfigMissing(r.config.path)
-		r.log.Info("no configuration file: this node is no master candidate", "file", r.config.path)
+		r.log.Info("no configuration file: this node is not a master candidate", "file", r.config.path)
 	case errors.Is(err, errInUse):
 		s.Err = nil
 		r.log.Debug("the configuration file is again the one in service", "file", r.config.path)

@@ -174,6 +174,9 @@ func TestAnswersSurvive(t *testing.T) {
 			if v.Outcome != vectors.Answered || v.Reply == nil || v.Reply.Status != 0 || json.Unmarshal(v.Request, &request) != nil {
 				continue
 			}
+			if v.Deviation == "lenient-config" {
+				continue // the types have no place for what Ganeti does not load
+			}
 			pointer, _ := request.Query.(string)
 			switch {
 			case request.Type == 8:
