@@ -65,7 +65,7 @@ var counts = map[string]int{
 	"watcher":            20,
 	"signing":            75,
 
-	"releases": 528,
+	"releases": 594,
 
 	"config-change": 16,
 	"config-file":   20,
