@@ -126,7 +126,7 @@ func TestErrors(t *testing.T) {
 			if v.Reply == nil || v.Reply.Status == 0 {
 				continue
 			}
-			key := fmt.Sprintf("%s %s", file.Dialect, requestType(t, &v))
+			key := fmt.Sprintf("%s %s", spoken(t, file.Dialect, v.Content()), requestType(t, &v))
 			got := v.Reply.text()
 			i := slices.IndexFunc(allowed[key], func(a answer) bool {
 				return a.status == v.Reply.Status && a.pattern.MatchString(got)

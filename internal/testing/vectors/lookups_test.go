@@ -86,7 +86,7 @@ func TestLookups(t *testing.T) {
 				Nodes, Instances map[string]named
 			}
 			if !ok || errors.named("ConfigMissing").MatchString(v.Reply.text()) || errors.named("ConfigUnreadable").MatchString(v.Reply.text()) ||
-				readConfigInto(v.Config, &config) != nil {
+				readConfigInto(v.Content(), &config) != nil {
 				continue
 			}
 			want := ""
