@@ -9,6 +9,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +49,32 @@ type Options struct {
 type Report struct {
 	Contestants []Contestant `json:"contestants"`
 	Clusters    []Cluster    `json:"clusters"`
+}
+
+// Check returns what a report lacks that does not come from a measurement, or nil.
+func (r *Report) Check() error {
+	if len(r.Contestants) == 0 || len(r.Clusters) == 0 {
+		return errors.New("no measurement in it")
+	}
+	for i := range r.Clusters {
+		c := &r.Clusters[i]
+		var results []int
+		for _, l := range slices.Concat(c.Loads, c.Questions) {
+			results = append(results, len(l.Results))
+		}
+		for _, w := range c.Writes {
+			results = append(results, len(w.Results))
+		}
+		if len(results)+len(c.Loading) == 0 {
+			return fmt.Errorf("cluster %q: no measurement of it", c.Name)
+		}
+		for _, n := range results {
+			if n != len(r.Contestants) {
+				return fmt.Errorf("cluster %q: results of %d daemons, want those of %d", c.Name, n, len(r.Contestants))
+			}
+		}
+	}
+	return nil
 }
 
 // Cluster is what was measured with one configuration.

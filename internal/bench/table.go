@@ -135,7 +135,8 @@ func (r *Report) sections(out *printer) []section {
 	}
 	which := strings.Join(clusters, ",")
 	start := section{"start " + which, "Start and memory", 2, [][]string{{"cluster", "server", "file MB", "start to first answer s", "MB after load"}}, nil}
-	writes := section{"writes " + which, "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}}, nil}
+	writes := section{"writes " + which, "Writes of the configuration", 3, [][]string{{"cluster", "change", "server", "CPU ms", "fresh ms", "p99", "slowest", "lost %", "query ms", "MB", "peak"}},
+		[]string{"fresh, p99, slowest: of all writes in all rounds. query ms: the slowest query."}}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		for _, l := range c.Loading {
@@ -200,14 +201,23 @@ func (t Turn) cells(out *printer) []string {
 		fresh = append(fresh, t[i].Fresh...)
 	}
 	slices.Sort(fresh)
-	at := func(share float64) string { return number(1e3 * fresh[int(math.Ceil(share*float64(len(fresh))))-1]) }
+	at := func(share float64) string {
+		if len(fresh) == 0 {
+			return unmeasured
+		}
+		return number(1e3 * fresh[int(math.Ceil(share*float64(len(fresh))))-1])
+	}
+	middle := unmeasured
+	if len(fresh) > 0 {
+		middle = number(1e3 * median(fresh))
+	}
 	slowest := 0.0
 	for i := range meanwhile {
 		slowest = max(slowest, meanwhile[i].Latency.Max)
 	}
 	return []string{
 		out.spread(t.figures(writeCPU)),
-		number(1e3 * median(fresh)),
+		middle,
 		at(0.99),
 		at(1),
 		number(median(meanwhile.figures(lost))),

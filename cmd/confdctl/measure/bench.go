@@ -438,7 +438,11 @@ Exit status: 0 shown; 1 wrong usage or an error on this machine.`,
 			return err
 		}
 		report := new(bench.Report)
-		if err := json.Unmarshal(data, report); err != nil {
+		err = json.Unmarshal(data, report)
+		if err == nil {
+			err = report.Check()
+		}
+		if err != nil {
 			return advice.New(fmt.Errorf("%s: %w", args[0], err), "It must have been written with --output json.")
 		}
 		if insert != "" {
