@@ -46,6 +46,9 @@ func ParseChanges(text string) ([]Change, error) {
 		case c.name != oneObject:
 			return nil, fmt.Errorf("changes %q: %q is neither one, added, removed nor a share such as 1%%", text, name)
 		}
+		if slices.Contains(changes, c) {
+			return nil, fmt.Errorf("changes %q: %q is there twice", text, name)
+		}
 		changes = append(changes, c)
 	}
 	return changes, nil

@@ -31,6 +31,9 @@ func ParseSizes(text string) ([]Size, error) {
 		if !ok || err != nil || err2 != nil {
 			return nil, fmt.Errorf("sizes %q: %q is not a number of nodes, a slash and a number of instances", text, part)
 		}
+		if slices.Contains(sizes, Size{n, m}) {
+			return nil, fmt.Errorf("sizes %q: %q is there twice", text, part)
+		}
 		sizes = append(sizes, Size{n, m})
 	}
 	return sizes, nil

@@ -36,6 +36,7 @@ type Server struct {
 	output  strings.Builder
 	config  string        // the file that it reads
 	ended   chan struct{} // closed when the process has ended
+	exit    error         // how it has ended
 }
 
 // A Command returns the command line of a server for a free port of 127.0.0.1.
@@ -97,8 +98,8 @@ func start(ctx context.Context, command Command, dir string, config string, key 
 	s.PID = s.command.Process.Pid
 	alive, end := context.WithCancelCause(ctx)
 	go func() {
-		err := s.command.Wait()
-		end(fmt.Errorf("it ended: %w", cmp.Or(err, errors.New("without an error"))))
+		s.exit = fmt.Errorf("it ended: %w", cmp.Or(s.command.Wait(), errors.New("without an error")))
+		end(s.exit)
 		close(s.ended)
 	}()
 	if err := s.await(alive, func(int64) bool { return true }); err != nil {

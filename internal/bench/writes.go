@@ -208,6 +208,11 @@ func (s *Server) rename(ctx context.Context, versions []version, rate float64, p
 			}
 			renamed = append(renamed, now)
 		}
+		select {
+		case <-s.ended:
+			return nil, s.exit
+		default:
+		}
 		if len(fresh) < len(renamed) {
 			try, stop := context.WithTimeout(ctx, 20*time.Millisecond)
 			r, err := client.Query(try, c, client.ConfigValue[int64]("/serial_no"))

@@ -85,6 +85,11 @@ func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
 	if b.load.Duration <= 0 {
 		return bench.Options{}, fmt.Errorf("--duration %v: must be more than nothing", b.load.Duration)
 	}
+	if b.svg != "" { // rather than at the end
+		if err := os.MkdirAll(b.svg, 0o755); err != nil {
+			return bench.Options{}, fmt.Errorf("--svg: %w", err)
+		}
+	}
 	contestants := []bench.Contestant{first}
 	for i, compare := range b.compare {
 		name := "compared"
