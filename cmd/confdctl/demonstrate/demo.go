@@ -137,7 +137,8 @@ func invite(ctx context.Context, s serve.Served, stdout io.Writer, form show.For
 		_, err = fmt.Fprintf(stdout, `ganeti-confd answers on %s until you press Ctrl-C.
 To ask it, in another shell:
 
-    export CONFD_SERVER=%s CONFD_KEY_FILE=%s
+    export CONFD_SERVER=%s
+    export CONFD_KEY_FILE=%s
     confdctl status
     confdctl top --metrics-port %s
 
