@@ -122,7 +122,7 @@ type NoReplyError struct {
 // Error says which peers were asked, and what is known about each.
 func (e *NoReplyError) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "no reply within %v", e.Waited.Round(time.Millisecond))
+	fmt.Fprintf(&text, "no reply within %v", rounded(e.Waited))
 	for i, s := range e.Asked {
 		text.WriteString([]string{" from ", ", "}[min(i, 1)] + s.Peer)
 		if s.Err != nil {
@@ -130,6 +130,15 @@ func (e *NoReplyError) Error() string {
 		}
 	}
 	return text.String()
+}
+
+// rounded returns a time with its first two digits: a wait ends a little after its timeout.
+func rounded(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 100 {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // Unwrap returns ErrNoReply, how the context ended, and what is known about the peers.

@@ -20,7 +20,7 @@ func TestClient(t *testing.T) {
 		"skip":            {[]string{"client", "--run", "^several/all$", "--tap", "--", "sh", "-c", script}, exitOK, "ok 1 - several/all # SKIP", ""},
 		"no client":       {[]string{"client"}, exitError, "", "put its command after --"},
 		"no dashes":       {[]string{"client", "sh"}, exitError, "", `"sh": put the client to test after --`},
-		"no features":     {[]string{"client", "--", "true"}, exitError, "", "it closed its output"},
+		"no features":     {[]string{"client", "--", "true"}, exitError, "", `client true: it closed its output before its first line, {"features": [...]}; exit status 0`},
 		"no such program": {[]string{"client", "--", "/nonexistent"}, exitError, "", "/nonexistent"},
 		"no scenario":     {[]string{"client", "--run", "nothing", "--", "sh", "-c", script}, exitError, "", "no test matches --run"},
 	} {

@@ -23,10 +23,10 @@ type EnvelopeBuffer struct {
 
 // Errors of EnvelopeBuffer.Decode. They do not quote the text, which may be long.
 var (
-	errBuffer     = errors.New("no Envelope in JSON")
-	errBufferMsg  = errors.New("Envelope without msg")
-	errBufferSalt = errors.New("Envelope without salt")
-	errBufferHmac = errors.New("Envelope without hmac")
+	errBuffer     = errors.New("not JSON, or of another form")
+	errBufferMsg  = errors.New("msg is missing")
+	errBufferSalt = errors.New("salt is missing")
+	errBufferHmac = errors.New("hmac is missing")
 )
 
 // maxDepth is how deeply containers in ignored members may be nested.

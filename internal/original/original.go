@@ -40,7 +40,10 @@ func Check(text []byte) ([]string, error) {
 			err = errors.New("something follows the value")
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return []string{"the file: ends too early, in the middle of JSON: it is empty or not whole"}, nil
+	case err != nil:
 		return []string{"the file: not JSON: " + err.Error()}, nil
 	}
 	schema, err := compile()

@@ -25,9 +25,9 @@ func TestCheck(t *testing.T) {
 		"other type":     {replaced(`"candidate_pool_size": `, `"candidate_pool_size": "x", "unused": `), "/cluster"},
 		"not UTF-8":      {replaced("cluster.example.org", "cl\xfcster.example.org"), "the file: not UTF-8"},
 		"doubled":        {replaced(`"cluster": {`, `"cluster": {}, "cluster": {`), "/cluster: missing properties"},
-		"half":           {[]byte("{"), "the file: not JSON: "},
+		"half":           {[]byte("{"), "the file: ends too early"},
 		"more":           {append(bytes.Clone(sample.Config), "{}"...), "the file: not JSON: "},
-		"nothing":        {nil, "the file: not JSON: "},
+		"nothing":        {nil, "the file: ends too early"},
 		"missing":        {replaced(`"version"`, `"vision"`), "the file: "},
 	} {
 		problems, err := Check(test.text)

@@ -3,6 +3,7 @@ package advice
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,14 +30,40 @@ func Usage(command *cobra.Command, err error) error {
 	return &Error{err, "See " + command.CommandPath() + " --help."}
 }
 
-// Args turns errors about a command's arguments into usage errors.
+// Args turns errors about a command's arguments into usage errors, and those about their number
+// into plain words.
 func Args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(command *cobra.Command, args []string) error {
-		if err := check(command, args); err != nil {
+		err := check(command, args)
+		if err == nil {
+			return nil
+		}
+		text := err.Error()
+		if !strings.HasPrefix(text, "accepts ") && !strings.HasPrefix(text, "requires ") {
 			return Usage(command, err)
 		}
-		return nil
+		needed, most := arguments(command.Use)
+		if len(args) < len(needed) {
+			return Usage(command, errors.New(strings.Join(needed[len(args):], ", then ")+" is missing"))
+		}
+		return Usage(command, fmt.Errorf("%q is one argument too many", args[most]))
 	}
+}
+
+// arguments returns from a command's synopsis, such as "ask TYPE [QUERY]", the arguments that it
+// needs, and the number of all.
+func arguments(use string) (needed []string, most int) {
+	_, synopsis, _ := strings.Cut(use, " ")
+	if strings.HasPrefix(synopsis, "{") { // one of several words, or none
+		return nil, 1
+	}
+	words := strings.Fields(synopsis)
+	for _, word := range words {
+		if !strings.HasPrefix(word, "[") {
+			needed = append(needed, strings.TrimSuffix(word, "..."))
+		}
+	}
+	return needed, len(words)
 }
 
 // Flag makes an error about a command's flags a usage error, in words where it was in

@@ -94,6 +94,7 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 		mu      sync.Mutex
 		all     = make(map[string]*daemonStatus)
 		s       clusterStatus
+		silence *client.NoReplyError
 		failure error
 	)
 	put := func(peer string, enter func(*daemonStatus)) {
@@ -113,7 +114,6 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 				}
 			})
 		})
-		var silence *client.NoReplyError
 		if !errors.As(err, &silence) {
 			failure = err
 			return
@@ -172,10 +172,11 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 		answered = answered || d.State != stateSilent
 		s.Peers = append(s.Peers, *d)
 	}
-	if !answered {
-		if _, err := client.Query(ctx, a.client, client.Ping()); err != nil {
-			return nil, err
-		}
+	switch {
+	case answered:
+	case silence != nil:
+		return nil, silence
+	default:
 		return nil, client.ErrNoReply
 	}
 	s.compare()

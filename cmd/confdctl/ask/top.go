@@ -111,7 +111,8 @@ func overview(ctx context.Context, a *asked, m *meters, stdout io.Writer) (strin
 	s, err := lookAtAll(asking, a)
 	now := show.Date(time.Now())
 	if errors.Is(err, client.ErrNoReply) {
-		return now + "  " + terminal.Printable(err.Error()) + "\n", nil
+		lines := terminal.Wrap(now+"  "+terminal.Printable(oneLine(advised(a.conn.Advise(err)))), terminal.Width(stdout))
+		return strings.Join(lines, "\n") + "\n", nil
 	} else if err != nil {
 		return "", err
 	}

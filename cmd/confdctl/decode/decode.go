@@ -81,7 +81,11 @@ something would be.`,
 			args = []string{"-"}
 		}
 		for _, arg := range args {
-			if err := e.take(arg, command.InOrStdin()); err != nil {
+			stdin := command.InOrStdin()
+			if file, is := stdin.(*os.File); arg == "-" && is && terminal.Width(file) > 0 {
+				terminal.Say(command.ErrOrStderr(), "confdctl: waiting for a datagram on standard input; Ctrl-D at the beginning of a line ends it")
+			}
+			if err := e.take(arg, stdin); err != nil {
 				return advice.Usage(command, err)
 			}
 		}
@@ -336,7 +340,7 @@ func (f *finding) judgeRequest(e *examiner, datagram []byte, now time.Time) {
 	case protocol.RefusedJSON:
 		f.Check, f.Verdict = "envelope", fmt.Sprintf("after %s no JSON object with the texts msg, salt and hmac follows: %v", wire.Magic, codec.Cause())
 	case protocol.RefusedHMAC:
-		f.Check, f.Verdict = "signature", fmt.Sprintf("it is not signed with the key in %s: the sender has another cluster's key, or an old one", e.keyFile)
+		f.Check, f.Verdict = "signature", fmt.Sprintf("it is not signed with the key in %s: the sender has another cluster's key or an old one, or the datagram was damaged", e.keyFile)
 		if f.Signature == signatureNewline {
 			f.Verdict = "the sender leaves out the newline at the end of the key; every byte of the file counts"
 		}
@@ -352,15 +356,24 @@ func (f *finding) judgeRequest(e *examiner, datagram []byte, now time.Time) {
 	}
 }
 
-// offText says by how much a clock is off.
+// offText says by how much a clock is off: in seconds as long as these can be compared with how
+// much is too much.
 func offText(seconds int64) string {
-	switch {
-	case seconds > 0:
-		return fmt.Sprintf("%d s ahead", seconds)
-	case seconds < 0:
-		return fmt.Sprintf("%d s behind", -seconds)
+	if seconds == 0 {
+		return "right"
 	}
-	return "right"
+	off, where := seconds, " ahead"
+	if seconds < 0 {
+		off, where = -seconds, " behind"
+	}
+	const day = 24 * 60 * 60
+	switch {
+	case off >= 2*day: // perhaps more than a time.Duration holds
+		return fmt.Sprintf("%d days", off/day) + where
+	case off > 2*wire.ClockSkew:
+		return show.Age(time.Duration(off)*time.Second) + where
+	}
+	return fmt.Sprintf("%d s", off) + where
 }
 
 // judgeReply finds out what a client does with a reply.
@@ -374,7 +387,7 @@ func (f *finding) judgeReply(e *examiner, datagram []byte) {
 	case err == nil:
 		f.Verdict = "a client that asked with this rsalt takes it"
 	case errors.Is(err, protocol.ErrHMAC):
-		f.Check, f.Verdict = "signature", fmt.Sprintf("it is not signed with the key in %s", e.keyFile)
+		f.Check, f.Verdict = "signature", fmt.Sprintf("it is not signed with the key in %s: the daemon has another key, or the datagram was damaged", e.keyFile)
 		if f.Signature == signatureNewline {
 			f.Verdict = "the sender leaves out the newline at the end of the key; every byte of the file counts"
 		}
@@ -404,7 +417,10 @@ func (e *examiner) report(stdout, stderr io.Writer, form show.Form) error {
 			dropped++
 		}
 	}
-	if dropped > 0 {
+	switch {
+	case dropped > 0 && len(e.findings) == 1:
+		return show.Missing("the datagram would be dropped")
+	case dropped > 0:
 		return show.Missing(fmt.Sprintf("%d of %d datagrams would be dropped", dropped, len(e.findings)))
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -129,14 +130,21 @@ func invite(ctx context.Context, s serve.Served, stdout io.Writer, form show.For
 			Page       string `json:"page"`
 		}{s.Addr.String(), s.KeyFile, s.ConfigFile, s.Page})
 	} else {
-		_, err = fmt.Fprintf(stdout, `ganeti-confd answers on %s until you press Ctrl-C. To ask it, in another shell:
+		var page *url.URL
+		if page, err = url.Parse(s.Page); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(stdout, `ganeti-confd answers on %s until you press Ctrl-C.
+To ask it, in another shell:
 
-    export CONFD_SERVER=%s CONFD_KEY_FILE=%s
+    export CONFD_SERVER=%s
+    export CONFD_KEY_FILE=%s
     confdctl status
+    confdctl top --metrics-port %s
 
 Status page:    %s
 Configuration:  %s
-`, s.Addr, s.Addr, s.KeyFile, s.Page, s.ConfigFile)
+`, s.Addr, s.Addr, s.KeyFile, page.Port(), s.Page, s.ConfigFile)
 	}
 	if err != nil {
 		return err

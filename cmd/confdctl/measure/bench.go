@@ -171,6 +171,7 @@ own daemon is compared with by
     --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`
 
 const echoAbout = `
+
 The limits of the machine are shown by --echo and --echo-hmac: servers that read and
 write as this project's daemon does, but only send each request back, followed by as
 many bytes as the first daemon's replies are longer; the second one after as many HMACs

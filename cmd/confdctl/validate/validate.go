@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +46,12 @@ Exit status: 0 it would; 1 wrong usage or an error on this machine; 2 it would n
 			path = args[0]
 		}
 		text, err := os.ReadFile(path)
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.EISDIR):
+			return advice.New(fmt.Errorf("%s is a directory", path), "Give the configuration file, for example "+filepath.Join(path, "config.data")+".")
+		case err != nil && len(args) == 0:
+			return advice.New(err, "This is the configuration of a node of a cluster. To validate another file, give it as an argument: confdctl validate FILE.")
+		case err != nil:
 			return err
 		}
 		problems, err := original.Check(text)

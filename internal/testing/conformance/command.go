@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +28,9 @@ import (
 // The error means that there is no such program, or no such word in braces.
 func Command(args ...string) (Start, error) {
 	program, err := exec.LookPath(args[0])
-	if err != nil {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return nil, fmt.Errorf("cannot start %s: %w", args[0], path.Err)
+	} else if err != nil {
 		return nil, err
 	}
 	for _, arg := range args[1:] {

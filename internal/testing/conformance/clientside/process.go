@@ -77,7 +77,10 @@ func start(ctx context.Context, command []string) (*process, error) {
 	}
 	go p.read(stdout)
 	first, err := p.next(ctx, patience)
-	if err == nil && first.Features == nil {
+	switch {
+	case errors.Is(err, errClosed):
+		err = fmt.Errorf(`%w before its first line, {"features": [...]}`, err)
+	case err == nil && first.Features == nil:
 		err = errors.New(`its first line has no "features"`)
 	}
 	if err != nil {
@@ -123,12 +126,14 @@ func (p *process) next(ctx context.Context, wait time.Duration) (line, error) {
 	}
 }
 
+var errClosed = errors.New("it closed its output")
+
 // ended returns why no more lines come.
 func (p *process) ended() error {
 	if p.trouble != nil {
 		return p.trouble
 	}
-	return errors.New("it closed its output")
+	return errClosed
 }
 
 // sendOrder sends the client an order.
@@ -161,13 +166,17 @@ func (p *process) stop() error {
 	return nil
 }
 
-// withStderr adds what the client wrote to its standard error to an error. The client must have
-// exited.
+// withStderr adds to an error the client's name, its exit status if that may explain the error,
+// and what it wrote to its standard error. The client must have exited.
 func (p *process) withStderr(err error) error {
-	if len(p.stderr.text) == 0 {
-		return fmt.Errorf("client: %w", err)
+	err = fmt.Errorf("client %s: %w", p.command.Args[0], err)
+	if state := p.command.ProcessState; errors.Is(err, errClosed) && state.Exited() {
+		err = fmt.Errorf("%w; %v", err, state)
 	}
-	return fmt.Errorf("client: %w; it wrote: %s", err, bytes.TrimSpace(p.stderr.text))
+	if len(p.stderr.text) > 0 {
+		err = fmt.Errorf("%w; it wrote: %s", err, bytes.TrimSpace(p.stderr.text))
+	}
+	return err
 }
 
 // tail keeps the end of what is written to it.
