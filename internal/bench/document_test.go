@@ -23,7 +23,7 @@ func TestDocument(t *testing.T) {
 	if !bytes.Equal(d.bytes(), config.Bytes()) {
 		t.Fatal("written again it differs")
 	}
-	changes, err := ParseChanges("one, 1%,10%,100%,added,added,removed")
+	changes, err := ParseChanges("one, 1%,10%,100%,added,removed")
 	if err != nil {
 		t.Fatal(err)
 	}
