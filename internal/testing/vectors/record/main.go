@@ -191,13 +191,14 @@ func recordOwn(ctx context.Context, dir string, key []byte) error {
 	}
 	var bad []error
 	for _, file := range files {
-		byConfig := make(map[string][]*vectors.Vector)
+		byContent := make(map[string][]*vectors.Vector)
 		for i := range file.Vectors {
 			v := &file.Vectors[i]
-			byConfig[v.Config] = append(byConfig[v.Config], v)
+			byContent[v.Content().ID()] = append(byContent[v.Content().ID()], v)
 		}
-		for name, same := range byConfig {
-			config, err := vectors.ReadConfig(os.DirFS(dir), name)
+		for _, same := range byContent {
+			content := same[0].Content()
+			config, err := content.Read(os.DirFS(dir))
 			if err != nil {
 				return err
 			}
@@ -205,7 +206,7 @@ func recordOwn(ctx context.Context, dir string, key []byte) error {
 			for i, v := range same {
 				probes[i] = vectors.Probe{Message: &v.Message, Wanted: v.Outcome.Visible() != vectors.Silent}
 			}
-			answers, err := ask(ctx, conformance.Own, conformance.Setup{Dialect: file.Dialect, Name: name, Config: config, Key: key}, probes)
+			answers, err := ask(ctx, conformance.Own, conformance.Setup{Dialect: file.Dialect, Name: content.Config, Config: config, Key: key}, probes)
 			if err != nil {
 				return err
 			}
