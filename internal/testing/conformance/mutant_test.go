@@ -325,7 +325,7 @@ func TestSlowMutants(t *testing.T) {
 			t.Parallel()
 			o := testOptions(t, m.start)
 			o.Dialects = []string{"3.0", "auto"}
-			o.Timeout = 300 * time.Millisecond
+			o.Timeout = time.Second
 			o.Run = regexp.MustCompile("^" + m.scenario + "$")
 			report, err := RunServer(t.Context(), o)
 			if err != nil {

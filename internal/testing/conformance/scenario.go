@@ -81,13 +81,18 @@ func (o *Options) step(server *Server, s *scenario, number int) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(server.Context, wait, fmt.Errorf("%w within %v", vectors.ErrDeaf, wait))
 	defer cancel()
+	var wrong error // about the last answers
 	for {
 		err := o.ask(ctx, server, s, step)
 		if err == nil {
 			break
 		} else if ctx.Err() != nil {
+			if errors.Is(err, vectors.ErrDeaf) && wrong != nil {
+				return wrong // it is not deaf: the last try had no time left
+			}
 			return err
 		}
+		wrong = err
 		time.Sleep(pause)
 	}
 	for end := time.Now().Add(time.Duration(step.StayMS) * time.Millisecond); time.Now().Before(end); time.Sleep(pause) {
