@@ -49,6 +49,8 @@ class Replies(unittest.TestCase):
                     salt = reply.pop("salt")
                     got = unseal_reply(key, seal(key, salt, json.dumps(reply)), salt)
                     self.assertEqual((got.status, got.answer, got.serial), (reply["status"], reply["answer"], reply["serial"]))
+                    if vector.get("deviation") == "lenient-config":
+                        continue  # Ganeti does not load these configurations; the schemas say what it writes
                     outcome = "error" if got.status else "ok"
                     name = ANSWERS[int(request(vector)["type"])]
                     self.assertEqual(plain(check.read(f"answers.json#/definitions/{name}/properties/{outcome}", got.answer)), got.answer)

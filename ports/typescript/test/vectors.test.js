@@ -44,6 +44,7 @@ test("replies", () => {
       const { salt, ...reply } = vector.reply;
       const { status, answer, serial } = unsealReply(key, seal(key, salt, stringify(reply)), salt);
       assert.equal(stringify({ protocol: 1, status, answer, serial }), stringify(reply), vector.id);
+      if (vector.deviation === "lenient-config") continue; // Ganeti does not load these configurations; the schemas say what it writes
       const name = answerNames[Number(request(vector).type)];
       check(`answers.json#/definitions/${name}/properties/${status === 0 ? "ok" : "error"}`, answer);
       count++;
