@@ -2,13 +2,13 @@ package cluster
 
 import "sync"
 
-// A crew works on other processors while this one splits a file. A nil crew is none.
+// A crew does jobs on other processors while this one splits a file. A nil crew has nobody.
 type crew struct {
 	jobs  chan func()
 	group sync.WaitGroup
 }
 
-// newCrew returns a crew of n, to be ended with finish.
+// newCrew starts a crew of n goroutines. finish ends it.
 func newCrew(n int) *crew {
 	c := &crew{jobs: make(chan func(), 2*n)}
 	for range n {
@@ -23,7 +23,7 @@ func (c *crew) work() {
 	}
 }
 
-// do has a job done, by the caller if all have enough to do.
+// do gives a job to the crew, or does it itself if the crew is busy.
 func (c *crew) do(job func()) {
 	select {
 	case c.jobs <- job:
@@ -32,7 +32,7 @@ func (c *crew) do(job func()) {
 	}
 }
 
-// finish returns when all jobs are done.
+// finish waits until all jobs are done.
 func (c *crew) finish() {
 	if c != nil {
 		close(c.jobs)
@@ -41,7 +41,7 @@ func (c *crew) finish() {
 	}
 }
 
-// ahead has what was made of the objects of a container while the file was still being
+// ahead has the results of decoding the objects of a container while the file was still being
 // split, in the order of the file.
 type ahead[E any] []*batch[E]
 
@@ -51,8 +51,8 @@ type batch[E any] struct {
 	err     error
 }
 
-// of returns the list of what was made of objects. It is false if that is not all of them
-// as they stand, or anything went wrong.
+// of returns the results for objects. It returns false if they are not exactly these objects
+// in this order, or if there was an error.
 func (a ahead[E]) of(objects []object) ([]E, bool) {
 	list := make([]E, 0, len(objects))
 	for _, p := range a {
@@ -69,8 +69,8 @@ func (a ahead[E]) of(objects []object) ([]E, bool) {
 	return list, len(list) == len(objects) && len(list) > 0
 }
 
-// references has the texts that objects refer to others by. Of the many to one object only
-// the first is kept.
+// references has the texts by which objects refer to others. Only the first of equal texts is
+// kept.
 type references struct {
 	nodes, disks *container // nil for those that have not been split off yet
 
@@ -97,7 +97,7 @@ func (r *references) node(reference string) string {
 	return reference
 }
 
-// share puts the one text that is kept in the place of each reference to a disk.
+// share replaces each reference to a disk by the text that is kept.
 func (r *references) share(disks []string) {
 	for i, disk := range disks {
 		if j, ok := r.disks.find(disk); ok {

@@ -2,15 +2,14 @@ package cluster
 
 import "hash/maphash"
 
-// An arena collects the texts of some objects that follow each other in a
-// file, to have one piece of memory for all of them: less is lost at the ends of the
-// pieces, and the garbage collector has less to look after, than with one for each. It
-// begins and ends at keys that their hashes single out, so that a new object does not
-// change the arenas after its own, and those in which nothing has changed can be taken
-// over from the former snapshot.
+// An arena keeps the texts of some neighbouring objects of a file in one piece of memory.
+// That wastes less memory than a piece for each, and is less work for the garbage collector.
+// The hashes of the keys decide where an arena begins and ends. So a new object does not
+// change the arenas after its own, and unchanged arenas can be shared with the former
+// snapshot.
 //
-// A few new texts have pieces of their own. As the old ones stay in the common piece, all
-// texts get a new one when too much of it is waste.
+// A few new texts have pieces of their own. The texts that they replace stay in the common
+// piece as waste. When there is too much waste, all texts get a new piece.
 type arena struct {
 	objects int     // how many there are in it
 	size    int     // of their texts, in bytes
@@ -23,7 +22,7 @@ type arena struct {
 const (
 	// arenaMask is one less than the mean number of objects in an arena.
 	arenaMask = 1<<5 - 1
-	// One in so many bytes of an arena may be waste, and one in so many texts alone.
+	// At most one in so many bytes of an arena is waste, and one in so many texts alone.
 	arenaWaste = 8
 )
 
@@ -58,11 +57,11 @@ func (a *arena) wasteful() bool {
 	return a.held+len(a.new) > a.size+a.size/arenaWaste || a.objects > 1 && a.alone > a.objects/arenaWaste
 }
 
-// differs reports whether the arena is not as it was in the former snapshot.
+// differs reports whether the arena differs from the one in the former snapshot.
 func (a *arena) differs() bool { return len(a.new) > 0 || a.wasteful() }
 
-// finish ends an arena, which has the last objects of a list, and begins a new one. If it
-// differs it gives texts other places.
+// finish ends an arena, whose objects are the last of a list, and begins a new one. It may
+// move the texts if the arena differs.
 func (a *arena) finish(list []object) {
 	list = list[len(list)-a.objects:]
 	switch {

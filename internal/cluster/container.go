@@ -21,12 +21,12 @@ type container struct {
 	redact  bool          // whether canonical texts are without secrets
 	objects []object      // in ascending order of their keys
 	byKey   positionTable // positions in objects
-	// texts has the canonical text of each object that was asked for. Ganeti
-	// writes nearly all objects in canonical form, so that this is as a rule the
-	// text of the file and takes no memory.
+	// texts has the canonical text of each object that a query has asked for. Ganeti writes
+	// nearly all objects in canonical form, so this is usually the text of the file and takes
+	// no memory.
 	texts []atomic.Pointer[[]byte]
-	// large has the large objects, by position. They are put into canonical form when
-	// they are loaded, so that no question waits for it.
+	// large has the large objects, by position. They are put into canonical form while they
+	// are loaded, so no query waits for that.
 	large map[int32]largeText
 }
 
@@ -36,7 +36,7 @@ type largeText struct {
 	err   error
 }
 
-// object is one object of a container, as it stands in the file.
+// object is one object of a container, as it is in the file.
 type object struct {
 	key      string
 	piece    *[]byte // of memory, where its text is with those of others: see arena
@@ -52,13 +52,12 @@ func newObject(key string, text []byte) object {
 // raw returns the object's text.
 func (o *object) raw() []byte { return (*o.piece)[o.at : o.at+o.size : o.at+o.size] }
 
-// samePlace reports whether two texts are one in memory.
+// samePlace reports whether two objects share the same text in memory.
 func (o *object) samePlace(other *object) bool { return o.piece == other.piece && o.at == other.at }
 
 // changes say how a container differs from the former one.
 type changes struct {
-	// sameKeys: there are the same keys as before, so that each object has the position
-	// that it had.
+	// sameKeys: the keys are the same as before, so each object is at the same position.
 	sameKeys bool
 	// texts are the positions of objects with another text, if sameKeys.
 	texts []int32
@@ -82,8 +81,8 @@ type containerLoader struct {
 	given int            // how many it has been given
 }
 
-// load reads the objects of a container, behind its opening bracket. If there are the same
-// objects in the former container, that is what it returns.
+// load reads the objects of a container after its opening bracket. If the former container
+// has the same objects, load returns that one.
 func (l *containerLoader) load() (*container, changes, error) {
 	if l.former == nil {
 		l.former = new(container)
@@ -121,8 +120,8 @@ func (l *containerLoader) load() (*container, changes, error) {
 	return c, l.changes, c.prepareLarge(l.former)
 }
 
-// object reads an object, of which the key is likely to be at position next in the former
-// container. It returns where it is there, or else -1.
+// object reads an object. Its key is probably at position next in the former container.
+// object returns the position there, or -1.
 func (l *containerLoader) object(next int) (int, error) {
 	at, key := -1, ""
 	if next < len(l.former.objects) && l.passesString(l.former.objects[next].key) {
@@ -155,7 +154,7 @@ func (l *containerLoader) object(next int) (int, error) {
 	same := false
 	if at >= 0 {
 		text = o.raw()
-		// What may go on behind its end, as a number may, has to be read.
+		// A value that may continue, such as a number, must be read.
 		same = text[0] == '{' && l.passes(text)
 	}
 	if !same {
@@ -190,7 +189,7 @@ func (l *containerLoader) object(next int) (int, error) {
 	return at, nil
 }
 
-// finishArena ends the arena that the last objects are in.
+// finishArena ends the arena of the last objects.
 func (l *containerLoader) finishArena() {
 	if l.arena.differs() {
 		l.differ()
@@ -199,7 +198,7 @@ func (l *containerLoader) finishArena() {
 	l.giveAhead(patience)
 }
 
-// giveAhead has those objects decoded that have not been, if there are so many.
+// giveAhead lets the objects that are not yet decoded be decoded, if there are at least so many.
 func (l *containerLoader) giveAhead(least int) {
 	if n := len(l.now.objects); l.ahead != nil && n-l.given >= least {
 		l.ahead(l.now.objects[l.given:n:n])
@@ -215,7 +214,7 @@ func (l *containerLoader) differ() {
 	}
 }
 
-// sort brings the objects into the order of their keys. Of doubled keys the last counts.
+// sort sorts the objects by their keys. The last of duplicate keys counts.
 func (c *container) sort() {
 	c.objects = slices.Clone(c.objects) // without the room that appending leaves
 	if !c.sorted() {
@@ -238,12 +237,12 @@ func (c *container) sorted() bool {
 	return true
 }
 
-// largeObject is from how many bytes on an object is a large one. Instances, which are
-// Ganeti's largest, have half of that or less.
+// largeObject is the least size of a large object, in bytes. Instances, the largest objects
+// that Ganeti writes, have half of that or less.
 const largeObject = 4 << 10
 
-// prepareLarge puts the large objects into canonical form, but for those that are in the
-// same memory in the former container.
+// prepareLarge puts the large objects into canonical form, except for those that share their
+// text with the former container.
 func (c *container) prepareLarge(former *container) error {
 	for i := range c.objects {
 		raw := c.objects[i].raw()
@@ -275,8 +274,7 @@ func (c *container) prepareLarge(former *container) error {
 	return nil
 }
 
-// keepLast returns a list, in which what has the same text stands together, with only
-// the last of each text in it. It reuses the list's memory.
+// keepLast returns only the last of equal neighbours in a list. It reuses the list's memory.
 func keepLast[T any](list []T, text func(T) string) []T {
 	last := list[:0]
 	for i, item := range list {
@@ -306,8 +304,8 @@ func (c *container) find(key string) (int32, bool) {
 // key returns the key of the object at a position.
 func (c *container) key(i int32) string { return c.objects[i].key }
 
-// text returns the canonical text of the object at a position, and ErrTooLarge for one
-// that no reply has room for.
+// text returns the canonical text of the object at a position, or ErrTooLarge if it does not
+// fit into any reply.
 func (c *container) text(i int32) ([]byte, error) {
 	if text := c.texts[i].Load(); text != nil {
 		return *text, nil
@@ -339,15 +337,15 @@ func (c *container) makeText(i int32) ([]byte, error) {
 	if bytes.Equal(text, raw) {
 		text = raw
 	}
-	// What questions are for shall not fill the memory: a text that is much longer than
-	// the object is made again for each.
+	// Queries must not fill the memory: a text that is much longer than the object is made
+	// anew for each query.
 	if len(raw) >= largeObject || len(text) <= 2*len(raw) {
 		c.texts[i].Store(&text)
 	}
 	return text, nil
 }
 
-// appendValue appends what tokens lead to in a container.
+// appendValue appends the value at the tokens of a pointer into a container.
 func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte, error) {
 	if len(tokens) == 0 {
 		return c.appendAll(dst, limit)
@@ -367,7 +365,7 @@ func (c *container) appendValue(dst []byte, tokens []string, limit int) ([]byte,
 	return appendFound(dst, large.value, tokens[1:], limit)
 }
 
-// appendFound appends what tokens lead to in a value.
+// appendFound appends the value at the tokens of a pointer into a value.
 func appendFound(dst []byte, in canonical.Tree, tokens []string, limit int) ([]byte, error) {
 	value, ok := in.Lookup(tokens)
 	switch {

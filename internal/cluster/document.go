@@ -25,8 +25,8 @@ var (
 	ErrTooLarge = errors.New("value is too large")
 )
 
-// document is the configuration as text. Objects are kept as they stand in the
-// file and put into canonical form when they are asked for.
+// document is the configuration as text. It keeps objects as they are in the file, and puts
+// them into canonical form when a query asks for them.
 type document struct {
 	members    []string              // the root's members in the order of the file
 	redact     bool                  // whether canonical texts are without secrets
@@ -43,8 +43,8 @@ type document struct {
 	ahead func(container string) func([]object)
 }
 
-// part is a member of the root, with its own members if it is an object, so that
-// a pointer into the large cluster object is a matter of two lookups.
+// part is a member of the root, with its own members if it is an object. So a pointer into
+// the large cluster object takes only two lookups.
 type part struct {
 	value   canonical.Tree
 	text    []byte
@@ -62,9 +62,8 @@ func newPart(text []byte) part {
 	return p
 }
 
-// load splits the text of a configuration file into the objects in it. What the former
-// document has, too, is recognised by its bytes and taken from there: only what is new is
-// looked into and takes memory.
+// load splits a configuration file into its objects. It compares bytes with the former
+// document and takes over what is equal: only what is new is parsed, and takes memory.
 func (doc *document) load(text io.Reader, former *document) error {
 	w := newWindow(text)
 	defer w.close()
@@ -144,7 +143,7 @@ func (doc *document) load(text io.Reader, former *document) error {
 	return nil
 }
 
-// isOlder reports whether the file has to be lifted to the present layout.
+// isOlder reports whether the file must be converted to the present layout.
 func (doc *document) isOlder() bool {
 	version, err := strconv.ParseInt(string(doc.parts["version"].text), 10, 64)
 	cluster := doc.parts["cluster"].members
@@ -152,7 +151,7 @@ func (doc *document) isOlder() bool {
 	return err == nil && cluster != nil && classic.Older(version, sshKeyType)
 }
 
-// lift loads the text of an older file, which begins at start, in the present layout.
+// lift converts an older file, whose text begins at start, to the present layout and loads it.
 func (doc *document) lift(ctx context.Context, text io.ReadSeeker, start int64, former *document) error {
 	if _, err := text.Seek(start, io.SeekStart); err != nil {
 		return err
@@ -176,8 +175,8 @@ func (doc *document) lift(ctx context.Context, text io.ReadSeeker, start int64, 
 	return nil
 }
 
-// origin returns where the object at a place is in the file, and the object's text there.
-// text is what it has in the present layout.
+// origin returns the place in the file of an object at a place in the present layout, and the
+// object's text there. text is its text in the present layout.
 func (doc *document) origin(place string, text []byte) (string, []byte) {
 	if doc.older == nil {
 		return place, text
@@ -200,13 +199,13 @@ func (doc *document) names(pointer string) []string {
 	return canonical.Names(valueAt(doc.rest, pointer))
 }
 
-// within says in which member an error arose.
+// within adds to an error the member in which it arose.
 func within(member string, err error) error {
 	return fmt.Errorf("%s: %w", member, err)
 }
 
-// checkUTF8 returns an error that says which byte of a text, from 0, is the first
-// that is not UTF-8. Outside of strings the decoder takes no such bytes.
+// checkUTF8 returns an error that names the first byte of a text, counted from 0, that is
+// not UTF-8. The decoder refuses such bytes outside of strings anyway.
 func checkUTF8(text []byte) error {
 	if utf8.Valid(text) {
 		return nil
@@ -220,13 +219,13 @@ func checkUTF8(text []byte) error {
 	}
 }
 
-// crowd counts what a file has in it, and the bytes: each object and each element takes
-// memory, of which a file of nothing but {} or "" would need many times its size.
+// crowd counts the objects, elements and bytes of a file. Each object and each element takes
+// memory: a file of nothing but {} or "" would need many times its size.
 type crowd struct{ objects, commas, bytes int }
 
-// add counts what is in a value. The error says that there is more than a file of that
-// size may have. What looks like it in a text counts, too: to know better would take
-// longer.
+// add counts what is in a value. The error says that there is more than a file of that size
+// may have. It also counts what only looks like an object or an element inside a string:
+// telling them apart would take longer.
 func (c *crowd) add(key string, raw []byte) error {
 	c.objects += bytes.Count(raw, []byte("{"))
 	c.commas += bytes.Count(raw, []byte(","))
@@ -240,7 +239,7 @@ func (c *crowd) add(key string, raw []byte) error {
 	return nil
 }
 
-// objects returns the objects of a container that the file may lack.
+// objects returns the objects of a container, or none if the file has no such container.
 func (doc *document) objects(name string) []object { return doc.containers[name].all() }
 
 // appendValue is Snapshot.AppendValue.

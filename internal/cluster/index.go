@@ -18,9 +18,9 @@ import (
 	"gntconfd/internal/cluster/canonical"
 )
 
-// indexer reads the objects of a document into the indexes of a Snapshot. What a
-// former snapshot has of an object is taken over when the object's text is still
-// the same: that is cheaper than to decode it again, and leaves no garbage.
+// indexer reads the objects of a document into the indexes of a Snapshot. If an object's text
+// is unchanged, it takes over what the former snapshot has of it. That is cheaper than
+// decoding it again, and leaves no garbage.
 type indexer struct {
 	*Snapshot
 	ctx     context.Context
@@ -31,15 +31,15 @@ type indexer struct {
 	aheadDisks     ahead[drbdTree]
 	aheadInstances ahead[*Instance]
 
-	// sameNodes and sameInstances: there are the same as before, in the same positions, and
-	// they are found by the same texts.
+	// sameNodes and sameInstances: they are the same as before, at the same positions and with
+	// the same names and UUIDs.
 	sameNodes, sameInstances bool
 }
 
-// patience is after how many objects the indexer looks whether loading is to end.
+// patience is the number of objects after which the indexer checks whether ctx has ended.
 const patience = 256
 
-// ended returns the error of the context, if that has ended, at some of the positions.
+// ended returns the error of ctx if it has ended. It checks at only one in patience positions.
 func (x *indexer) ended(i int) error {
 	if i%patience != 0 {
 		return nil
@@ -50,14 +50,13 @@ func (x *indexer) ended(i int) error {
 	return x.ctx.Err()
 }
 
-// drbdTree are the DRBD devices among a disk and the disks below it.
+// drbdTree is the DRBD devices among a disk and its children.
 type drbdTree struct {
 	top     bool // the first of them is the disk itself
 	devices []drbdDevice
 }
 
-// drbdDevice is a DRBD device, by the references to its two nodes and its minor
-// on either.
+// drbdDevice is a DRBD device: the references to its two nodes, and its minor on each.
 type drbdDevice struct {
 	nodes  [2]string
 	minors [2]int64
@@ -74,15 +73,15 @@ func (x *indexer) run() error {
 	return nil
 }
 
-// decodable is a pointer to what objects of one kind are decoded into.
+// decodable is a pointer to a value that objects of one kind are decoded into.
 type decodable[T any] interface {
 	*T
 	Decode(*jx.Decoder) error
 }
 
-// decode puts into list what entry makes of some decoded objects, each at its position. An
-// object is valid only until entry returns. The error is about the object at a position,
-// and arose where the decoder stands.
+// decode decodes some objects and stores the results of entry in list, each at the object's
+// position. An object is valid only until entry returns. The error is about the object at a
+// position, and arose at the decoder's place.
 func decode[E, T any, P decodable[T]](list []E, objects []object, positions iter.Seq[int32], entry func(key string, object P) E) (int32, *jx.Decoder, error) {
 	var value, zero T // one for all: a large cluster has very many objects
 	decoder := jx.DecodeBytes(nil)
@@ -108,9 +107,9 @@ func upTo(n int) iter.Seq[int32] {
 	}
 }
 
-// read returns what the index has of each object of a container: what former has where the
-// object is as it was, or what was made of it ahead, and otherwise what entry makes of the
-// decoded object. Calls of entry may come at the same time.
+// read returns the index of a container: for an unchanged object the entry of former, for one
+// that was decoded ahead that result, and otherwise the result of entry for the decoded
+// object. entry may be called concurrently.
 func read[E, T any, P decodable[T]](x *indexer, container string, former []E, ahead ahead[E], entry func(key string, object P) E) ([]E, error) {
 	objects, changes := x.document.objects(container), x.document.changes[container]
 	if changes.sameKeys && len(changes.texts) == 0 {
@@ -138,8 +137,8 @@ func read[E, T any, P decodable[T]](x *indexer, container string, former []E, ah
 	})
 }
 
-// decodeAhead returns a function that adds to ahead what entry makes of objects, which may
-// be done later.
+// decodeAhead returns a function that adds the results of entry for objects to ahead, perhaps
+// later.
 func decodeAhead[E, T any, P decodable[T]](x *indexer, ahead *ahead[E], entry func(key string, object P) E) func([]object) {
 	*ahead = nil
 	return func(objects []object) {
@@ -149,8 +148,8 @@ func decodeAhead[E, T any, P decodable[T]](x *indexer, ahead *ahead[E], entry fu
 	}
 }
 
-// ahead returns what decodes objects of a container while the file is still being split,
-// or nil. It is for the first load: later ones have few to decode.
+// ahead returns a function that decodes objects of a container while the file is still being
+// split, or nil. Only a first load has one: later loads have few objects to decode.
 func (x *indexer) ahead(container string) func([]object) {
 	if x.crew == nil {
 		return nil
@@ -170,8 +169,8 @@ func (x *indexer) references() *references {
 	return &references{nodes: x.document.containers["nodes"], disks: x.document.containers["disks"]}
 }
 
-// takeOver puts into list what former has of those objects that are among the former
-// objects, and returns the positions of the others. Both are in the order of their keys.
+// takeOver copies the former entries of unchanged objects into list, and returns the positions
+// of the other objects. Both lists of objects are in the order of their keys.
 func takeOver[E any](list []E, objects []object, former []E, formerObjects []object) (others []int32) {
 	next := 0
 	for i := range objects {
@@ -187,9 +186,8 @@ func takeOver[E any](list []E, objects []object, former []E, formerObjects []obj
 	return others
 }
 
-// forEach calls do for all of n positions, some at a time, and returns the error about the
-// first of them. When nothing was loaded before, nobody is served who would wait, and it
-// uses all processors.
+// forEach calls do for n positions, some at a time, and returns the error about the first of
+// them. On a first load nobody is being served yet, so it uses all processors.
 func (x *indexer) forEach(n int, do func(from, to int) error) error {
 	var next atomic.Int64
 	work := func() (int, error) {
@@ -235,8 +233,8 @@ func (x *indexer) forEach(n int, do func(from, to int) error) error {
 	return failure
 }
 
-// unchanged reports whether a container has the former keys, and all objects with a new
-// text are the same in what matters.
+// unchanged reports whether a container has the same keys as before, and whether all changed
+// objects are equal in what matters.
 func (x *indexer) unchanged(container string, same func(i int32) bool) bool {
 	changes := x.document.changes[container]
 	if !changes.sameKeys {
@@ -253,7 +251,7 @@ func (x *indexer) readCluster() error {
 	}
 	x.Version = root.Version
 	x.Serial = root.Cluster.SerialNo
-	// Being without one, or with one that is no number, keeps no file from loading.
+	// A file loads even if it has none, or one that is not a number.
 	x.ConfigSerial, _ = strconv.ParseInt(string(x.document.parts["serial_no"].text), 10, 64)
 	x.MasterNode = root.Cluster.MasterNode
 	x.MasterIP = root.Cluster.MasterIP
@@ -326,8 +324,8 @@ func (r *references) appendDRBD(devices []drbdDevice, d *index.Disk) []drbdDevic
 	return devices
 }
 
-// diskInside is what is wrong with an instance of an older file that is not lifted, as
-// its version is another.
+// diskInside is the problem with an instance in the layout of an older file whose version is
+// not an older one, so that it is not converted.
 var diskInside = regexp.MustCompile(`^/instances/[^/]*/disks/[0-9]+: unexpected object$`)
 
 func (x *indexer) readInstances() error {

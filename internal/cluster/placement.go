@@ -10,8 +10,8 @@ import (
 	"gntconfd/gen/wire"
 )
 
-// placement tells where instances are and what nodes have of them. Nodes go by the
-// references to them that instances and disks have.
+// placement has the instances and DRBD minors of each node. Its keys are the references to
+// nodes in instances and disks.
 type placement struct {
 	nodes        []int32            // of each instance, the index of its primary node; -1 where that is not known
 	primaries    map[string][]int32 // instances, by their primary node
@@ -19,11 +19,11 @@ type placement struct {
 	minors       map[string][]Minor // by their node
 	unknownPeers map[string]int32   // by node, the position of the first minor whose peer is no node
 	devices      int                // how many disks and DRBD devices all instances have together
-	// ownUUIDs: each instance is the one that its member uuid leads to.
+	// ownUUIDs: looking up the member uuid of an instance leads to the same instance, for all.
 	ownUUIDs bool
 }
 
-// placeInstances enters instances and DRBD minors with the nodes they are on.
+// placeInstances adds instances and DRBD minors to the nodes that they are on.
 func (x *indexer) placeInstances() error {
 	if moved, ok := x.movedInstances(); ok {
 		if len(moved) == 0 {
@@ -50,17 +50,16 @@ func (x *indexer) placeInstances() error {
 	return nil
 }
 
-// fit gives back the room that appending has left in lists, which last as long as
-// the snapshot.
+// fit frees the unused capacity of lists, which live as long as the snapshot.
 func fit[T any](lists map[string][]T) {
 	for key, list := range lists {
 		lists[key] = slices.Clone(list)
 	}
 }
 
-// mostDevices is how many disks and devices all instances may have together: in a cluster
-// each device is that of one instance, and nothing else would keep a small file from having
-// minors without number.
+// mostDevices is the maximum number of disks and devices of all instances together. In a real
+// cluster each device belongs to one instance. Without the limit a small file could have any
+// number of minors.
 func (x *indexer) mostDevices() int {
 	return wire.ConfigShares * (len(x.Instances) + len(x.disks) + x.devices)
 }
@@ -75,9 +74,8 @@ func (s *Snapshot) primaryNode(i int) int32 {
 	return -1
 }
 
-// movedInstances returns the instances, in ascending order, that may be on other nodes than
-// before, or with other minors, if all others are where they were. It is false if that
-// cannot be told.
+// movedInstances returns the instances, in ascending order, that may have other nodes or
+// minors than before. All others are unchanged. It returns false if it cannot tell.
 func (x *indexer) movedInstances() (moved []int32, ok bool) {
 	sameDisks := x.unchanged("disks", func(int32) bool { return true })
 	if !x.former.indexed || !x.sameNodes || !x.sameInstances || !sameDisks || !x.former.placement.ownUUIDs {
@@ -108,8 +106,8 @@ func (x *indexer) movedInstances() (moved []int32, ok bool) {
 	return moved, len(moved) <= len(x.Instances)/4
 }
 
-// move makes the placement of the former one, in which some instances had another. It is
-// false if there are too many devices now.
+// move derives the placement from the former one, in which some instances had other nodes or
+// minors. It returns false if there are too many devices now.
 func (x *indexer) move(moved []int32) (bool, error) {
 	then, err := x.place(x.former, slices.Values(moved), math.MaxInt)
 	if err != nil {
@@ -139,8 +137,8 @@ func (x *indexer) move(moved []int32) (bool, error) {
 	return true, nil
 }
 
-// exchange returns lists in which what is of some instances, those of then, is replaced by
-// those of now. Each list is in ascending order of instances.
+// exchange returns lists in which the entries of some instances, those of then, are replaced
+// by those of now. Each list is in ascending order of instances.
 func exchange[T any](lists, then, now map[string][]T, moved []int32, instance func(T) int32) map[string][]T {
 	lists = maps.Clone(lists)
 	replace := func(node string) {
@@ -167,7 +165,7 @@ func exchange[T any](lists, then, now map[string][]T, moved []int32, instance fu
 	return lists
 }
 
-// findUnknownPeers enters the first minors of some nodes that have no known peer.
+// findUnknownPeers records for some nodes the first minor whose peer is unknown.
 func (p *placement) findUnknownPeers(nodes iter.Seq[string]) {
 	if p.unknownPeers == nil {
 		p.unknownPeers = make(map[string]int32)
@@ -180,8 +178,8 @@ func (p *placement) findUnknownPeers(nodes iter.Seq[string]) {
 	}
 }
 
-// place returns what some instances of a snapshot, in ascending order, have on which
-// nodes. The error says that it is more than most devices.
+// place returns what some instances of a snapshot, in ascending order, have on each node. The
+// error says that it is more than most devices.
 func (x *indexer) place(s *Snapshot, instances iter.Seq[int32], most int) (placement, error) {
 	p := placement{
 		primaries:   make(map[string][]int32),
@@ -189,7 +187,7 @@ func (x *indexer) place(s *Snapshot, instances iter.Seq[int32], most int) (place
 		minors:      make(map[string][]Minor),
 		ownUUIDs:    true,
 	}
-	// For each node the last instance, by its index plus 1, that was entered with it as its
+	// For each node the index plus 1 of the last instance that was added with the node at its
 	// other end.
 	entered := make(map[string]int32)
 	n := 0
@@ -207,10 +205,9 @@ func (x *indexer) place(s *Snapshot, instances iter.Seq[int32], most int) (place
 	return p, nil
 }
 
-// addNodes enters an instance with its primary node and with the nodes at the
-// other end of its DRBD disks. For a disk that does not touch the primary node,
-// the first of its nodes counts as the other one. An instance without a primary
-// node is nobody's.
+// addNodes adds an instance to its primary node and to the nodes at the other end of its DRBD
+// disks. If neither end of a disk is on the primary node, the disk's first node counts as
+// the other end. An instance without a primary node is added to no node.
 func (p *placement) addNodes(s *Snapshot, i int32, entered map[string]int32) {
 	in := s.Instances[i]
 	if !in.Placed {
@@ -243,10 +240,9 @@ func (s *Snapshot) disk(key string) (drbdTree, bool) {
 	return s.disks[i], true
 }
 
-// addMinors enters the DRBD minors of an instance with both their nodes; none of
-// them when one of the disks does not exist. The disks are those of the instance
-// that its member uuid leads to, as everywhere in Ganeti. It is false when there are more
-// devices than most then.
+// addMinors adds the DRBD minors of an instance to both their nodes, or none of them if one
+// of its disks does not exist. The disks are those of the instance with that member uuid, as
+// everywhere in Ganeti. It returns false if there are more devices than most then.
 func (p *placement) addMinors(s *Snapshot, i int32, most int) bool {
 	in := s.Instances[i]
 	holder, match := int(i), Found

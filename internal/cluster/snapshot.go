@@ -24,9 +24,9 @@ type Snapshot struct {
 	Version int64
 	// Serial is the serial number of the cluster object.
 	Serial int64
-	// ConfigSerial is the serial number of the file as a whole; 0 where it has none.
+	// ConfigSerial is the serial number of the file as a whole, or 0 if it has none.
 	ConfigSerial int64
-	// MasterNode refers to the master node, by key or name. It may lead nowhere.
+	// MasterNode is the key or the name of the master node. No node may have it.
 	MasterNode string
 	// MasterIP is the address of the cluster, which moves with the master.
 	MasterIP string
@@ -38,8 +38,8 @@ type Snapshot struct {
 	Collectors map[string]Collector
 	// Nodes are the cluster's nodes in ascending order of their keys.
 	Nodes []Node
-	// Instances are the instances in ascending order of their keys. Those that have not
-	// changed are also in the snapshot before.
+	// Instances are the instances in ascending order of their keys. Unchanged ones are shared
+	// with the previous snapshot.
 	Instances []*Instance
 	// Links are the links that instances have addresses on, by name.
 	Links map[string]*Link
@@ -65,9 +65,9 @@ type Collector struct {
 	Interval float64 // from one report to the next, in microseconds
 }
 
-// Node is what answers need of a node, beside its text.
+// Node is what answers need of a node, besides its text.
 type Node struct {
-	// Key is the node's key in the configuration: its UUID, as a rule.
+	// Key is the node's key in the configuration, usually its UUID.
 	Key string
 	// UUID is the node's member uuid. References of other objects to the node
 	// are compared with it.
@@ -82,9 +82,9 @@ type Node struct {
 	Serial int64
 }
 
-// Instance is what answers need of an instance, beside its text.
+// Instance is what answers need of an instance, besides its text.
 type Instance struct {
-	// UUID is the instance's member uuid, which is its key as a rule.
+	// UUID is the instance's member uuid, which is usually its key.
 	UUID string
 	// Name is the instance's full name. Named is false while a forthcoming
 	// instance has none.
@@ -97,29 +97,29 @@ type Instance struct {
 	Serial int64
 	// Disks are the keys of the instance's disks.
 	Disks []string
-	// Addresses are those of the instance's nics, in their order; nics without
-	// one are left out.
+	// Addresses are the addresses of the instance's nics, in their order, without the nics
+	// that have none.
 	Addresses []Address
 }
 
-// Address is an instance address, with the link when its nic names one: Linked is
-// false when it is on the default link.
+// Address is an instance's address, with the link if its nic names one. Linked is false if
+// it is on the default link.
 type Address struct {
 	IP, Link string
 	Linked   bool
 }
 
-// Minor is a DRBD minor that a disk takes on a node.
+// Minor is a DRBD minor that a disk uses on a node.
 type Minor struct {
 	// Minor is the number of the minor.
 	Minor int64
 	// Instance is the name of the disk's instance.
 	Instance string
-	// Disk is the position of the disk in its instance; a disk below another has
-	// the position of that one.
+	// Disk is the position of the disk in its instance. A child has the position of its
+	// parent.
 	Disk int32
-	// Peer is the index in Snapshot.Nodes of the node at the other end, or -1
-	// when PeerReference, what the disk says of it, leads to no node.
+	// Peer is the index in Snapshot.Nodes of the node at the other end, or -1 if there is no
+	// node with the PeerReference that the disk has.
 	Peer          int32
 	PeerReference string
 	// Primary tells whether the node is the primary node of the instance.
@@ -130,12 +130,12 @@ type Minor struct {
 
 // Options say how a configuration is loaded.
 type Options struct {
-	// Former is the snapshot of the configuration before, loaded with the same
-	// RedactSecrets, or nil. What has not changed, and that is nearly all of it as a
-	// rule, is taken over from it. It stays as it is.
+	// Former is the snapshot of the previous configuration, loaded with the same
+	// RedactSecrets, or nil. Load shares with it what has not changed, which is usually
+	// nearly everything, and does not change it.
 	Former *Snapshot
-	// RedactSecrets makes a snapshot give its texts without the secrets of DRBD devices
-	// and without private OS parameters.
+	// RedactSecrets removes the secrets of DRBD devices and private OS parameters from all
+	// texts of the snapshot.
 	RedactSecrets bool
 }
 
@@ -144,12 +144,12 @@ func Parse(text []byte) (*Snapshot, error) {
 	return Load(context.Background(), bytes.NewReader(text), Options{})
 }
 
-// Load makes a snapshot of the text of a configuration file, of Ganeti 2.1 or later, read
-// from where the reader stands.
+// Load makes a snapshot of a configuration file of Ganeti 2.1 or later, which it reads from
+// the reader's position on.
 //
 // Members that no answer needs may be missing or unknown. The error names the place of the
-// first member that is needed and missing, or cannot be read. When ctx ends, so does
-// loading, with the error of ctx.
+// first member that is needed but missing, or that cannot be read. If ctx ends, Load returns
+// its error.
 func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error) {
 	former := o.Former
 	if former == nil {
@@ -179,14 +179,14 @@ func Load(ctx context.Context, text io.ReadSeeker, o Options) (*Snapshot, error)
 		}
 		return nil, fmt.Errorf("parsing configuration: %w", &shortError{err})
 	}
-	// Only errors tell of these.
+	// Only errors need these.
 	next.document.members, next.document.rest, next.document.older, next.document.origins = nil, nil, nil, nil
 	next.document.changes, next.document.ahead = nil, nil
 	next.indexed = true
 	return next, nil
 }
 
-// interruptible is a text that ends with the error of ctx when ctx has ended.
+// interruptible is a reader that returns the error of ctx once ctx has ended.
 type interruptible struct {
 	ctx  context.Context
 	text io.Reader
@@ -216,8 +216,7 @@ func (s *Snapshot) FindInstance(query string) (int, Match) {
 func (s *Snapshot) instanceName(i int32) string { return s.Instances[i].Name }
 
 // Minors returns the DRBD minors of a node: by instance, then by disk, a disk
-// before those below it. unknown is the first of which no node is the peer, nil when
-// there is none.
+// before its children. unknown is the first whose peer is no node, or nil.
 func (s *Snapshot) Minors(node *Node) (minors []Minor, unknown *Minor) {
 	minors = s.placement.minors[node.UUID]
 	if i, ok := s.placement.unknownPeers[node.UUID]; ok {
@@ -229,8 +228,8 @@ func (s *Snapshot) Minors(node *Node) (minors []Minor, unknown *Minor) {
 // PrimaryInstances returns the indexes of the instances that run on a node.
 func (s *Snapshot) PrimaryInstances(node *Node) []int32 { return s.placement.primaries[node.UUID] }
 
-// SecondaryInstances returns the indexes of the instances whose DRBD disks have
-// their other end on a node.
+// SecondaryInstances returns the indexes of the instances that have the other end of a DRBD
+// disk on a node.
 func (s *Snapshot) SecondaryInstances(node *Node) []int32 { return s.placement.secondaries[node.UUID] }
 
 // InstanceText returns the canonical text of an instance.
@@ -238,8 +237,8 @@ func (s *Snapshot) InstanceText(i int) ([]byte, error) {
 	return s.document.containers["instances"].text(int32(i))
 }
 
-// DiskText returns the canonical text of the disk with a key. The error is
-// ErrNoValue when there is none.
+// DiskText returns the canonical text of the disk with a key. The error is ErrNoValue if
+// there is none.
 func (s *Snapshot) DiskText(key string) ([]byte, error) {
 	disks := s.document.containers["disks"]
 	i, ok := disks.find(key)
@@ -249,10 +248,9 @@ func (s *Snapshot) DiskText(key string) ([]byte, error) {
 	return disks.text(i)
 }
 
-// AppendValue appends the canonical text of the value that an RFC 6901 pointer
-// leads to. Objects in containers are reached by their keys. The errors are
-// ErrNoValue, for malformed pointers as well, and ErrTooLarge when the text is
-// longer than limit bytes.
+// AppendValue appends the canonical text of the value at a JSON pointer (RFC 6901), in which
+// objects go by their keys. The error is ErrNoValue if there is no such value or the pointer
+// is malformed, and ErrTooLarge if the text is longer than limit bytes.
 func (s *Snapshot) AppendValue(dst []byte, pointer string, limit int) ([]byte, error) {
 	return s.document.appendValue(dst, pointer, limit)
 }
