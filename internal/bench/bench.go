@@ -1,7 +1,6 @@
-// Package bench measures servers of the confd protocol: how much CPU time a request
-// takes, how many of them a second there can be, how long they take, and what
-// loading a configuration takes. Several servers are measured in turn, round by
-// round, so that what disturbs the machine disturbs all of them.
+// Package bench measures servers of the confd protocol: CPU time per request, requests a
+// second, latencies, and the cost of loading a configuration. Several servers are measured in
+// turn, round by round, so that other work on the machine disturbs all of them alike.
 //
 // Every reply is checked. The first one to each request, and each that differs from
 // it, is verified with the key; the others are byte for byte the same.
@@ -23,12 +22,12 @@ import (
 
 // Contestant is one of the servers that are compared.
 type Contestant struct {
-	// Name stands in tables.
+	// Name is the server's name in tables.
 	Name string `json:"name"`
-	// Command starts the server. It is nil where Server is one that runs already.
+	// Command starts the server. It is nil if Server is already running.
 	Command Command `json:"-"`
 	Server  *Server `json:"-"`
-	// Echo tells that it sends requests back, as the function Echo does.
+	// Echo reports whether it sends requests back, as the function Echo does.
 	Echo bool `json:"echo"`
 }
 
@@ -37,11 +36,11 @@ type Options struct {
 	// Contestants are measured. The first is the one that all others are
 	// compared with.
 	Contestants []Contestant
-	// Load is what each of them is put under.
+	// Load is how each of them is asked.
 	Load Load
 	// Rounds is how often each measurement is made.
 	Rounds int
-	// Progress is told what is going on.
+	// Progress is called with what is being measured.
 	Progress func(string)
 }
 
@@ -51,7 +50,7 @@ type Report struct {
 	Clusters    []Cluster    `json:"clusters"`
 }
 
-// Check returns what a report lacks that does not come from a measurement, or nil.
+// Check returns an error if a report cannot be the result of a measurement.
 func (r *Report) Check() error {
 	if len(r.Contestants) == 0 || len(r.Clusters) == 0 {
 		return errors.New("no measurement in it")
@@ -106,29 +105,28 @@ type Figures struct {
 	PerSecond float64 `json:"replies_per_second"`
 	CPU       float64 `json:"cpu_seconds_per_reply"`
 	Latency   Latency `json:"latency_seconds"`
-	// Requests were sent and then answered, or lost. Unsent are those that the
-	// sender could not send in time.
+	// Requests were sent, and then answered or lost. Unsent ones could not be sent in time.
 	Sent    int `json:"sent"`
 	Replies int `json:"replies"`
 	Lost    int `json:"lost"`
 	Unsent  int `json:"unsent"`
-	// Refused replies are errors. Late ones came when their requests were lost
-	// already; Wrong ones are not signed with the key, or belong to no request
-	// that was on its way. Neither of these counts as a reply.
+	// Refused replies are errors. Late ones came after their request counted as lost. Wrong
+	// ones are not signed with the key, or belong to no request in flight. Late and wrong ones
+	// do not count as replies.
 	Refused int `json:"refused"`
 	Late    int `json:"late"`
 	Wrong   int `json:"wrong"`
 	// ReplyBytes is the average size of a reply, SignedBytes that of its signed text.
 	ReplyBytes  float64 `json:"reply_bytes"`
 	SignedBytes float64 `json:"signed_bytes"`
-	// Generator is the CPU time that making the load took for each reply: where it
-	// is larger than CPU, the server was not at its limit.
+	// Generator is the CPU time of the sender for each reply. If it is larger than CPU, the
+	// server was not at its limit.
 	Generator float64 `json:"generator_cpu_seconds_per_reply"`
-	// MemoryBefore and MemoryAfter are what was resident of the server.
+	// MemoryBefore and MemoryAfter are the server's resident memory.
 	MemoryBefore int64 `json:"memory_before"`
 	MemoryAfter  int64 `json:"memory_after"`
-	// Before and After are replies in a second in a closed loop without noise,
-	// where that was measured.
+	// Before and After are replies a second in a closed loop without noise, if that was
+	// measured.
 	Before float64 `json:"replies_per_second_before,omitempty"`
 	After  float64 `json:"replies_per_second_after,omitempty"`
 }
@@ -266,7 +264,7 @@ func (o *Options) start(ctx context.Context, config string, started func(i int, 
 	return servers, stop, err
 }
 
-// attempts is how many closed loops in a row may remain without a reply.
+// attempts is how many closed loops in a row may end without a reply.
 const attempts = 10
 
 // measure puts a server under load.
@@ -346,8 +344,7 @@ func (r *result) fill(f *Figures) {
 	f.SignedBytes = float64(r.text) / float64(max(r.replies, 1))
 }
 
-// usage is what a server takes of the machine, and the CPU time that this process
-// has used.
+// usage is the CPU time and memory of a server, and the CPU time of this process.
 type usage struct {
 	own, cpu       time.Duration
 	resident, peak int64

@@ -21,9 +21,9 @@ import (
 // protocol.ClockSkew seconds.
 const resign = 200 * time.Second
 
-// A caller is one client of a server: a socket with requests that were signed
-// before. Each is on its way once at a time, so that its rsalt tells its reply.
-// The times of a caller count from the beginning of its load.
+// A caller is one client of a server: a socket with requests that were signed in advance. No
+// request is in flight twice, so its rsalt identifies its reply. Times count from the
+// beginning of the load.
 type caller struct {
 	conn  *udp.Conn
 	batch *udp.Batch
@@ -74,7 +74,7 @@ type sending struct {
 	due     time.Duration
 }
 
-// result is what came of the requests of a caller.
+// result is what became of the requests of a caller.
 type result struct {
 	sent, replies, lost, unsent int
 	// refused replies say that there is no answer, late ones came after their
@@ -95,7 +95,7 @@ func newResult() result {
 	return result{latency: hdr.New(int64(minLatency), int64(maxLatency), 3)}
 }
 
-// add adds what came of other requests.
+// add adds another result.
 func (r *result) add(other result) {
 	r.sent += other.sent
 	r.replies += other.replies
@@ -140,8 +140,7 @@ func (c *caller) close() {
 	c.batch.Free()
 }
 
-// prepare makes requests ahead, at least n of them, so that none has to be made
-// when it is due.
+// prepare makes at least n requests in advance, so that none must be made when it is due.
 func (c *caller) prepare(n int) error {
 	for topic := range c.topics {
 		for range max(n/len(c.topics), 1) {
@@ -228,19 +227,18 @@ func (c *caller) ask(due, now time.Duration) error {
 	return nil
 }
 
-// flush sends the batch. What cannot be sent is lost, as it might be later on its
-// way.
+// flush sends the batch. What cannot be sent counts as lost.
 func (c *caller) flush() {
 	_ = c.conn.Write(c.batch)
 }
 
-// receive takes the replies that have arrived, after waiting for one at most as
-// long as given. It returns how many there were and what time it is.
+// receive waits for a reply, at most for the given time, and takes all that have arrived. It
+// returns their number and the time.
 func (c *caller) receive(wait time.Duration) (replies int, now time.Duration) {
 	if wait > 0 {
 		c.conn.Wait(wait)
 	}
-	// An error tells of a datagram that was sent before and is lost.
+	// An error is about a datagram that was sent earlier and is lost.
 	_ = c.conn.Read(c.batch)
 	now = time.Since(c.begin)
 	before := c.replies

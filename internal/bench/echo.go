@@ -18,10 +18,9 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// Echo sends datagrams back from as many sockets as the daemon has, which it reads
-// and writes as the daemon does, until ctx ends: what the machine allows. With a
-// key it computes two HMACs for each datagram, as any daemon must: one to verify
-// the request, one to sign the reply.
+// Echo sends datagrams back until ctx ends, with as many sockets and the same batches as the
+// daemon: it shows the limit of the machine. With a key it computes two HMACs for each
+// datagram, as any daemon must: one to verify the request, one to sign the reply.
 //
 // After an order it sends longer replies, each a request with bytes behind it.
 func Echo(ctx context.Context, addr netip.AddrPort, key []byte) error {

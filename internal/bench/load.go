@@ -12,9 +12,9 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// Load is how a server is asked: in a closed loop, where each reply makes room
-// for a new request, or, with a rate, in an open one, where requests are due at
-// fixed times, whatever becomes of those before.
+// Load is how a server is asked. In a closed loop each reply makes room for a new request. In
+// an open loop, which has a rate, requests are due at fixed times, whatever becomes of the
+// earlier ones.
 type Load struct {
 	// Window is the number of requests on their way in a closed loop.
 	Window int
@@ -29,11 +29,10 @@ type Load struct {
 	Duration time.Duration
 	// Patience is the time after which a request without a reply is lost.
 	Patience time.Duration
-	// Noise is the number of datagrams a second that are broken or forged and are
-	// sent meanwhile.
+	// Noise is the number of broken and forged datagrams a second that are sent meanwhile.
 	Noise float64
-	// Hostile is the number of datagrams a second that are meant to cost the server as
-	// much as can be, and are sent meanwhile.
+	// Hostile is the number of datagrams a second that are sent meanwhile to cost the server
+	// as much as possible.
 	Hostile float64
 
 	stop <-chan struct{} // ends the sending early, unless it is nil
@@ -43,12 +42,12 @@ type Load struct {
 const (
 	// ahead is the number of requests of a caller that are made before a load.
 	ahead = 1024
-	// maxLag is how late the sender of an open loop may be. What is due for
-	// longer counts as unsent: it is the sender that is overloaded then.
+	// maxLag is how late the sender of an open loop may be. Requests that have been due for
+	// longer count as unsent: then the sender is overloaded.
 	maxLag = 100 * time.Millisecond
 	// warming is how many times as long as a load it may take to know the replies.
 	warming = 4
-	// pause is the longest wait for a datagram without a look at other things.
+	// pause is the longest wait for a datagram before checking other things.
 	pause = 20 * time.Millisecond
 )
 
@@ -103,7 +102,7 @@ func (l Load) prepare(ctx context.Context, s *Server, topics []topic) (callers [
 // drive puts load on a server.
 func (l Load) drive(ctx context.Context, s *Server, callers []*caller) (result, error) {
 	sum := newResult()
-	// What was done to prepare shall not be cleaned up while latencies are taken.
+	// Collect the garbage of preparing now, not while latencies are measured.
 	runtime.GC()
 
 	noisy, quiet := context.WithCancel(ctx)
@@ -135,11 +134,11 @@ func (l Load) drive(ctx context.Context, s *Server, callers []*caller) (result, 
 	return sum, err
 }
 
-// lockThread gives the goroutine a thread of its own that wakes up on time, and
-// returns what undoes it.
+// lockThread gives the goroutine a thread of its own that wakes up on time, and returns a
+// function that undoes that.
 func lockThread() func() {
 	runtime.LockOSThread()
-	// Where it fails, wake-ups are some 50 us late.
+	// If this fails, wake-ups are some 50 us late.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	return func() {
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)
@@ -147,7 +146,7 @@ func lockThread() func() {
 	}
 }
 
-// end returns when the sending ends, as far as is known at a time.
+// end returns when sending ends, as far as is known now.
 func (l Load) end(known, now time.Duration) time.Duration {
 	select {
 	case <-l.stop:
@@ -157,7 +156,7 @@ func (l Load) end(known, now time.Duration) time.Duration {
 	}
 }
 
-// closed keeps window requests on their way.
+// closed keeps window requests in flight.
 func (c *caller) closed(ctx context.Context, l Load, window int) error {
 	fill := func(n int, now time.Duration) error {
 		for range n {
@@ -214,7 +213,7 @@ func (c *caller) open(ctx context.Context, l Load, number, callers int) error {
 			due = time.Duration(offset + float64(n)*interval)
 		}
 		c.flush()
-		// What has come is read before more is sent: it would be lost next.
+		// Read what has arrived before sending more, or it would be lost next.
 		replies, now := c.receive(0)
 		for c.batch.Len() == udp.BatchSize {
 			_, now = c.receive(0)

@@ -15,7 +15,7 @@ import (
 	"gntconfd/internal/sample"
 )
 
-// Size is how large a made-up cluster is.
+// Size is the size of a generated cluster.
 type Size struct{ Nodes, Instances int }
 
 func (s Size) String() string { return fmt.Sprintf("%d/%d", s.Nodes, s.Instances) }
@@ -61,7 +61,7 @@ func Matrix(ctx context.Context, o Options, w Writes, sizes []Size) (*Report, er
 	})
 }
 
-// each generates a cluster of each size in a file, and lets it be measured.
+// each generates a cluster of each size in a file, and calls measure for it.
 func (o Options) each(sizes []Size, measure func(o Options, c *Cluster, config string, snapshot *cluster.Snapshot) error) (*Report, error) {
 	report := &Report{Contestants: o.Contestants}
 	progress := o.Progress
@@ -102,7 +102,7 @@ func (o Options) each(sizes []Size, measure func(o Options, c *Cluster, config s
 
 // matrix measures with one cluster.
 func (o Options) matrix(ctx context.Context, w Writes, c *Cluster, config string, snapshot *cluster.Snapshot) error {
-	// All but the last start are only for their time.
+	// All starts but the last one only measure the time.
 	c.Loading = make([]Loading, len(o.Contestants))
 	started := func(i int, took time.Duration) {
 		c.Loading[i].Start = append(c.Loading[i].Start, took.Seconds())

@@ -21,12 +21,12 @@ import (
 	"gntconfd/internal/udp"
 )
 
-// Server is what is measured: a daemon, or an echo server in the place of one.
+// Server is what is measured: a daemon or an echo server.
 type Server struct {
 	Addr netip.AddrPort
 	Key  []byte
-	// PID is the server's process, on this machine; 0 where it is not known, and
-	// then neither are CPU time and memory.
+	// PID is the server's process on this machine, or 0 if it is not known. Then CPU time and
+	// memory are not known either.
 	PID int
 
 	echo bool
@@ -48,8 +48,8 @@ type Command func(root, port string) *exec.Cmd
 func ShellCommand(text string) Command {
 	return func(root, port string) *exec.Cmd {
 		line := strings.NewReplacer("{root}", root, "{port}", port).Replace(text)
-		// The process is to be that of the daemon, which gets the signals and
-		// uses the time.
+		// exec: the process must be the daemon, as it gets the signals and its CPU time is
+		// measured.
 		return exec.Command("sh", "-c", "exec "+line)
 	}
 }
@@ -117,15 +117,14 @@ func (s *Server) stop() {
 	if s.command == nil {
 		return
 	}
-	// A process that is gone, and how it went, is of no interest.
+	// It does not matter whether the process has already ended, and how.
 	_ = s.command.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(10*time.Second, func() { _ = s.command.Process.Kill() })
 	<-s.ended
 	kill.Stop()
 }
 
-// await asks the server for the master's name, again and again, until a reply is
-// as it is to be.
+// await asks the server for the master's name until it accepts a reply.
 func (s *Server) await(ctx context.Context, accept func(serial int64) bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no answer in %v", startPatience))
 	defer cancel()
@@ -138,7 +137,7 @@ func (s *Server) await(ctx context.Context, accept func(serial int64) bool) erro
 	}
 	defer c.Close()
 	for {
-		// Short enough that nothing but the daemon decides when it answers.
+		// Short, so that only the daemon decides when it answers.
 		try, stop := context.WithTimeout(ctx, 5*time.Millisecond)
 		master, err := client.Query(try, c, client.Master())
 		stop()
@@ -152,7 +151,7 @@ func (s *Server) await(ctx context.Context, accept func(serial int64) bool) erro
 	}
 }
 
-// replies returns an error unless the server replies in time, be it with an error.
+// replies returns an error unless the server replies in time. The reply may be an error.
 func (s *Server) replies(ctx context.Context, patience time.Duration) error {
 	c, err := client.New(client.Options{Peers: []string{s.Addr.String()}, Key: s.Key, GiveUp: true})
 	if err != nil {
@@ -216,7 +215,7 @@ func (s *Server) memory() (resident, peak int64, err error) {
 	return resident, peak, nil
 }
 
-// resetPeak makes the peak of memory that of now.
+// resetPeak sets the peak of memory to the present use.
 func (s *Server) resetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.PID), []byte("5"), 0)
 }

@@ -164,7 +164,7 @@ func (r *Report) sections(out *printer) []section {
 	return all
 }
 
-// comparison says what the column "compared" is, if there is one.
+// comparison explains the column "compared", if there is one.
 func (r *Report) comparison() []string {
 	var parts []string
 	first := r.Contestants[0].Name
@@ -239,10 +239,10 @@ func (t Turn) figures(of func(*Written) float64) []float64 {
 func writeCPU(w *Written) float64  { return w.CPU * 1e3 }           // in ms
 func freshness(w *Written) float64 { return median(w.Fresh) * 1e3 } // in ms
 
-// brief tells whether there is no room for more than medians.
+// brief reports whether there is only room for medians.
 func (out *printer) brief() bool { return out.width > 0 }
 
-// spread writes a median, with the extremes around it where there is room.
+// spread writes a median, with the extremes if there is room.
 func (out *printer) spread(values []float64) string {
 	if out.brief() && len(values) > 0 {
 		return number(median(values))
@@ -250,7 +250,7 @@ func (out *printer) spread(values []float64) string {
 	return spread(values)
 }
 
-// median returns the median of a figure, 0 of none.
+// median returns the median of values, or 0 if there are none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -259,7 +259,7 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-// unmeasured stands for a figure that there is not, and for nothing where that is usual.
+// unmeasured is printed for a figure that was not measured, and for 0 where that is usual.
 const unmeasured = "-"
 
 // spread writes a median with the extremes around it, as far as they differ.
@@ -399,7 +399,7 @@ func some(values []float64) string {
 	return number(median(values))
 }
 
-// note says what else is to be known of a result.
+// note returns what a reader must also know about a result.
 func note(r Result) string {
 	var replies, refused, lost, wrong int
 	for i := range r {
