@@ -44,7 +44,7 @@ func (x *indexer) ended(i int) error {
 	if i%patience != 0 {
 		return nil
 	}
-	if i%(16*patience) == 0 {
+	if i > 0 && i%(16*patience) == 0 {
 		GiveWay()
 	}
 	return x.ctx.Err()
@@ -196,7 +196,9 @@ func (x *indexer) forEach(n int, do func(from, to int) error) error {
 			if from >= n {
 				return n, nil
 			}
-			GiveWay()
+			if from > 0 { // a small cluster takes less time than giving way
+				GiveWay()
+			}
 			err := x.ctx.Err()
 			if err == nil {
 				err = do(from, min(from+patience, n))

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"gntconfd/internal/sample"
 )
 
 // With one processor for all, a datagram that comes while a configuration is loaded does
@@ -119,3 +122,24 @@ func TestWindow(t *testing.T) {
 type cutReader struct{ from io.Reader }
 
 func (r *cutReader) Read(into []byte) (int, error) { return r.from.Read(into[:min(len(into), 777)]) }
+
+// Giving way takes longer than to load a small cluster, which therefore never does it. A large
+// one does.
+func TestSmallClustersDoNotGiveWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	times := 0
+	sleep = func(time.Duration) { times++ }
+	defer func() { sleep = time.Sleep }()
+	for _, size := range []struct{ nodes, instances int }{{3, 10}, {1000, 10000}} {
+		var text bytes.Buffer
+		if err := sample.Generate(&text, size.nodes, size.instances, 1); err != nil {
+			t.Fatal(err)
+		}
+		times = 0
+		parsed(t, text.String())
+		small := size.instances == 10
+		if small != (times == 0) {
+			t.Errorf("%d instances: gave way %d times", size.instances, times)
+		}
+	}
+}

@@ -167,7 +167,9 @@ func (s *summed) sum() (digest, error) {
 			} else if err != nil {
 				return 0, err
 			}
-			cluster.GiveWay()
+			if s.read < s.Size() {
+				cluster.GiveWay()
+			}
 		}
 	}
 	_, err := s.Seek(0, io.SeekStart)

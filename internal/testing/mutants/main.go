@@ -3,11 +3,12 @@
 // daemon, one at a time: another comparison, another limit, another sign. Run it in the root
 // of the repository:
 //
-//	go run ./internal/testing/mutants [PACKAGE...]
+//	go run ./internal/testing/mutants [--workers N] [PACKAGE...]
 //
 // A fault that the suite does not notice must be explained in survivors.txt: each line is a
 // file, a colon, the text of the line in it or * for all of them, and after " # " the reason.
-// It takes a quarter of a minute per fault.
+// A fault takes a quarter of a minute, most of which is waiting: several workers try several
+// faults at once.
 package main
 
 import (
@@ -22,6 +23,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -85,12 +87,13 @@ func TestSuite(t *testing.T) {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	workers := flag.Int("workers", 1, "how many faults to try at once")
 	flag.Parse()
 	chosen := flag.Args()
 	if len(chosen) == 0 {
 		chosen = packages
 	}
-	if err := run(ctx, os.Stdout, chosen); err != nil {
+	if err := run(ctx, os.Stdout, *workers, chosen); err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
 		os.Exit(1)
 	}
@@ -100,7 +103,7 @@ func main() {
 var errUnexplained = errors.New("some faults are neither noticed nor explained in internal/testing/mutants/survivors.txt")
 
 // run makes faults in the packages and prints what became of them, as a table in Markdown.
-func run(ctx context.Context, out io.Writer, packages []string) error {
+func run(ctx context.Context, out io.Writer, workers int, packages []string) error {
 	reasons, err := explanations(survivors)
 	if err != nil {
 		return err
@@ -117,7 +120,7 @@ func run(ctx context.Context, out io.Writer, packages []string) error {
 	fmt.Fprintln(table, "| package\t| faults\t| noticed\t| explained\t| neither\t|\n|---\t|--:\t|--:\t|--:\t|--:\t|")
 	var unexplained []string
 	for _, name := range packages {
-		report, err := unleash(ctx, dir, name)
+		report, err := unleash(ctx, dir, workers, name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -183,7 +186,7 @@ type report struct {
 }
 
 // unleash has gremlins make faults in a package and those below it.
-func unleash(ctx context.Context, dir, name string) (*report, error) {
+func unleash(ctx context.Context, dir string, workers int, name string) (*report, error) {
 	err := filepath.WalkDir(filepath.Join(dir, name), func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
@@ -195,7 +198,7 @@ func unleash(ctx context.Context, dir, name string) (*report, error) {
 		return nil, err
 	}
 	result := filepath.Join(dir, "report.json")
-	command := exec.CommandContext(ctx, "go", "run", gremlins, "unleash", "--silent", "--workers", "1", "--timeout-coefficient", "30", "--output", result, "./"+name)
+	command := exec.CommandContext(ctx, "go", "run", gremlins, "unleash", "--silent", "--workers", strconv.Itoa(workers), "--timeout-coefficient", "30", "--output", result, "./"+name)
 	command.Dir = dir
 	// Neither vet nor debugging information is of use here.
 	command.Env = append(os.Environ(), "GOFLAGS=-vet=off -ldflags=-w")
