@@ -1,217 +1,183 @@
-// Command mutants tells how much the conformance suite alone notices. It copies this module,
-// puts the suite in the place of all tests, and has gremlins put faults into packages of the
-// daemon, one at a time: another comparison, another limit, another sign. Run it in the root
-// of the repository:
+// Command mutants puts faults into packages of the daemon, one at a time, and tells which of
+// them the conformance suite alone does not notice; with --own, which of them the package's own
+// tests do not notice. The faults are those that gremlins finds by its rules: another
+// comparison, another limit, another sign. Run it in the root of the repository:
 //
-//	go run ./internal/testing/mutants [--workers N] [PACKAGE...]
+//	go run ./internal/testing/mutants [--own] [--workers N] [PACKAGE...]
 //
-// A fault that the suite does not notice must be explained in survivors.txt: each line is a
-// file, a colon, the text of the line in it or * for all of them, and after " # " the reason.
-// A fault takes a quarter of a minute, most of which is waiting: several workers try several
-// faults at once.
+// What is not noticed must be explained in unnoticed-by-suite.txt or unnoticed-by-tests.txt:
+// each line is a file, a colon, the text of the line in it or * for all of them, and after
+// " # " the reason. The suite takes a quarter of a minute for a fault, most of it waiting, so
+// that several workers save time.
 package main
 
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// gremlins is the program that makes the faults, in a fixed version.
-const gremlins = "github.com/go-gremlins/gremlins/cmd/gremlins@v0.5.0"
-
-// packages are those that decide what is answered.
-var packages = []string{"internal/answer", "internal/cluster/canonical", "internal/cluster/classic", "internal/reload"}
-
-//go:embed survivors.txt
-var survivors string
-
-// suite is the only test in the copy. It ends at the first thing that goes wrong, and also if
-// the daemon is so slow that nobody would wait for it.
-const suite = `package PACKAGE_test
-
-import (
-	"context"
-	"fmt"
-	"os"
-	"testing"
-	"time"
-
-	"gntconfd/internal/testing/conformance"
-	"gntconfd/spec/vectors"
-)
-
-func TestSuite(t *testing.T) {
-	key, err := vectors.Files.ReadFile("hmac.key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dialects, err := conformance.Dialects(vectors.Files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	end := func(why any) { fmt.Println(why); os.Exit(1) }
-	time.AfterFunc(2*time.Minute, func() { end("too slow") })
-	report, err := conformance.RunServer(t.Context(), conformance.Options{
-		Start: func(ctx context.Context, s conformance.Setup) (*conformance.Server, error) {
-			server, err := conformance.Own(ctx, s)
-			if err != nil {
-				end(err)
-			}
-			return server, err
-		},
-		Files: vectors.Files, Dialects: dialects, Key: key, Timeout: 2 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range report.Results {
-		if r.Verdict != conformance.Passed {
-			t.Error(r.ID, r.Problem)
-		}
-	}
+// A judge tells whether a fault is noticed.
+type judge struct {
+	packages     []string // whose faults it notices, if none are chosen
+	explanations string   // of what it does not notice, and the file that they are in
+	file         string
+	notices      func(ctx context.Context, overlay, dir string) (bool, error)
 }
-`
+
+//go:embed unnoticed-by-suite.txt
+var unnoticedBySuite string
+
+//go:embed unnoticed-by-tests.txt
+var unnoticedByTests string
+
+var (
+	// Those packages decide what is answered.
+	bySuite = judge{
+		packages:     []string{"internal/answer", "internal/cluster", "internal/reload"},
+		explanations: unnoticedBySuite, file: "unnoticed-by-suite.txt", notices: suiteNotices,
+	}
+	byTests = judge{
+		packages:     []string{"internal/protocol", "internal/answer", "internal/cluster", "internal/server", "internal/reload"},
+		explanations: unnoticedByTests, file: "unnoticed-by-tests.txt", notices: testsNotice,
+	}
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	own := flag.Bool("own", false, "let the package's own tests notice the faults, not the conformance suite")
 	workers := flag.Int("workers", 1, "how many faults to try at once")
 	flag.Parse()
-	chosen := flag.Args()
-	if len(chosen) == 0 {
-		chosen = packages
+	j := bySuite
+	if *own {
+		j = byTests
 	}
-	if err := run(ctx, os.Stdout, *workers, chosen); err != nil {
+	if packages := flag.Args(); len(packages) > 0 {
+		j.packages = packages
+	}
+	if err := j.run(ctx, os.Stdout, *workers); err != nil {
 		fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// errUnexplained means that the suite must notice more, or survivors.txt must say why not.
-var errUnexplained = errors.New("some faults are neither noticed nor explained in internal/testing/mutants/survivors.txt")
+// errUnexplained means that more must be noticed, or explained.
+var errUnexplained = errors.New("some faults are neither noticed nor explained")
 
-// run makes faults in the packages and prints what became of them, as a table in Markdown.
-func run(ctx context.Context, out io.Writer, workers int, packages []string) error {
-	reasons, err := explanations(survivors)
+// run tries the faults of the judge's packages and prints what became of them, as a table in
+// Markdown with a row for each folder that has faults.
+func (j *judge) run(ctx context.Context, out io.Writer, workers int) error {
+	reasons, err := explanations(j.explanations)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", j.file, err)
 	}
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := copyModule(ctx, dir); err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(table, "| package\t| faults\t| noticed\t| explained\t| neither\t|\n|---\t|--:\t|--:\t|--:\t|--:\t|")
+	rows := make(map[string]*counts)
 	var unexplained []string
-	for _, name := range packages {
-		report, err := unleash(ctx, dir, workers, name)
+	for _, name := range j.packages {
+		faults, err := find(ctx, name, filepath.Join(dir, "faults.json"))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		c, left, err := judge(os.DirFS(dir), name, report, reasons)
-		if err != nil {
+		if err := j.try(ctx, dir, workers, faults); err != nil {
 			return err
 		}
-		unexplained = append(unexplained, left...)
-		fmt.Fprintf(table, "| `%s`\t| %d\t| %d\t| %d\t| %d\t|\n", name, c.noticed+c.explained+len(left), c.noticed, c.explained, len(left))
+		for _, f := range faults {
+			row := rows[filepath.Dir(f.file)]
+			if row == nil {
+				row = new(counts)
+				rows[filepath.Dir(f.file)] = row
+			}
+			switch {
+			case f.noticed:
+				row.noticed++
+			case explained(reasons, f.file, f.line):
+				row.explained++
+			default:
+				row.left++
+				unexplained = append(unexplained, f.String())
+			}
+		}
 	}
+	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(table, "| package\t| faults\t| noticed\t| explained\t| neither\t|\n|---\t|--:\t|--:\t|--:\t|--:\t|")
+	all := new(counts)
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		fmt.Fprintf(table, "| `%s`\t%s\n", name, rows[name])
+		all.add(rows[name])
+	}
+	fmt.Fprintf(table, "| all\t%s\n", all)
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	if len(unexplained) > 0 {
 		fmt.Fprintf(out, "\n%s\n", strings.Join(unexplained, "\n"))
-		return errUnexplained
+		return fmt.Errorf("%w in internal/testing/mutants/%s", errUnexplained, j.file)
 	}
 	return nil
 }
 
-// copyModule copies all files of the repository but the tests.
-func copyModule(ctx context.Context, dir string) error {
-	list, err := exec.CommandContext(ctx, "git", "ls-files", "-z").Output()
-	if err != nil {
-		return fmt.Errorf("git ls-files: %w", err)
+// try puts the faults into the code, one at a time for each worker, and marks those that are
+// noticed. What is noticed without any fault is an error.
+func (j *judge) try(ctx context.Context, dir string, workers int, faults []*fault) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(workers, 1))
+	sound := make(map[string]bool) // folders that have been tried without a fault
+	for i, f := range faults {
+		if package_ := filepath.Dir(f.file); !sound[package_] {
+			sound[package_] = true
+			group.Go(func() error {
+				noticed, err := j.notices(ctx, "", package_)
+				if err == nil && noticed {
+					err = fmt.Errorf("%s: something is wrong even without a fault", package_)
+				}
+				return err
+			})
+		}
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			overlay, err := f.overlay(filepath.Join(dir, fmt.Sprint(i)))
+			if err != nil {
+				return err
+			}
+			f.noticed, err = j.notices(ctx, overlay, filepath.Dir(f.file))
+			if err != nil {
+				return fmt.Errorf("%s: %w", f, err)
+			}
+			return os.RemoveAll(filepath.Dir(overlay))
+		})
 	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		info, err := os.Stat(name)
-		if err != nil {
-			return err
-		}
-		if !info.Mode().IsRegular() {
-			continue
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, text, info.Mode().Perm()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return group.Wait()
 }
 
-// report is what gremlins writes.
-type report struct {
-	Files []struct {
-		Name   string `json:"file_name"` // below the package
-		Faults []struct {
-			Line   int
-			Status string
-			Type   string
-		} `json:"mutations"`
-	}
+// counts says what became of the faults in a package.
+type counts struct{ noticed, explained, left int }
+
+func (c *counts) add(other *counts) {
+	c.noticed += other.noticed
+	c.explained += other.explained
+	c.left += other.left
 }
 
-// unleash has gremlins make faults in a package and those below it.
-func unleash(ctx context.Context, dir string, workers int, name string) (*report, error) {
-	err := filepath.WalkDir(filepath.Join(dir, name), func(path string, entry os.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		text := strings.ReplaceAll(suite, "PACKAGE", entry.Name())
-		return os.WriteFile(filepath.Join(path, "suite_test.go"), []byte(text), 0o644)
-	})
-	if err != nil {
-		return nil, err
-	}
-	result := filepath.Join(dir, "report.json")
-	command := exec.CommandContext(ctx, "go", "run", gremlins, "unleash", "--silent", "--workers", strconv.Itoa(workers), "--timeout-coefficient", "30", "--output", result, "./"+name)
-	command.Dir = dir
-	// Neither vet nor debugging information is of use here.
-	command.Env = append(os.Environ(), "GOFLAGS=-vet=off -ldflags=-w")
-	if out, err := command.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("gremlins: %w\n%s", err, out)
-	}
-	text, err := os.ReadFile(result)
-	if err != nil {
-		return nil, err
-	}
-	r := new(report)
-	return r, json.Unmarshal(text, r)
+func (c *counts) String() string {
+	return fmt.Sprintf("| %d\t| %d\t| %d\t| %d\t|", c.noticed+c.explained+c.left, c.noticed, c.explained, c.left)
 }
-
-// counts says what became of the faults, beside those that are left.
-type counts struct{ noticed, explained int }
