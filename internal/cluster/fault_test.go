@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -41,10 +42,12 @@ func TestFaultsAreNamed(t *testing.T) {
 			if place == "" {
 				want = fmt.Sprintf("parsing configuration: key '%s' not found", member)
 			}
-			if _, err := Parse(config); err == nil || !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("%s without %s: %v", place, member, err)
-			} else if place != "" && strings.Contains(err.Error(), `"version"`) {
-				t.Errorf("%s without %s: %v names the root's members", place, member, err)
+			for _, config := range [][]byte{config, indented(t, config)} {
+				if _, err := Parse(config); err == nil || !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("%s without %s: %v", place, member, err)
+				} else if place != "" && strings.Contains(err.Error(), `"version"`) {
+					t.Errorf("%s without %s: %v names the root's members", place, member, err)
+				}
 			}
 		}
 	}
@@ -60,11 +63,23 @@ func TestFaultsAreNamed(t *testing.T) {
 				}
 			})
 			want := fmt.Sprintf("parsing configuration: %s/%s: unexpected ", place, member)
-			if _, err := Parse(config); err == nil || !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("%s with another %s: %v", place, member, err)
+			for _, config := range [][]byte{config, indented(t, config)} {
+				if _, err := Parse(config); err == nil || !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("%s with another %s: %v", place, member, err)
+				}
 			}
 		}
 	}
+}
+
+// indented returns a text with white space wherever there may be some.
+func indented(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var spaced bytes.Buffer
+	if err := json.Indent(&spaced, text, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.ReplaceAll(bytes.ReplaceAll(spaced.Bytes(), []byte(",\n"), []byte(" ,\n")), []byte(`": `), []byte("\" :\r\n "))
 }
 
 // wrong returns a value of another type.
