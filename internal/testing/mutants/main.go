@@ -46,7 +46,7 @@ var unnoticedByTests string
 var (
 	// Those packages decide what is answered.
 	bySuite = judge{
-		packages:     []string{"internal/answer", "internal/cluster", "internal/reload"},
+		packages:     []string{"internal/answer", "internal/cluster/canonical", "internal/cluster/classic", "internal/reload"},
 		explanations: unnoticedBySuite, file: "unnoticed-by-suite.txt", notices: suiteNotices,
 	}
 	byTests = judge{
