@@ -109,6 +109,9 @@ func TestCommonRequestsAreTheSame(t *testing.T) {
 	if common < len(texts)/2 {
 		t.Errorf("of %d requests in the vectors, only %d are of a common form", len(texts), common)
 	}
+	for _, test := range costly {
+		compareRequests(t, `{"protocol":1,"rsalt":"x",`+test.members+`}`)
+	}
 	piece := rapid.SampledFrom([]string{
 		"", " ", "\t", ",", ":", "{", "}", "[", "]", `"`, `\`, "\x00", "\x1f", "\x7f", "é", "\xff", "0", "1", "9", "-", ".", "e", "null", "nul", "true",
 		`{}`, `[]`, `""`, `"a"`, `["a"]`, `["a","b" , "c"]`, `[null]`, `["a",]`, `["a"`, `"\u0061"`, `"\""`, "\"\n\"", `01`, `1.0`, `1e0`, `12`, `999999999`, `1000000000`, `2147483648`,
