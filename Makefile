@@ -19,7 +19,7 @@ generate: ## regenerate the code in gen from spec
 	go generate .
 
 fuzz: ## each fuzz target, 20,000 inputs
-	@for package in ./fuzz ./client; do for target in $$(go test $$package -list '^Fuzz' | grep '^Fuzz'); do \
+	@for package in ./fuzz ./client ./internal/protocol; do for target in $$(go test $$package -list '^Fuzz' | grep '^Fuzz'); do \
 	  go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime 20000x -fuzzminimizetime 1x || exit 1; done; done
 
 bench: ## compare the daemon with the limit of this machine

@@ -10,6 +10,7 @@ package gntconfd
 //go:generate go tool jschemagen -loglevel error -package wire -typename Messages -target gen/wire/messages_gen.go gen/wire/messages.schema.json
 //go:generate go run ./internal/specgen tuples -target gen/wire/messages_gen.go spec/wire.json
 //go:generate go run ./internal/specgen buffer -package wire -type Envelope -target gen/wire/envelope_gen.go spec/wire.json
+//go:generate go run ./internal/specgen common -package wire -type Request -target gen/wire/request_gen.go spec/wire.json
 //go:generate go run ./internal/specgen index -target gen/index/index.schema.json spec/config.json
 //go:generate go tool jschemagen -loglevel error -package index -typename Config -target gen/index/index_gen.go gen/index/index.schema.json
 //go:generate go run ./internal/specgen tuples -target gen/index/index_gen.go spec/config.json

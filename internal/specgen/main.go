@@ -4,6 +4,8 @@
 //	    Go constants with their names and doc comments
 //	specgen buffer -package NAME -type NAME -target FILE.go wire.json
 //	    a decoder without allocations, for the message that each datagram has
+//	specgen common -package NAME -type NAME -target FILE.go wire.json
+//	    a faster decoder beside ogen's, for the common forms of a message
 //	specgen ogen -target FILE.json wire.json
 //	    the schema as ogen takes it
 //	specgen index -target FILE.json config.json
@@ -51,12 +53,12 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("which product: constants, buffer, doc, ogen, index, forms, tuples, objects, rules, readme, python or typescript?")
+		return fmt.Errorf("which product: constants, buffer, common, doc, ogen, index, forms, tuples, objects, rules, readme, python or typescript?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	target := flags.String("target", "", "file to write")
 	pkg := flags.String("package", "", "Go package of the product")
-	typ := flags.String("type", "", "definition to make a buffer for, or definitions, with commas, to make types for")
+	typ := flags.String("type", "", "definition to make a decoder for, or definitions, with commas, to make types for")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -97,6 +99,8 @@ func run(args []string) error {
 		product, err = constants(*pkg, source)
 	case "buffer":
 		product, err = buffer(*pkg, *typ, source)
+	case "common":
+		product, err = common(*pkg, *typ, source)
 	case "ogen":
 		product, err = ogen(source)
 	case "index":

@@ -7,8 +7,8 @@ import (
 )
 
 // Lookup returns the text of the value at the tokens of a pointer into the canonical value text.
-// The result is part of text, not a copy. ok is false if there is no such value. The last of
-// duplicate members counts.
+// If there are tokens, text may go on after that value. The result is part of text, not a copy. ok is
+// false if there is no such value. The last of duplicate members counts.
 func Lookup(text []byte, tokens []string) (value []byte, ok bool) {
 	for _, token := range tokens {
 		switch text[0] {

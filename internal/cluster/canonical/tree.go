@@ -134,7 +134,7 @@ func (t Tree) Lookup(tokens []string) (value []byte, ok bool) {
 		table := t.tables[begin]
 		switch {
 		case table == nil:
-			return Lookup(t.valueAt(begin), tokens[depth:])
+			return Lookup(t.text[begin:], tokens[depth:]) // without looking for the value's end
 		case t.text[begin] == '[':
 			n, ok := index(token)
 			if !ok || n >= uint64(len(table.starts)) {
