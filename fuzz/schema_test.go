@@ -256,7 +256,14 @@ func limit(all []located, keyword string, least int64) int64 {
 func (d drawing) integer(all []located) any {
 	interesting := []int64{0, 1, -1, 127, 65536, math.MaxInt32, math.MinInt32, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MinInt64}
 	n := rapid.OneOf(rapid.SampledFrom(interesting), rapid.Int64()).Draw(d.t, "integer")
-	return json.Number(strconv.FormatInt(max(n, limit(all, "minimum", math.MinInt64)), 10))
+	n = max(n, limit(all, "minimum", math.MinInt64))
+	for _, s := range all {
+		if most, ok := s.schema["maximum"].(json.Number); ok {
+			given, _ := most.Int64()
+			n = min(n, given)
+		}
+	}
+	return json.Number(strconv.FormatInt(n, 10))
 }
 
 func (d drawing) number(all []located) any {
