@@ -348,24 +348,18 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var list struct {
-		Description string
-		Deviations  []struct {
-			ID, Scope, Title, Reason, Real, Ours string
-			Releases                             []string
+		Deviations []struct {
+			ID, Scope string
+			Releases  []string
 		}
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&list); err != nil {
+	if err := json.Unmarshal(text, &list); err != nil {
 		t.Fatal(err)
 	}
 	scopes, releases := make(map[string]string), make(map[string][]string)
 	for _, d := range list.Deviations {
 		if scopes[d.ID] != "" {
 			t.Errorf("%s: duplicate", d.ID)
-		}
-		if d.Title == "" || d.Reason == "" || d.Real == "" || d.Ours == "" {
-			t.Errorf("%s: a text is missing", d.ID)
 		}
 		scopes[d.ID], releases[d.ID] = d.Scope, d.Releases
 	}
@@ -401,11 +395,7 @@ func TestDeviationsExistAndAreUsed(t *testing.T) {
 		}
 	}
 	for id, scope := range scopes {
-		switch {
-		case scope == "files":
-		case scope != "datagram" && scope != "classic":
-			t.Errorf("deviation %s: unknown scope %q", id, scope)
-		case !used[id]:
+		if scope != "files" && !used[id] {
 			t.Errorf("deviation %s: no vector shows it", id)
 		}
 	}
