@@ -339,6 +339,28 @@ func TestConfigsExistAndAreUsed(t *testing.T) {
 	}
 }
 
+// TestPorting: spec/PORTING.md says of every area of dialect 3.0 which step it proves.
+func TestPorting(t *testing.T) {
+	text, err := os.ReadFile("../../../spec/PORTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.ReplaceAll(string(text), "canonical-*", "")
+	says := func(area string) {
+		if !strings.Contains(page, "`"+area+"`") {
+			t.Errorf("no step for the area %s", area)
+		}
+	}
+	for _, file := range load(t) {
+		if file.Dialect == Dialect {
+			says(file.Area)
+		}
+	}
+	for _, file := range loadScenarios(t) {
+		says(file.Area)
+	}
+}
+
 // scopeOf has the scope of the deviations in each dialect.
 var scopeOf = map[string]string{Dialect: "datagram", ClassicDialect: "classic"}
 
