@@ -17,16 +17,21 @@ import (
 
 const specFolder = "../../spec"
 
-// TestLayouts: each file of the spec is a schema, or names a schema of its own and meets it.
+// TestLayouts: each file of the spec is a schema, or names a schema of its own and meets it, and
+// is listed in README.md.
 func TestLayouts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(specFolder, "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	page := string(read(t, filepath.Join(specFolder, "README.md")))
 	compiler := jsonschema.NewCompiler()
 	schemas, documents := make(map[string]bool), 0
 	for _, file := range files {
 		name := filepath.Base(file)
+		if !strings.HasSuffix(name, ".schema.json") && !strings.Contains(page, "\n| `"+name+"` | ") {
+			t.Errorf("README.md does not list %s", name)
+		}
 		var document map[string]any
 		if err := json.Unmarshal(read(t, file), &document); err != nil {
 			t.Fatalf("%s: %v", name, err)
