@@ -19,7 +19,7 @@ package gntconfd
 //go:generate go run ./internal/specgen forms -target gen/form/form_gen.go spec/config.json spec/classic.json
 //go:generate go run ./internal/specgen objects -package object -type Instance,Disk,DRBDLogicalID,PlainLogicalID,FileLogicalID,BlockdevLogicalID,ExternalLogicalID -target gen/object/object_gen.go spec/config.json
 //go:generate go run ./internal/specgen rules -package rules -target gen/rules/rules_gen.go spec/constants.json spec/errors.json spec/requests.json spec/lookups.json spec/datagram.json spec/values.json
-//go:generate go run ./internal/specgen readme -target spec/README.md spec/constants.json spec/errors.json spec/requests.json spec/lookups.json spec/datagram.json spec/values.json
+//go:generate go run ./internal/specgen readme -target spec/README.md spec/constants.json spec/wire.json spec/deviations.json spec/errors.json spec/requests.json spec/lookups.json spec/datagram.json spec/values.json
 //go:generate go run ./internal/specgen doc -package wire -target gen/wire/doc_gen.go "has the messages of the confd protocol and its constants: codecs made from spec/wire.json, constants from spec/constants.json."
 //go:generate go run ./internal/specgen doc -package index -target gen/index/doc_gen.go "has codecs of those members of the configuration file that the daemon indexes, made from spec/config.json. They skip all others."
 //go:generate go run ./internal/specgen doc -package classic -target gen/classic/doc_gen.go "has codecs of what older releases wrote differently into the configuration file, made from spec/classic.json. They keep all other members as they are."

@@ -618,98 +618,455 @@ ERRORS: Final[Any] = {
     ],
 }
 
-#: How things are looked up in the configuration, step by step, in dialect 3.0 and, where the name
-#: begins with Classic or Exact, in dialect 2.6. requests.json names those that each type of
-#: request takes. Texts are compared exactly: case matters.
+#: How things are looked up in the configuration, step by step. requests.json names the lookups
+#: that each type of request takes, in either dialect. Texts are compared exactly: case matters.
 LOOKUPS: Final[Any] = {
     "lookups": [
         {
+            "dialect": "3.0",
+            "doc": "The master node.",
             "name": "Master",
             "steps": [
-                "Find the node that the cluster's master_node refers to, as Node.",
-                "If it is not found, the answer is an error, which names the reference.",
+                {
+                    "as": "Node",
+                    "by": "config.cluster.master_node",
+                    "else": "Failure",
+                    "find": "node",
+                },
+                {"give": "node"},
             ],
         },
         {
+            "dialect": "3.0",
+            "doc": "The fields of the master, by their codes.",
+            "name": "MasterFields",
+            "steps": [
+                {
+                    "as": "Node",
+                    "by": "config.cluster.master_node",
+                    "else": "Prerequisite",
+                    "find": "node",
+                },
+                {
+                    "give": {
+                        "members": {"0": "node.name", "1": "config.cluster.master_ip", "2": "node.primary_ip"},
+                    },
+                },
+            ],
+        },
+        {
+            "dialect": "3.0",
+            "doc": "The name of the link that addresses are looked up on. A name that no NIC has is a link without addresses.",
+            "given": {"text": "the query if it is a text, otherwise its parameter \"0\""},
             "name": "Link",
             "steps": [
-                "Take the text of the query or its parameter \"0\".",
-                "If that is null or absent, take the link of the cluster's nicparams with the name default.",
-                "If there are no such nicparams, whatever link the query names: no reply to InstanceIPsList, nor to NodePIPByInstanceIP unless it asks for an empty list, which is answered with one.",
-                "A link that no NIC has is a link without addresses.",
+                {
+                    "doc": "This holds even if the query names a link.",
+                    "else": "silence",
+                    "if": "config.cluster.nicparams.default",
+                    "not": None,
+                },
+                {"give": {"first": ["text", "config.cluster.nicparams.default.link"]}},
             ],
         },
         {
+            "dialect": "3.0",
+            "doc": "The primary IP of the node that runs the instance with an address. It is looked up for each address of a request, so an empty list of addresses needs no link.",
+            "given": {"ip": "the address", "text": "the parameter \"0\""},
             "name": "Address",
             "steps": [
-                "Go through the instances by ascending keys and through their NICs in their order, leaving out NICs whose ip is null or absent. The link of a NIC is that of its nicparams or, if these have none, of the cluster's nicparams with the name default.",
-                "Of the NICs with this link and this address the last counts. It leads to the name of its instance or, if that has none, to its member uuid.",
-                "Take the first instance, by ascending keys, with exactly that name: it may be another than the one with the NIC.",
-                "Find the node that its primary_node refers to, as Node. The answer is the node's primary_ip.",
-                "If a step finds nothing, the address is unknown.",
+                {"as": "Link", "by": "text", "find": "link"},
+                {"each": "instance", "of": "config.instances"},
+                {"each": "nic", "of": "instance.nics"},
+                {"if": "nic.ip", "same": "ip"},
+                {
+                    "if": {"first": ["nic.nicparams.link", "config.cluster.nicparams.default.link"]},
+                    "same": "link",
+                },
+                {"choose": "last", "else": "ErrorUnknownEntry"},
+                {"set": {"name": {"first": ["instance.name", "instance.uuid"]}}},
+                {
+                    "doc": "It may be another instance than the one with the NIC.",
+                    "each": "holder",
+                    "of": "config.instances",
+                },
+                {"if": "holder.name", "same": "name"},
+                {"choose": "first", "else": "ErrorUnknownEntry"},
+                {
+                    "as": "Node",
+                    "by": "holder.primary_node",
+                    "else": "ErrorUnknownEntry",
+                    "find": "node",
+                },
+                {"give": "node.primary_ip"},
             ],
         },
         {
+            "dialect": "3.0",
+            "doc": "The addresses on a link.",
+            "given": {"text": "the query"},
+            "gives": "list",
+            "name": "Addresses",
+            "steps": [
+                {"as": "Link", "by": "text", "find": "link"},
+                {"each": "instance", "of": "config.instances"},
+                {"each": "nic", "of": "instance.nics"},
+                {"if": "nic.ip", "not": None},
+                {
+                    "if": {"first": ["nic.nicparams.link", "config.cluster.nicparams.default.link"]},
+                    "same": "link",
+                },
+                {"once": "nic.ip"},
+                {"give": "nic.ip"},
+            ],
+        },
+        {
+            "dialect": "3.0",
+            "doc": "The DRBD minors of a node.",
+            "given": {"node": "the node"},
+            "gives": "list",
             "name": "Minors",
             "steps": [
-                "Go through the instances by ascending keys. The disks of an instance are those of the one that its member uuid leads to, as Instance.",
-                "If one of these disks does not exist, the instance has no rows, not even for its other disks.",
-                "Take each disk in its order, then its children, and theirs, each with the number of the disk in the instance.",
-                "One with dev_type drbd has a row if its node_a is the member uuid of the node, with minor_a and node_b as the peer; otherwise if its node_b is, with minor_b and node_a as the peer.",
-                "The node in the first column is found again by its member uuid, and the peer by its reference, both as Node. If one is not found, the whole answer is an error, which names it.",
-                "The role is primary if the instance's primary_node is the member uuid of the node, and otherwise secondary.",
+                {"each": "instance", "of": "config.instances"},
+                {
+                    "as": "Instance",
+                    "by": "instance.uuid",
+                    "doc": "The disks are those of the holder.",
+                    "find": "holder",
+                },
+                {
+                    "doc": "If one of its disks does not exist, the instance has no rows, not even for its other disks.",
+                    "if": "holder.disks",
+                    "keys-of": "config.disks",
+                },
+                {"each": "key", "number": "n", "of": "holder.disks"},
+                {"by": "key", "find": "disk", "in": "config.disks"},
+                {"down": "children", "of": "disk", "walk": "device"},
+                {"if": "device.dev_type", "is": "drbd"},
+                {
+                    "cases": [
+                        {
+                            "if": "device.logical_id.0",
+                            "same": "node.uuid",
+                            "set": {"minor": "device.logical_id.3", "peer": "device.logical_id.1"},
+                        },
+                        {
+                            "if": "device.logical_id.1",
+                            "same": "node.uuid",
+                            "set": {"minor": "device.logical_id.4", "peer": "device.logical_id.0"},
+                        },
+                    ],
+                },
+                {"as": "Node", "by": "node.uuid", "else": "Prerequisite", "find": "own"},
+                {"as": "Node", "by": "peer", "else": "Prerequisite", "find": "other"},
+                {
+                    "cases": [
+                        {
+                            "if": "instance.primary_node",
+                            "same": "node.uuid",
+                            "set": {"role": {"literal": "primary"}},
+                        },
+                        {"set": {"role": {"literal": "secondary"}}},
+                    ],
+                },
+                {
+                    "give": {
+                        "list": [
+                            "own.name",
+                            "minor",
+                            {"first": ["instance.name", {"literal": ""}]},
+                            {"join": [{"literal": "disk/"}, "n"]},
+                            "role",
+                            "other.name",
+                        ],
+                    },
+                },
             ],
         },
         {
-            "name": "Instances",
+            "dialect": "3.0",
+            "doc": "The instances that a node is primary for.",
+            "given": {"node": "the node"},
+            "gives": "list",
+            "name": "PrimaryInstances",
             "steps": [
-                "The first list has the instances whose primary_node is exactly the member uuid of the node, by ascending keys.",
-                "The second list has those with a disk, not a child of one, with dev_type drbd whose other node is exactly the member uuid of the node, by ascending keys. The other node is node_b if node_a is the primary_node of the instance, and otherwise node_a, even if the primary_node is neither.",
-                "Disks that do not exist are skipped. An instance without a primary_node is in no list.",
+                {"each": "instance", "of": "config.instances"},
+                {"if": "instance.primary_node", "same": "node.uuid"},
+                {"give": "instance"},
             ],
         },
         {
+            "dialect": "3.0",
+            "doc": "The instances that a node is secondary for: those with a disk, not a child of one, whose other node it is.",
+            "given": {"node": "the node"},
+            "gives": "list",
+            "name": "SecondaryInstances",
+            "steps": [
+                {"each": "instance", "number": "position", "of": "config.instances"},
+                {"if": "instance.primary_node", "not": None},
+                {"each": "key", "of": "instance.disks"},
+                {"by": "key", "find": "disk", "in": "config.disks"},
+                {"if": "disk.dev_type", "is": "drbd"},
+                {
+                    "cases": [
+                        {
+                            "if": "disk.logical_id.0",
+                            "same": "instance.primary_node",
+                            "set": {"other": "disk.logical_id.1"},
+                        },
+                        {"set": {"other": "disk.logical_id.0"}},
+                    ],
+                    "doc": "It is the first node even if the primary node is neither.",
+                },
+                {"if": "other", "same": "node.uuid"},
+                {"once": "position"},
+                {"give": "instance"},
+            ],
+        },
+        {
+            "dialect": "3.0",
+            "doc": "The disks of an instance.",
+            "given": {"instance": "the instance"},
+            "gives": "list",
             "name": "Disks",
             "steps": [
-                "Find the instance again by its member uuid, as Instance. The disks are those of the one that is found, the serial number is that of the first.",
-                "Take each element of its disks, which is the key of a disk, in their order and as often as it is there.",
-                "If one does not exist, the whole answer is an error, which names the first of those.",
+                {
+                    "as": "Instance",
+                    "by": "instance.uuid",
+                    "doc": "The disks are those of the holder, the serial number is that of the instance.",
+                    "else": "NoDisks",
+                    "find": "holder",
+                },
+                {"each": "key", "of": "holder.disks"},
+                {"by": "key", "else": "NoDisks", "find": "disk", "in": "config.disks"},
+                {"give": "disk"},
             ],
         },
         {
+            "dialect": "3.0",
+            "doc": "The value at a pointer.",
+            "given": {"pointer": "the query"},
             "name": "Pointer",
             "steps": [
-                "Follow the pointer (RFC 6901) from the root of the configuration in canonical form. Objects have their keys, not their names.",
-                "An empty pointer is an error, like one that is malformed or leads nowhere.",
+                {"else": "ErrorArgument", "if": "pointer", "not": ""},
+                {"along": "pointer", "else": "ErrorArgument", "find": "value", "in": "config"},
+                {"give": "value"},
             ],
         },
         {
+            "dialect": "3.0",
+            "doc": "The state of every collector, by its name.",
+            "gives": "members",
             "name": "Collectors",
             "steps": [
-                "Take the collectors of values.json with what the cluster's data_collectors has of each.",
+                {"each": "collector", "of": "values.collectors.collectors"},
+                {
+                    "by": "collector.name",
+                    "else": "null",
+                    "find": "state",
+                    "in": "config.cluster.data_collectors",
+                },
+                {
+                    "set": {
+                        "active": {"first": ["state.active", {"literal": True}]},
+                        "interval": {"first": ["state.interval", {"constant": "CollectorInterval"}]},
+                    },
+                },
+                {
+                    "cases": [
+                        {"if": "collector.hypervisors", "is": None, "set": {}},
+                        {
+                            "any-of": "config.cluster.enabled_hypervisors",
+                            "if": "collector.hypervisors",
+                            "set": {},
+                        },
+                        {"set": {"active": {"literal": False}}},
+                    ],
+                },
+                {
+                    "give": {
+                        "list": [
+                            "collector.name",
+                            {"members": {"active": "active", "interval": "interval"}},
+                        ],
+                    },
+                },
             ],
         },
         {
+            "dialect": "2.6",
+            "doc": "The name of the master, or null.",
+            "name": "ClassicMaster",
+            "steps": [
+                {
+                    "as": "ReferencedNode",
+                    "by": "config.cluster.master_node",
+                    "else": "null",
+                    "find": "node",
+                },
+                {
+                    "cases": [
+                        {
+                            "if": "config.cluster.master_node",
+                            "is": "",
+                            "set": {"name": {"literal": None}},
+                        },
+                        {"set": {"name": {"first": ["node.name", "config.cluster.master_node"]}}},
+                    ],
+                },
+                {"give": "name"},
+            ],
+        },
+        {
+            "dialect": "2.6",
+            "doc": "The fields of the master, by their codes.",
+            "name": "ClassicMasterFields",
+            "steps": [
+                {"as": "ClassicMaster", "find": "name"},
+                {
+                    "as": "ReferencedNode",
+                    "by": "config.cluster.master_node",
+                    "else": "null",
+                    "find": "node",
+                },
+                {
+                    "give": {
+                        "members": {"0": "name", "1": "config.cluster.master_ip", "2": "node.primary_ip"},
+                    },
+                },
+            ],
+        },
+        {
+            "dialect": "2.6",
+            "doc": "The name of the link that addresses are looked up on. The default link may be the empty text. What is not the name of a link is a link without addresses.",
+            "given": {"value": "the query if it is no object, otherwise its parameter \"0\""},
             "name": "ClassicLink",
             "steps": [
-                "Take the query or its parameter \"0\".",
-                "If that is of the kind none, false, empty-text, empty-list or empty-object, take the default link, which may be the empty text.",
-                "A list or an object gets no reply, once an address is looked up on it.",
-                "Anything else that is not the name of a link is a link without addresses.",
+                {
+                    "cases": [
+                        {"if": "value", "kind": ["true", "text"], "set": {"link": "value"}},
+                        {
+                            "if": "value",
+                            "kind": ["none", "false", "empty-text", "empty-list", "empty-object"],
+                            "set": {"link": "config.cluster.nicparams.default.link"},
+                        },
+                    ],
+                    "else": "silence",
+                },
+                {"give": "link"},
             ],
         },
         {
+            "dialect": "2.6",
+            "doc": "The primary IP of the node of the instance with an address. It is looked up for each address of a request, one after the other, so the link does not matter if there is none.",
+            "given": {"ip": "the address", "value": "the parameter \"0\""},
             "name": "ClassicAddress",
             "steps": [
-                "Go through the instances by ascending names and through their NICs in their order, leaving out NICs whose ip is null, absent or empty.",
-                "Of the NICs with this link and this address the last counts. If there is none: ClassicErrorUnknownEntry.",
-                "Take the node whose key or name is exactly the primary_node of its instance. If there is none, or its primary_ip is empty: ClassicErrorInternal.",
-                "An address that is not a text: ClassicErrorArgument, for the whole list if it is in one.",
+                {
+                    "else": "ClassicErrorArgument",
+                    "if": "ip",
+                    "kind": ["empty-text", "text"],
+                    "whole": True,
+                },
+                {"as": "ClassicLink", "by": "value", "find": "link"},
+                {"each": "instance", "of": "config.instances", "order": "name"},
+                {"each": "nic", "of": "instance.nics"},
+                {"if": "nic.ip", "not": ""},
+                {"if": "nic.ip", "same": "ip"},
+                {
+                    "if": {"first": ["nic.nicparams.link", "config.cluster.nicparams.default.link"]},
+                    "same": "link",
+                },
+                {"choose": "last", "else": "ClassicErrorUnknownEntry"},
+                {
+                    "as": "ReferencedNode",
+                    "by": "instance.primary_node",
+                    "else": "ClassicErrorInternal",
+                    "find": "node",
+                },
+                {"else": "ClassicErrorInternal", "if": "node.primary_ip", "not": ""},
+                {"give": "node.primary_ip"},
+            ],
+        },
+        {
+            "dialect": "2.6",
+            "doc": "The addresses on a link.",
+            "given": {"value": "the query"},
+            "gives": "list",
+            "name": "ClassicAddresses",
+            "steps": [
+                {"as": "ClassicLink", "by": "value", "find": "link"},
+                {"each": "instance", "of": "config.instances"},
+                {"each": "nic", "of": "instance.nics"},
+                {"if": "nic.ip", "not": None},
+                {"if": "nic.ip", "not": ""},
+                {
+                    "if": {"first": ["nic.nicparams.link", "config.cluster.nicparams.default.link"]},
+                    "same": "link",
+                },
+                {"give": "nic.ip"},
+            ],
+        },
+        {
+            "dialect": "2.6",
+            "doc": "The DRBD minors of a node.",
+            "given": {"node": "the node"},
+            "gives": "list",
+            "name": "ClassicMinors",
+            "steps": [
+                {"each": "instance", "of": "config.instances", "order": "name"},
+                {"as": "Instance", "by": "instance.uuid", "find": "holder"},
+                {
+                    "doc": "If one of its disks does not exist, the instance has no rows, not even for its other disks.",
+                    "if": "holder.disks",
+                    "keys-of": "config.disks",
+                },
+                {"each": "key", "number": "n", "of": "holder.disks"},
+                {"by": "key", "find": "disk", "in": "config.disks"},
+                {"down": "children", "of": "disk", "walk": "device"},
+                {"if": "device.dev_type", "is": "drbd"},
+                {
+                    "cases": [
+                        {
+                            "if": "device.logical_id.0",
+                            "same": "node.uuid",
+                            "set": {"minor": "device.logical_id.3", "peer": "device.logical_id.1"},
+                        },
+                        {
+                            "if": "device.logical_id.1",
+                            "same": "node.uuid",
+                            "set": {"minor": "device.logical_id.4", "peer": "device.logical_id.0"},
+                        },
+                    ],
+                },
+                {"as": "Node", "by": "peer", "else": "null", "find": "other"},
+                {
+                    "cases": [
+                        {
+                            "if": "instance.primary_node",
+                            "same": "node.uuid",
+                            "set": {"role": {"literal": "primary"}},
+                        },
+                        {"set": {"role": {"literal": "secondary"}}},
+                    ],
+                },
+                {
+                    "give": {
+                        "list": [
+                            "node.name",
+                            "minor",
+                            {"first": ["instance.name", {"literal": ""}]},
+                            {"join": [{"literal": "disk/"}, "n"]},
+                            "role",
+                            {"first": ["other.name", "peer"]},
+                        ],
+                    },
+                },
             ],
         },
     ],
     "names": {
-        "description": "How an object is found by a text. The first step that finds one decides. prefix: the name begins with the text and a dot. several says what happens if a step finds several: of equal names the object with the greatest key counts; ambiguous, if names differ, is an error.",
+        "description": "How an object is found by a text. The first step that finds one decides; null finds nothing. prefix: the name begins with the text and a dot. several says what happens if a step finds several: of equal names the object with the greatest key counts; ambiguous, if names differ, is an error.",
         "lookups": [
             {
                 "doc": "A node, by the name in a query or by a reference in the configuration, as master_node, primary_node or the nodes of a DRBD disk.",
@@ -737,10 +1094,19 @@ LOOKUPS: Final[Any] = {
                 "of": "nodes",
                 "steps": [{"by": "name", "match": "equal", "several": "greatest-key"}],
             },
+            {
+                "doc": "A node, in dialect 2.6, by a reference in the configuration.",
+                "name": "ReferencedNode",
+                "of": "nodes",
+                "steps": [
+                    {"by": "key", "match": "equal"},
+                    {"by": "name", "match": "equal", "several": "greatest-key"},
+                ],
+            },
         ],
     },
     "roles": {
-        "description": "The role of a node that was found. The first step whose condition holds decides. A condition is a flag of the node, or master or always.",
+        "description": "The role of a node. The first step whose condition holds decides. A condition is a flag of the node, or master or always.",
         "lookups": [
             {
                 "doc": "master: the query is the full name of the master, which is found first. If it is not, every query is an error.",
@@ -754,7 +1120,7 @@ LOOKUPS: Final[Any] = {
                 ],
             },
             {
-                "doc": "master: the query is the name of the master, even if there is no such node. In a configuration that is not the dialect's own, where master_node is a key, that is the name of the node with the key.",
+                "doc": "master: the query is what ClassicMaster gives, even if there is no such node.",
                 "name": "ClassicRole",
                 "steps": [
                     {"if": "master", "role": "NodeRoleMaster"},
@@ -765,6 +1131,9 @@ LOOKUPS: Final[Any] = {
                 ],
             },
         ],
+    },
+    "steps": {
+        "description": "How to read the lookups below. A lookup carries out its steps in their order. Its value is that of give; with gives it is a list of all values of give, or an object of all pairs of give. It knows the variables that are given, those that its earlier steps have set, config, which is the configuration in the layout of Ganeti 3.0 and in canonical form, and values, which is values.json. A value is a path from a variable to a member or, by its number, an element, or what the object in its place says; where a path leads nowhere it is null. After each and walk the other steps are carried out for each element. An element that a step without else fails for is left out; else is what happens instead: an error, silence (no reply), or null (go on with null). An error or silence inside a lookup as which something is found ends the outer lookup too.",
     },
 }
 
@@ -831,7 +1200,7 @@ REQUESTS: Final[Any] = {
         {
             "2.6": {
                 "answer": "classic-answers.json#/definitions/NodeRoleByName",
-                "lookups": ["ExactNode", "ClassicRole"],
+                "lookups": ["ClassicMaster", "ExactNode", "ClassicRole"],
                 "queries": {
                     "empty-list": {"outcome": "silence"},
                     "empty-object": {"outcome": "silence"},
@@ -864,7 +1233,7 @@ REQUESTS: Final[Any] = {
         {
             "2.6": {
                 "answer": "classic-answers.json#/definitions/NodePIPByInstanceIP",
-                "lookups": ["ClassicLink", "ClassicAddress"],
+                "lookups": ["ClassicAddress"],
                 "order": "request",
                 "queries": {
                     "empty-list": {"outcome": "ClassicErrorArgument"},
@@ -884,7 +1253,7 @@ REQUESTS: Final[Any] = {
             },
             "3.0": {
                 "answer": "answers.json#/definitions/NodePIPByInstanceIP",
-                "lookups": ["Link", "Address"],
+                "lookups": ["Address"],
                 "order": "request",
                 "queries": {
                     "none": {"outcome": "ErrorArgument"},
@@ -902,7 +1271,7 @@ REQUESTS: Final[Any] = {
         {
             "2.6": {
                 "answer": "classic-answers.json#/definitions/ClusterMaster",
-                "lookups": ["ExactNode"],
+                "lookups": ["ClassicMaster", "ClassicMasterFields"],
                 "order": "request",
                 "queries": {
                     "empty-list": {"doc": "the master's name, or null", "outcome": "answer"},
@@ -922,7 +1291,7 @@ REQUESTS: Final[Any] = {
             },
             "3.0": {
                 "answer": "answers.json#/definitions/ClusterMaster",
-                "lookups": ["Master"],
+                "lookups": ["Master", "MasterFields"],
                 "order": "request",
                 "queries": {
                     "none": {"doc": "the master's name", "outcome": "answer"},
@@ -1009,7 +1378,7 @@ REQUESTS: Final[Any] = {
         {
             "2.6": {
                 "answer": "classic-answers.json#/definitions/InstanceIPsList",
-                "lookups": ["ClassicLink"],
+                "lookups": ["ClassicAddresses"],
                 "order": "text-ascending",
                 "queries": {
                     "empty-list": {
@@ -1041,7 +1410,7 @@ REQUESTS: Final[Any] = {
             },
             "3.0": {
                 "answer": "answers.json#/definitions/InstanceIPsList",
-                "lookups": ["Link"],
+                "lookups": ["Addresses"],
                 "order": "text-ascending",
                 "queries": {
                     "none": {"doc": "the addresses on the default link", "outcome": "answer"},
@@ -1056,7 +1425,7 @@ REQUESTS: Final[Any] = {
         {
             "2.6": {
                 "answer": "classic-answers.json#/definitions/NodeDRBD",
-                "lookups": ["Node", "Minors"],
+                "lookups": ["Node", "ClassicMinors"],
                 "order": "instance-names-ascending",
                 "queries": {
                     "empty-list": {"outcome": "silence"},
@@ -1105,7 +1474,7 @@ REQUESTS: Final[Any] = {
             },
             "3.0": {
                 "answer": "answers.json#/definitions/NodeInstances",
-                "lookups": ["Node", "Instances"],
+                "lookups": ["Node", "PrimaryInstances", "SecondaryInstances"],
                 "order": "instances-ascending",
                 "queries": {
                     "none": {"outcome": "EmptyQuery"},

@@ -201,7 +201,7 @@ QueryParameters = TypedDict(
         #: The link (bridge or routing table) of the addresses; default, if absent or null: the
         #: cluster's default link.
         "0": 'NotRequired[str | None]',
-        #: One instance address. If present, the list is ignored.
+        #: One instance address. With it, unless it is null, the list is ignored.
         "1": 'NotRequired[str | None]',
         #: A list of instance addresses; absent or null means an empty list.
         "2": 'NotRequired[list[str] | None]',

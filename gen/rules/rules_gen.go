@@ -394,8 +394,7 @@ var Roles = [...]RoleStep{
 }
 
 // ClassicRoles are the roles of a node; the first step that holds decides. master: the query
-// is the name of the master, even if there is no such node. In a configuration that is not
-// the dialect's own, where master_node is a key, that is the name of the node with the key.
+// is what ClassicMaster gives, even if there is no such node.
 var ClassicRoles = [...]RoleStep{
 	{IfMaster, 0},          // NodeRoleMaster
 	{IfMasterCandidate, 1}, // NodeRoleCandidate

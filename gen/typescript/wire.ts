@@ -186,7 +186,7 @@ export interface QueryParameters {
    * cluster's default link.
    */
   "0"?: string | null;
-  /** One instance address. If present, the list is ignored. */
+  /** One instance address. With it, unless it is null, the list is ignored. */
   "1"?: string | null;
   /** A list of instance addresses; absent or null means an empty list. */
   "2"?: string[] | null;

@@ -1666,7 +1666,7 @@ type QueryParameters struct {
 	// The link (bridge or routing table) of the addresses; default, if absent or null: the cluster's
 	// default link.
 	Link OptNilString `json:"0"`
-	// One instance address. If present, the list is ignored.
+	// One instance address. With it, unless it is null, the list is ignored.
 	IP OptNilString `json:"1"`
 	// A list of instance addresses; absent or null means an empty list.
 	IPList OptNilStringArray `json:"2"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gntconfd/gen/wire"
 	"gntconfd/spec"
 )
 
@@ -58,26 +59,41 @@ func TestReadmeDatagrams(t *testing.T) {
 	}
 }
 
-// Every deviation is listed in spec/README.md.
-func TestReadmeDeviations(t *testing.T) {
-	text, err := os.ReadFile("../../spec/README.md")
+// The checks come in the order of spec/datagram.json: a datagram that fails one and all that
+// follow is refused for that one.
+func TestChecksInOrder(t *testing.T) {
+	text, err := spec.Files.ReadFile("datagram.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := spec.Files.ReadFile("deviations.json")
-	if err != nil {
+	var list struct{ Daemon []struct{ Name string } }
+	if err := json.Unmarshal(text, &list); err != nil {
 		t.Fatal(err)
 	}
-	var list struct{ Deviations []struct{ ID string } }
-	if err := json.Unmarshal(data, &list); err != nil {
-		t.Fatal(err)
+	const late = "1600000000"
+	signed := func(salt string) string { return sign(testKey, salt+"{}") }
+	envelope := func(salt, hmac string) string {
+		return wire.Magic + `{"msg":"{}","salt":"` + salt + `","hmac":"` + hmac + `"}`
 	}
-	for _, deviation := range list.Deviations {
-		if !strings.Contains(string(text), "| `"+deviation.ID+"` |") {
-			t.Errorf("%s is not listed", deviation.ID)
+	tests := []struct{ check, datagram string }{
+		{"Size", "pl"},
+		{"Magic", "PLJ0{"},
+		{"JSON", wire.Magic + "{"},
+		{"HMAC", envelope(late, signed("other"))},
+		{"Clock", envelope(late, signed(late))},
+		{"Request", envelope(strconv.FormatInt(testNow.Unix(), 10), signed(strconv.FormatInt(testNow.Unix(), 10)))},
+	}
+	for i, test := range tests {
+		if i >= len(list.Daemon) || list.Daemon[i].Name != test.check {
+			t.Fatalf("check %d is not %s in spec/datagram.json: %+v", i+1, test.check, list.Daemon)
+		}
+		codec := NewCodec(NewKeyring([]byte(testKey)))
+		if _, refusal := codec.Open([]byte(test.datagram), testNow); int(refusal) != i+1 {
+			t.Errorf("%s: refusal %d, want %d", test.check, refusal, i+1)
 		}
 	}
-	if got := strings.Count(string(text[strings.Index(string(text), "## Deviations"):]), "\n| `"); got != len(list.Deviations) {
-		t.Errorf("%d deviations are listed, of %d", got, len(list.Deviations))
+	// The last check, Disabled, is not about the datagram.
+	if len(list.Daemon) != len(tests)+1 {
+		t.Errorf("%d checks, and tests of %d", len(list.Daemon), len(tests))
 	}
 }

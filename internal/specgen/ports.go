@@ -110,7 +110,7 @@ func newPort(names []string, sources [][]byte) (*port, error) {
 		schemas++
 	}
 	var err error
-	if p.Rules, err = readRules(names[schemas:], sources[schemas:]); err != nil {
+	if p.Rules, err = readRules(append(names[:1:1], names[schemas:]...), append(sources[:1:1], sources[schemas:]...)); err != nil {
 		return nil, err
 	}
 	var file constantsFile

@@ -26,12 +26,27 @@ func (r *rules) fill(page []byte) ([]byte, error) {
 		"client-checks":    func() string { return r.checkTable(r.Datagram.Client) },
 		"names":            r.nameTable,
 		"roles":            r.roleTable,
-		"lookups":          func() string { return r.lookupLists(false) },
-		"classic-lookups":  func() string { return r.lookupLists(true) },
+		"lookups":          func() string { return r.lookupLists("3.0") },
+		"classic-lookups":  func() string { return r.lookupLists("2.6") },
 		"units":            r.unitTable,
 		"filters":          r.filterTable,
 		"logical-ids":      r.logicalIDTable,
 		"collectors":       r.collectorTable,
+
+		"envelope":        func() string { return r.memberTable("Envelope") },
+		"request":         func() string { return r.memberTable("Request") },
+		"reply":           func() string { return r.memberTable("Reply") },
+		"parameters":      func() string { return r.memberTable("QueryParameters") },
+		"classic-request": func() string { return r.memberTable("ClassicRequest") },
+		"classic-reply":   func() string { return r.memberTable("ClassicReply") },
+
+		"statuses":      func() string { return r.constantTable("Status") },
+		"codes":         func() string { return r.constantTable("Error") },
+		"classic-codes": func() string { return r.constantTable("ClassicError") },
+
+		"deviations":         func() string { return r.deviationTable("datagram") },
+		"file-deviations":    func() string { return r.deviationTable("files") },
+		"classic-deviations": func() string { return r.deviationTable("classic") },
 	}
 	var unknown []string
 	filled := generatedTable.ReplaceAllStringFunc(string(page), func(old string) string {
@@ -63,6 +78,53 @@ func table(rows ...[]string) string {
 		}
 	}
 	return b.String()
+}
+
+// memberTable has the members of an object in wire.json.
+func (r *rules) memberTable(definition string) string {
+	rows := [][]string{{"member", "value"}}
+	object := r.wire.Definitions[definition]
+	if object == nil {
+		return table(rows...)
+	}
+	for _, member := range object.Properties {
+		about := member.Description
+		if of := r.wire.Definitions[member.Definition()]; about == "" && of != nil {
+			about = of.Description
+		}
+		rows = append(rows, []string{"`" + member.Name + "`", about})
+	}
+	return table(rows...)
+}
+
+// constantTable has the constants whose names have a prefix.
+func (r *rules) constantTable(prefix string) string {
+	rows := [][]string{{"value", "name", "meaning"}}
+	for _, group := range r.constants.Groups {
+		if group.Prefix != prefix {
+			continue
+		}
+		for _, c := range group.Constants {
+			rows = append(rows, []string{string(c.Value), "`" + prefix + c.Name + "`", c.Doc})
+		}
+	}
+	return table(rows...)
+}
+
+// deviationTable has the deviations of a scope.
+func (r *rules) deviationTable(scope string) string {
+	rows := [][]string{{"name", "this project", "Ganeti's daemon"}}
+	for _, d := range r.deviations.Deviations {
+		if d.Scope != scope {
+			continue
+		}
+		real := d.Real
+		if d.Releases != nil {
+			real = "Release " + strings.Join(d.Releases, " and ") + ": " + real
+		}
+		rows = append(rows, []string{"`" + d.ID + "`", d.Title + ".", real})
+	}
+	return table(rows...)
 }
 
 func (r *rules) errorTable() string {
@@ -113,13 +175,13 @@ func (r *rules) requestTable() string {
 	for _, kind := range f.Kinds.Modern {
 		head = append(head, kind.Name)
 	}
-	rows := [][]string{append(head, "serial", "order")}
+	rows := [][]string{append(head, "serial", "order", "lookups")}
 	for _, one := range f.Requests {
 		row := []string{fmt.Sprintf("%d `%s`", one.Type, one.Name)}
 		for _, kind := range f.Kinds.Modern {
 			row = append(row, one.Modern.Queries[kind.Name].written())
 		}
-		rows = append(rows, append(row, f.Serials[one.Modern.Serial], f.Orders[one.Modern.Order]))
+		rows = append(rows, append(row, f.Serials[one.Modern.Serial], f.Orders[one.Modern.Order], lookupNames(one.Modern)))
 	}
 	return table(rows...)
 }
@@ -128,7 +190,7 @@ func (r *rules) requestTable() string {
 // largest group comes last, as anything else.
 func (r *rules) classicTable() string {
 	f := &r.Requests
-	rows := [][]string{{"type", "query", "reply", "order"}}
+	rows := [][]string{{"type", "query", "reply", "order", "lookups"}}
 	for _, one := range f.Requests {
 		var outcomes []outcome
 		kinds := make(map[outcome][]string)
@@ -148,15 +210,20 @@ func (r *rules) classicTable() string {
 		}
 		name := fmt.Sprintf("%d `%s`", one.Type, one.Name)
 		for _, of := range outcomes {
-			row := []string{name, strings.Join(kinds[of], "; "), of.written(), ""}
+			row := []string{name, strings.Join(kinds[of], "; "), of.written(), "", ""}
 			if of.Outcome == "answer" {
-				row[3] = f.Orders[one.Classic.Order]
+				row[3], row[4] = f.Orders[one.Classic.Order], lookupNames(one.Classic)
 			}
 			rows = append(rows, row)
 			name = ""
 		}
 	}
 	return table(rows...)
+}
+
+// lookupNames writes the lookups that a type of request takes itself.
+func lookupNames(a answered) string {
+	return strings.Join(each(a.Lookups, func(name string) string { return "`" + name + "`" }), ", ")
 }
 
 // checkTable has the checks with their words, and a column of the classic dialect if some
@@ -204,22 +271,6 @@ func (r *rules) roleTable() string {
 		rows = append(rows, []string{"`" + l.Name + "`", strings.Join(steps, ", "), strings.TrimPrefix(l.Doc, "master: ")})
 	}
 	return table(rows...)
-}
-
-// lookupLists writes the lookups in words, those of the classic dialect or the others.
-func (r *rules) lookupLists(classic bool) string {
-	var b strings.Builder
-	for _, l := range r.Lookups.Lookups {
-		if strings.HasPrefix(l.Name, "Classic") != classic {
-			continue
-		}
-		fmt.Fprintf(&b, "`%s`:\n\n", l.Name)
-		for i, step := range l.Steps {
-			b.WriteString(strconv.Itoa(i+1) + ". " + strings.Join(wrap(step, 107), "\n   ") + "\n")
-		}
-		b.WriteString("\n")
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func (r *rules) unitTable() string {

@@ -14,6 +14,8 @@ import (
 	"text/template"
 
 	"github.com/goccy/go-json"
+
+	"gntconfd/internal/schema"
 )
 
 // rules are the rules of the protocol that are neither shapes nor constants.
@@ -24,8 +26,27 @@ type rules struct {
 	Datagram datagramFile
 	Values   valuesFile
 
-	constants constantsFile
-	files     map[string]any // each file as it is, by its name without extension
+	deviations deviationsFile
+	wire       schema.Schema
+	constants  constantsFile
+	files      map[string]any // each file as it is, by its name without extension
+}
+
+// deviationsFile is the layout of spec/deviations.json.
+type deviationsFile struct {
+	Schema      string      `json:"$schema"`
+	Description string      `json:"description"`
+	Deviations  []deviation `json:"deviations"`
+}
+
+type deviation struct {
+	ID       string   `json:"id"`
+	Scope    string   `json:"scope"`
+	Releases []string `json:"releases"`
+	Title    string   `json:"title"`
+	Reason   string   `json:"reason"`
+	Real     string   `json:"real"`
+	Ours     string   `json:"ours"`
 }
 
 // errorsFile is the layout of spec/errors.json.
@@ -158,78 +179,11 @@ func (f *requestsFile) check(e *errorsFile) error {
 		}
 	}
 	for _, name := range f.Outcomes()[2:] {
-		if e.text(name) == nil && !slices.ContainsFunc(e.Codes, func(c errorCode) bool { return c.Code == name }) {
+		if !e.has(name) {
 			return fmt.Errorf("errors.json has no %s, which is an outcome", name)
 		}
 	}
 	return nil
-}
-
-// lookupsFile is the layout of spec/lookups.json.
-type lookupsFile struct {
-	Schema      string `json:"$schema"`
-	Description string `json:"description"`
-	Names       struct {
-		Description string       `json:"description"`
-		Lookups     []nameLookup `json:"lookups"`
-	} `json:"names"`
-	Roles struct {
-		Description string `json:"description"`
-		Lookups     []struct {
-			Name  string     `json:"name"`
-			Doc   string     `json:"doc"`
-			Steps []roleStep `json:"steps"`
-		} `json:"lookups"`
-	} `json:"roles"`
-	Lookups []struct {
-		Name  string   `json:"name"`
-		Steps []string `json:"steps"`
-	} `json:"lookups"`
-}
-
-type nameLookup struct {
-	Name  string     `json:"name"`
-	Of    string     `json:"of"`
-	Doc   string     `json:"doc"`
-	Steps []nameStep `json:"steps"`
-}
-
-type nameStep struct {
-	By      string `json:"by"`
-	Match   string `json:"match"`
-	Several string `json:"several"`
-}
-
-type roleStep struct {
-	If   string `json:"if"`
-	Role string `json:"role"`
-}
-
-// Conditions returns the conditions of all roles.
-func (f *lookupsFile) Conditions() (names []string) {
-	for _, roles := range f.Roles.Lookups {
-		for _, step := range roles.Steps {
-			if !slices.Contains(names, step.If) {
-				names = append(names, step.If)
-			}
-		}
-	}
-	return names
-}
-
-// all returns the names of all lookups.
-func (f *lookupsFile) all() map[string]bool {
-	names := make(map[string]bool)
-	for _, l := range f.Names.Lookups {
-		names[l.Name] = true
-	}
-	for _, l := range f.Roles.Lookups {
-		names[l.Name] = true
-	}
-	for _, l := range f.Lookups {
-		names[l.Name] = true
-	}
-	return names
 }
 
 // datagramFile is the layout of spec/datagram.json.
@@ -302,19 +256,24 @@ func (w rewrite) Around() ([]string, error) {
 // layouts returns where each file of rules is read into.
 func (r *rules) layouts() map[string]any {
 	return map[string]any{
-		"constants.json": &r.constants,
-		"errors.json":    &r.Errors,
-		"requests.json":  &r.Requests,
-		"lookups.json":   &r.Lookups,
-		"datagram.json":  &r.Datagram,
-		"values.json":    &r.Values,
+		"constants.json":  &r.constants,
+		"wire.json":       &r.wire,
+		"deviations.json": &r.deviations,
+		"errors.json":     &r.Errors,
+		"requests.json":   &r.Requests,
+		"lookups.json":    &r.Lookups,
+		"datagram.json":   &r.Datagram,
+		"values.json":     &r.Values,
 	}
 }
 
-// isRules reports whether a file is one of rules.
+// isRules reports whether a file is one of rules that ports get as they are.
 func isRules(name string) bool {
-	name = filepath.Base(name)
-	return name != "constants.json" && new(rules).layouts()[name] != nil
+	switch name = filepath.Base(name); name {
+	case "constants.json", "wire.json", "deviations.json":
+		return false
+	}
+	return new(rules).layouts()[name] != nil
 }
 
 // readRules reads files of rules, each by its name.
@@ -343,6 +302,11 @@ func readRules(names []string, sources [][]byte) (*rules, error) {
 // check returns what is wrong with the rules that no schema can tell.
 func (r *rules) check() error {
 	for _, text := range r.Errors.Texts {
+		for _, id := range text.Deviations {
+			if r.deviations.Deviations != nil && !slices.ContainsFunc(r.deviations.Deviations, func(d deviation) bool { return d.ID == id }) {
+				return fmt.Errorf("text %s: deviations.json has no %s", text.Name, id)
+			}
+		}
 		known := make(map[string]bool)
 		for _, p := range text.Parameters {
 			known[p.Name] = true
@@ -363,20 +327,15 @@ func (r *rules) check() error {
 			return fmt.Errorf("text %s does not contain its parameter %s", text.Name, name)
 		}
 	}
-	known, used := r.Lookups.all(), make(map[string]bool)
-	for _, one := range r.Requests.Requests {
-		for _, name := range append(slices.Clone(one.Modern.Lookups), one.Classic.Lookups...) {
-			if used[name] = true; !known[name] {
-				return fmt.Errorf("%s: lookups.json has no %s", one.Name, name)
-			}
-		}
-	}
-	for name := range known {
-		if !used[name] {
-			return fmt.Errorf("no type of request takes the lookup %s", name)
-		}
+	if err := r.checkLookups(); err != nil {
+		return err
 	}
 	return r.Requests.check(&r.Errors)
+}
+
+// has reports whether there is a text or a code with a name.
+func (f *errorsFile) has(name string) bool {
+	return f.text(name) != nil || slices.ContainsFunc(f.Codes, func(c errorCode) bool { return c.Code == name })
 }
 
 // text returns the text with a name, or nil.

@@ -14,10 +14,18 @@ var exampleRules = map[string]string{
 		"codes": [{"code": "ErrorArgument", "sent": []}]}`,
 	"requests.json": `{"kinds": {"3.0": [{"name": "none"}], "2.6": [{"name": "any"}]}, "serials": {"cluster": "x"}, "orders": {},
 		"requests": [{"type": 0, "name": "Ping",
-			"3.0": {"queries": {"none": {"outcome": "Wrapped"}}, "serial": "cluster", "lookups": ["Node"]},
+			"3.0": {"queries": {"none": {"outcome": "Wrapped"}}, "serial": "cluster", "lookups": ["Master"]},
 			"2.6": {"queries": {"any": {"outcome": "ErrorArgument"}}, "serial": "cluster"}}]}`,
-	"lookups.json": `{"lookups": [{"name": "Node", "steps": ["Find it."]}]}`,
-	"values.json":  `{"filters": {"rewrites": [{"operator": "=", "becomes": ["==", "$1", "$2"]}]}}`,
+	"lookups.json": `{"names": {"lookups": [{"name": "Node"}]}, "lookups": [{"name": "Master", "dialect": "3.0", "doc": "The master.", "given": {"text": "its name"},
+		"steps": [
+			{"find": "node", "as": "Node", "by": "text", "else": "Wrapped"},
+			{"if": "node.flag", "kind": ["any"]},
+			{"set": {"limit": {"first": ["node.limit", {"constant": "Limit"}]}}},
+			{"give": {"list": ["node.name", "limit"]}}]}]}`,
+	"constants.json":  `{"groups": [{"prefix": "Error", "constants": [{"name": "Argument", "value": 2, "doc": "It is."}]}, {"constants": [{"name": "Limit", "value": 7}]}]}`,
+	"deviations.json": `{"deviations": [{"id": "quick", "scope": "files", "releases": ["3.1"], "title": "It is quick", "real": "It is slow."}]}`,
+	"wire.json":       `{"definitions": {"Reply": {"required": ["one"], "properties": {"one": {"description": "The first."}, "two": {"$ref": "#/definitions/Two"}}}, "Two": {"description": "The other."}}}`,
+	"values.json":     `{"filters": {"rewrites": [{"operator": "=", "becomes": ["==", "$1", "$2"]}]}}`,
 }
 
 func readExample(change func(map[string]string)) (*rules, error) {
@@ -64,8 +72,17 @@ func TestRulesErrors(t *testing.T) {
 		{"kind without an outcome", "requests.json", `{"none": {`, `{"other": {`, "no outcome for the kind none"},
 		{"types out of order", "requests.json", `"type": 0`, `"type": 1`, "comes in place of 0"},
 		{"serial that does not exist", "requests.json", `"serial": "cluster"`, `"serial": "clock"`, `no serial "clock"`},
-		{"lookup that does not exist", "requests.json", `["Node"]`, `["Mode"]`, "lookups.json has no Mode"},
-		{"lookup that nobody takes", "requests.json", `, "lookups": ["Node"]`, ``, "no type of request takes the lookup Node"},
+		{"lookup that does not exist", "requests.json", `["Master"]`, `["Mode"]`, "Ping: lookups.json has no Mode"},
+		{"lookup that nobody takes", "requests.json", `, "lookups": ["Master"]`, `, "lookups": ["Node"]`, "no type of request takes the lookup Master"},
+		{"lookup inside that does not exist", "lookups.json", `"as": "Node"`, `"as": "Mode"`, "Master: lookups.json has no Mode"},
+		{"variable that does not exist", "lookups.json", `"by": "text"`, `"by": "test"`, "lookup Master: step 1: no variable test"},
+		{"variable that is set later", "lookups.json", `"node.flag"`, `"limit"`, "lookup Master: step 2: no variable limit"},
+		{"variable inside that does not exist", "lookups.json", `"node.name", "limit"`, `"node.name", "limits"`, "lookup Master: step 4: no variable limits"},
+		{"error that does not exist", "lookups.json", `"else": "Wrapped"`, `"else": "Gone"`, "step 1: errors.json has no Gone"},
+		{"constant that does not exist", "lookups.json", `"constant": "Limit"`, `"constant": "Least"`, "step 3: constants.json has no Least"},
+		{"kind that does not exist", "lookups.json", `["any"]`, `["many"]`, "step 2: requests.json has no kind many"},
+		{"misspelled value", "lookups.json", `"first"`, `"fist"`, "lookups.json"},
+		{"deviation that does not exist", "errors.json", `"text": "no`, `"deviations": ["gone"], "text": "no`, "text Missing: deviations.json has no gone"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := readExample(func(files map[string]string) {
@@ -91,8 +108,20 @@ func TestFill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "| 3.0 | 0 to 2, 5 | it is | `Wrapped` |"; !strings.Contains(string(filled), want) {
-		t.Errorf("the page lacks %s", want)
+	for _, want := range []string{
+		"| 3.0 | 0 to 2, 5 | it is | `Wrapped` |",
+		"| `one` | The first. |\n| `two` | The other. |\n",
+		"| 2 | `ErrorArgument` | It is. |\n",
+		"| `quick` | It is quick. | Release 3.1: It is slow. |\n",
+		"`Master`. The master. Given: `text`, its name.\n\n" +
+			"1. Find `node` as `Node` by `text`. If there is none: `Wrapped`.\n" +
+			"2. Only if `node.flag` is of the kind any.\n" +
+			"3. Set: `limit` is `node.limit` or, if that is null, `Limit`.\n" +
+			"4. Give the list of `node.name`, `limit`.\n",
+	} {
+		if !strings.Contains(string(filled), want) {
+			t.Errorf("the page lacks %s", want)
+		}
 	}
 	again, err := r.fill(filled)
 	expect(t, again, err, string(filled))

@@ -17,49 +17,52 @@ import (
 
 const specFolder = "../../spec"
 
-// TestLayouts: each file of the spec that names a schema of its own meets it, and each such
-// schema has a file.
+// TestLayouts: each file of the spec is a schema, or names a schema of its own and meets it, and
+// is listed in README.md.
 func TestLayouts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(specFolder, "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	page := string(read(t, filepath.Join(specFolder, "README.md")))
 	compiler := jsonschema.NewCompiler()
-	layouts, documents := make(map[string]bool), make(map[string]string)
+	schemas, documents := make(map[string]bool), 0
 	for _, file := range files {
 		name := filepath.Base(file)
-		var document struct {
-			Schema string `json:"$schema"`
+		if !strings.HasSuffix(name, ".schema.json") && !strings.Contains(page, "\n| `"+name+"` | ") {
+			t.Errorf("README.md does not list %s", name)
 		}
+		var document map[string]any
 		if err := json.Unmarshal(read(t, file), &document); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		switch {
-		case strings.HasSuffix(name, ".schema.json"):
-			layouts[name] = true
-		case strings.HasSuffix(document.Schema, ".schema.json"):
-			documents[name] = document.Schema
+		if document["$schema"] == "http://json-schema.org/draft-07/schema#" {
+			schemas[name] = true
+			if _, err := compiler.Compile(file); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
 		}
-	}
-	for name, layout := range documents {
-		delete(layouts, layout)
-		layoutSchema, err := compiler.Compile(filepath.Join(specFolder, layout))
+		documents++
+		own := strings.TrimSuffix(name, ".json") + ".schema.json"
+		if document["$schema"] != own {
+			t.Errorf("%s: $schema is %v, want %s", name, document["$schema"], own)
+			continue
+		}
+		layout, err := compiler.Compile(filepath.Join(specFolder, own))
 		if err != nil {
-			t.Fatal(err)
-		}
-		var document any
-		if err := json.Unmarshal(read(t, filepath.Join(specFolder, name)), &document); err != nil {
-			t.Fatal(err)
-		}
-		if err := layoutSchema.Validate(document); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if err := layout.Validate(document); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for layout := range layouts {
-		t.Errorf("no file has the layout %s", layout)
+	for name := range schemas {
+		if strings.HasSuffix(name, ".schema.json") {
+			documents--
+		}
 	}
-	if len(documents) < 2 {
-		t.Error("no file of rules was found")
+	if documents != 0 {
+		t.Errorf("%d more files than schemas of files", documents)
 	}
 }
 
