@@ -18,7 +18,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"text/tabwriter"
 )
 
@@ -54,32 +57,53 @@ func run(ctx context.Context, out io.Writer, workers int, areas []string) error 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := soundness(ctx, dir, chosen); err != nil {
+	none := fault{area: "sound", name: "no fault"}
+	overlay, err := writeOverlay(dir, &none)
+	if err != nil {
 		return err
 	}
+	clientSuite, err := build(ctx, dir, suite, overlay)
+	if err != nil {
+		return err
+	}
+	// Without a fault all tests pass, even on a busy machine: otherwise that would count.
+	for _, side := range sides(chosen) {
+		none.side = side
+		chosen = append([]fault{none}, chosen...)
+	}
 
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	trials := make([]chan trial, len(chosen))
-	limit := make(chan struct{}, workers)
-	for i, f := range chosen {
+	for i := range trials {
 		trials[i] = make(chan trial, 1)
+	}
+	var next atomic.Int64
+	for range workers {
 		go func() {
-			limit <- struct{}{}
-			defer func() { <-limit }()
-			trials[i] <- try(ctx, dir, fmt.Sprint(i), f)
+			for i := int(next.Add(1)) - 1; i < len(chosen); i = int(next.Add(1)) - 1 {
+				trials[i] <- try(ctx, filepath.Join(dir, strconv.Itoa(i)), clientSuite, &chosen[i])
+			}
 		}()
 	}
-	counts := make(map[string]*count)
+	var counts []count
+	broken := 0
 	for i, f := range chosen {
 		t := <-trials[i]
-		if t.err != nil {
-			return fmt.Errorf("%s: %s: %w", f.area, f.name, t.err)
+		switch {
+		case t.err != nil:
+			fmt.Fprintf(out, "%s: %s: %v\n", f.area, f.name, t.err)
+			broken++
+			continue
+		case len(f.changes) == 0 && t.failed > 0:
+			return fmt.Errorf("without a fault %d tests of the %s fail, first %s", t.failed, f.side, t.first)
+		case len(f.changes) == 0:
+			continue
 		}
-		if counts[f.area] == nil {
-			counts[f.area] = new(count)
+		if len(counts) == 0 || counts[len(counts)-1].area != f.area {
+			counts = append(counts, count{area: f.area})
 		}
-		c := counts[f.area]
+		c := &counts[len(counts)-1]
 		c.faults++
 		if t.failed == 0 {
 			fmt.Fprintf(out, "%s: %s: NOT NOTICED\n", f.area, f.name)
@@ -88,27 +112,41 @@ func run(ctx context.Context, out io.Writer, workers int, areas []string) error 
 		c.noticed++
 		fmt.Fprintf(out, "%s: %s: %d failed, first %s\n", f.area, f.name, t.failed, t.first)
 	}
-	return printTable(out, chosen, counts)
+	if broken > 0 {
+		return fmt.Errorf("%d of %d faults could not be tried", broken, len(chosen))
+	}
+	return printTable(out, counts)
 }
 
-// count is how many faults there are in an area, and how many of them tests notice.
-type count struct{ faults, noticed int }
-
-// printTable prints the counts by area. The error is errUnnoticed, or that of out.
-func printTable(out io.Writer, chosen []fault, counts map[string]*count) error {
-	var all count
-	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprint(table, "\n| area\t| faults\t| noticed\t|\n|---\t|--:\t|--:\t|\n")
-	for i, f := range chosen {
-		if i > 0 && chosen[i-1].area == f.area {
-			continue
+// sides returns whether the faults are in a daemon, a client, or both.
+func sides(faults []fault) []string {
+	var found []string
+	for _, f := range faults {
+		if !slices.Contains(found, f.side) {
+			found = append(found, f.side)
 		}
-		c := counts[f.area]
+	}
+	return found
+}
+
+// count is how many faults there are in an area, and how many of them make tests fail.
+type count struct {
+	area            string
+	faults, noticed int
+}
+
+// printTable prints the counts. The error is errUnnoticed, or that of out.
+func printTable(out io.Writer, counts []count) error {
+	all := count{area: "all"}
+	for _, c := range counts {
 		all.faults += c.faults
 		all.noticed += c.noticed
-		fmt.Fprintf(table, "| %s\t| %d\t| %d\t|\n", f.area, c.faults, c.noticed)
 	}
-	fmt.Fprintf(table, "| all\t| %d\t| %d\t|\n", all.faults, all.noticed)
+	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	fmt.Fprint(table, "\n| area\t| faults\t| noticed\t|\n|---\t|--:\t|--:\t|\n")
+	for _, c := range append(counts, all) {
+		fmt.Fprintf(table, "| %s\t| %d\t| %d\t|\n", c.area, c.faults, c.noticed)
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}

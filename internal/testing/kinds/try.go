@@ -24,12 +24,15 @@ type trial struct {
 	err    error  // why the suite could not be run
 }
 
-// suite is the program that runs the vectors.
-const suite = "./cmd/confd-conformance"
+const (
+	suite  = "./cmd/confd-conformance"
+	client = "./internal/testing/conformance/clientside/goclient"
+)
 
-// try builds the programs with a fault in a folder of its own and runs the suite.
-func try(ctx context.Context, dir, name string, f fault) trial {
-	report, err := report(ctx, filepath.Join(dir, name), f)
+// try builds what has the fault in a new folder and runs the suite. clientSuite is the suite
+// for clients.
+func try(ctx context.Context, dir, clientSuite string, f *fault) trial {
+	report, err := report(ctx, dir, clientSuite, f)
 	if err != nil {
 		return trial{err: err}
 	}
@@ -45,8 +48,8 @@ func try(ctx context.Context, dir, name string, f fault) trial {
 	return t
 }
 
-// report runs the suite with a fault.
-func report(ctx context.Context, dir string, f fault) (*conformance.Report, error) {
+// report returns the report of the suite for a fault.
+func report(ctx context.Context, dir, clientSuite string, f *fault) (*conformance.Report, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -55,34 +58,44 @@ func report(ctx context.Context, dir string, f fault) (*conformance.Report, erro
 	if err != nil {
 		return nil, err
 	}
-	program, err := build(ctx, dir, overlay, suite)
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"--json"}
-	if f.side == "client" {
-		client, err := build(ctx, dir, overlay, "./internal/testing/conformance/clientside/goclient")
+	var command []string
+	switch f.side {
+	case "daemon": // the suite has it inside
+		program, err := build(ctx, dir, suite, overlay)
 		if err != nil {
 			return nil, err
 		}
-		args = []string{"client", "--json", "--", client}
+		command = []string{program, "--json"}
+	case "client":
+		program, err := build(ctx, dir, client, overlay)
+		if err != nil {
+			return nil, err
+		}
+		command = []string{clientSuite, "client", "--json", "--", program}
+	default:
+		return nil, fmt.Errorf("the suite has no tests of a %s", f.side)
 	}
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("the suite has not ended within %v", longest))
 	defer cancel()
-	command := exec.CommandContext(ctx, program, args...)
+	run := exec.CommandContext(ctx, command[0], command[1:]...)
+	run.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	if err := command.Run(); ctx.Err() != nil {
-		return nil, fmt.Errorf("the suite has not ended within %v", longest)
-	} else if exit := (*exec.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
-		return nil, fmt.Errorf("the suite ended without a report: %w\n%.2000s", err, &stderr)
+	run.Stdout, run.Stderr = &stdout, &stderr
+	err = run.Run()
+	exit := (*exec.ExitError)(nil)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.As(err, &exit) && exit.ExitCode() == 1: // some tests failed
+	case err != nil:
+		return nil, fmt.Errorf("the suite ended without a report: %w\n%.4000s", err, &stderr)
 	}
 	return conformance.ReadReport(&stdout)
 }
 
 // writeOverlay writes the changed source files into a folder, and returns the file that tells the
 // compiler about them.
-func writeOverlay(dir string, f fault) (string, error) {
+func writeOverlay(dir string, f *fault) (string, error) {
 	root, err := os.Getwd()
 	if err != nil {
 		return "", err
@@ -107,8 +120,8 @@ func writeOverlay(dir string, f fault) (string, error) {
 	return overlay, os.WriteFile(overlay, text, 0o644)
 }
 
-// build compiles a program with an overlay and returns its path.
-func build(ctx context.Context, dir, overlay, what string) (string, error) {
+// build compiles a program into a folder and returns its path.
+func build(ctx context.Context, dir, what, overlay string) (string, error) {
 	program := filepath.Join(dir, filepath.Base(what))
 	// Without debugging information it is linked faster.
 	command := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-ldflags=-s -w", "-o", program, what)
@@ -116,21 +129,4 @@ func build(ctx context.Context, dir, overlay, what string) (string, error) {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return program, nil
-}
-
-// soundness runs the suite without a fault: otherwise whatever else is wrong would count.
-func soundness(ctx context.Context, dir string, chosen []fault) error {
-	done := make(map[string]bool)
-	for _, f := range chosen {
-		if done[f.side] {
-			continue
-		}
-		done[f.side] = true
-		if t := try(ctx, dir, "sound-"+f.side, fault{side: f.side}); t.err != nil {
-			return t.err
-		} else if t.failed > 0 {
-			return fmt.Errorf("%d tests of the %s fail without a fault, first %s", t.failed, f.side, t.first)
-		}
-	}
-	return nil
 }
