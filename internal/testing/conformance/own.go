@@ -12,7 +12,7 @@ import (
 	"gntconfd/internal/testing/vectors"
 )
 
-// Own starts this project's own daemon inside the process.
+// Own starts this project's own daemon inside the process, and waits until it answers.
 func Own(ctx context.Context, s Setup) (*Server, error) {
 	root, err := writeFiles(s)
 	if err != nil {
@@ -30,7 +30,7 @@ func Own(ctx context.Context, s Setup) (*Server, error) {
 		cancel()
 		return nil, errors.Join(err, os.RemoveAll(filepath.Dir(root)))
 	}
-	return &Server{
+	server := &Server{
 		Context: ctx,
 		Root:    root,
 		Target:  vectors.Target{Addr: d.Addr(), Key: s.Key, Config: configFile(root)},
@@ -38,5 +38,14 @@ func Own(ctx context.Context, s Setup) (*Server, error) {
 			cancel()
 			return errors.Join(d.Wait(), os.RemoveAll(filepath.Dir(root)))
 		},
-	}, nil
+	}
+	if s.Mute {
+		return server, nil
+	}
+	// It is ready at once. If it answers nothing all the same, a test for each vector would
+	// take very long.
+	if err := server.ready(s); err != nil {
+		return nil, errors.Join(err, server.Stop())
+	}
+	return server, nil
 }

@@ -238,7 +238,7 @@ func (x *exchange) take(t Target, datagram []byte, from netip.AddrPort) {
 		err = fmt.Errorf("%w: it comes from %s, but %s was asked", ErrGarbled, from, t.Addr)
 		x.elsewhere = &Result{Outcome: Garbled, Datagram: datagram, Err: err}
 	default:
-		x.answers = append(x.answers, Result{Outcome: outcome(reply), Reply: reply, Datagram: datagram, Err: err})
+		x.answers = append(x.answers, Result{Outcome: OutcomeOf(reply), Reply: reply, Datagram: datagram, Err: err})
 	}
 }
 
@@ -258,7 +258,8 @@ func (x *exchange) result(wanted bool) Result {
 	return result
 }
 
-func outcome(reply *Reply) Outcome {
+// OutcomeOf returns the outcome that a reply shows: Garbled for nil, which is no reply.
+func OutcomeOf(reply *Reply) Outcome {
 	switch {
 	case reply == nil:
 		return Garbled

@@ -5,7 +5,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { DatagramError, TooLargeError } from "./errors.js";
 import { parse, stringify } from "./json.js";
 import type { Json, Numeric } from "./protocol/check.js";
-import { Magic, MaxDatagramSize, type Status } from "./protocol/constants.js";
+import { Magic, MaxDatagramSize, ProtocolVersion, type Status } from "./protocol/constants.js";
 import { type Envelope, type Request, readEnvelope, readReply } from "./protocol/wire.js";
 
 /** A reply. The answer of one with another status than OK is an error text or code. */
@@ -63,7 +63,8 @@ export function sealRequest(key: Uint8Array, request: Request, now: number): Uin
 export function unsealReply(key: Uint8Array, datagram: Uint8Array, rsalt: string): Reply {
   const envelope = unseal(key, datagram);
   if (envelope.salt !== rsalt) throw new DatagramError("the reply to another request");
-  const { status, answer, serial } = read("a reply", () => readReply(parse(envelope.msg)));
+  const { protocol, status, answer, serial } = read("a reply", () => readReply(parse(envelope.msg)));
+  if (Number(protocol) !== ProtocolVersion) throw new DatagramError(`protocol ${protocol}, not ${ProtocolVersion}`);
   return { status, answer, serial };
 }
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from .errors import DatagramError, TooLargeError
 from .protocol import check, wire
-from .protocol.constants import MAGIC, MAX_DATAGRAM_SIZE, Status
+from .protocol.constants import MAGIC, MAX_DATAGRAM_SIZE, PROTOCOL_VERSION, Status
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def unseal_reply(key: bytes, datagram: bytes, rsalt: str) -> Reply:
         reply = wire.read_reply(_parse(envelope["msg"].encode()))
     except (ValueError, RecursionError) as err:
         raise DatagramError(f"not a reply: {err}") from err
+    if reply["protocol"] != PROTOCOL_VERSION:
+        raise DatagramError(f"protocol {reply['protocol']}, not {PROTOCOL_VERSION}")
     return Reply(reply["status"], reply["answer"], reply["serial"])
 
 
