@@ -10,8 +10,8 @@ import (
 	"github.com/goccy/go-json"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/roster"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/jsontext"
 )
 

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 
 	"github.com/spf13/cobra"

@@ -18,10 +18,10 @@ import (
 	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/terminal"

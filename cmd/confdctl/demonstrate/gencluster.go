@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/terminal"
 )
@@ -34,7 +34,8 @@ same as that of the sample cluster, for a daemon that serves the file.
 Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl gen-cluster --nodes 100 --instances 1000 --output config.data
   confdctl gen-cluster --nodes 3 --instances 10 | jq .nodes
-  confdctl gen-cluster -n 100 -i 1000 -o config.data && confdctl demo --serve --config config.data`,
+  confdctl gen-cluster -n 100 -i 1000 -o config.data &&
+    confdctl demo --serve --config config.data`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {

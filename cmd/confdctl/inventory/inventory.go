@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/object"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 

@@ -19,9 +19,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/roster"
+	"gntconfd/internal/advice"
 )
 
 // kinds are the kinds of targets with their default ports: of Prometheus' node exporter, and of
@@ -73,7 +73,8 @@ Labels, for relabeling, are
     __meta_ganeti_os           of an instance
     __meta_ganeti_state        of an instance: up, down or offline, as it should be` + exitHelp,
 		Example: `  confdctl inventory prometheus nodes
-  confdctl inventory prometheus candidates --file /etc/prometheus/ganeti.json --interval 1m
+  confdctl inventory prometheus candidates --interval 1m \
+    --file /etc/prometheus/ganeti.json
   confdctl inventory prometheus --listen 127.0.0.1:9815`,
 		Args:      advice.Args(cobra.MaximumNArgs(1)),
 		ValidArgs: []string{"nodes", "instances", "candidates"},

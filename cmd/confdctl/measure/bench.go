@@ -19,10 +19,10 @@ import (
 	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/bench"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/ganeti"
@@ -168,7 +168,8 @@ GANETI_ROOTDIR, which is also in the environment, and {port} for the port to lis
 on; it must stay in the foreground. A name, a colon and a space may precede it. Ganeti's
 own daemon is compared with by
 
-    --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`
+    --compare \
+    'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`
 
 const echoAbout = `
 
@@ -208,10 +209,12 @@ Do not measure a daemon that others need: it gets all the load that there can be
 
 Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`,
 		Example: `  confdctl bench
-  confdctl bench --echo-hmac --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
-  confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
+  confdctl bench --echo-hmac \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+  confdctl bench --server 192.0.2.11:1814 --config config.data --rate 5000
   confdctl bench --rate 2x --duration 30s --rounds 1
-  confdctl bench --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}' --compare './other-confd {root} {port}'
+  confdctl bench --compare './other-confd {root} {port}' \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench --noise 100000
   confdctl bench --rate 500 --hostile 1000 --duration 10s
   confdctl bench writes --sizes 3/10,1000/10000
@@ -305,7 +308,7 @@ within --duration.
 
 Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl bench matrix --sizes 3/10,1000/10000 --echo --echo-hmac --svg docs \
-    --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench matrix --output json > results.json`,
 		Args: advice.Args(cobra.NoArgs),
 	}
@@ -381,9 +384,10 @@ rounds there.
 
 Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl bench writes
-  confdctl bench writes --sizes 5000/50000 --changes one,0.1%,1%,10%,100% --rounds 5
+  confdctl bench writes --sizes 5000/50000 --changes one,1%,100% --rounds 5
   confdctl bench writes --changes one --writes 20 --rate 5 --rounds 1
-  confdctl bench writes --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
+  confdctl bench writes \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 
@@ -54,7 +54,7 @@ Exit status: 0 there were answers; 1 wrong usage or an error on this machine; 2 
 replies were errors; 3 no reply.`,
 		Example: `  confdctl latency
   confdctl latency --server node1.example.org --count 100
-  confdctl latency --interval 10ms --duration 1m --output json config /cluster/ipolicy`,
+  confdctl latency --interval 10ms --duration 1m config /cluster/ipolicy`,
 		Args: advice.Args(cobra.MaximumNArgs(2)),
 		ValidArgsFunction: func(command *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			return conn.CompleteQuestion(command.Context(), args, begun)

@@ -1,4 +1,5 @@
-// Package advice adds advice to errors.
+// Package advice tells people how to use a program: help that fits the terminal, and errors that
+// say what to do.
 package advice
 
 import (
