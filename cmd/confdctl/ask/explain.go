@@ -13,6 +13,7 @@ import (
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/internal/advice"
 	"gntconfd/internal/jsontext"
+	"gntconfd/internal/terminal"
 )
 
 // refusal is a daemon's error in plainer words.
@@ -46,7 +47,7 @@ func tooLarge(err error) bool {
 func (a *asked) words(status *client.StatusError) string {
 	about := ""
 	if len(a.args) > 0 {
-		about = a.args[0]
+		about = terminal.Bounded(a.args[0])
 	}
 	absent := strings.Contains(status.Text, "not found") || errors.Is(status, client.ErrUnknownEntry)
 	switch subject := a.question.subject; {

@@ -1,6 +1,7 @@
 package demonstrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,10 @@ Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
+		err := cmp.Or(advice.Within("nodes", nodes, 1, sample.MaxNodes), advice.Within("instances", instances, 0, sample.MaxInstances))
+		if err != nil {
+			return advice.Usage(command, err)
+		}
 		generate := func(w io.Writer) error {
 			return sample.Generate(&interruptible{command.Context(), w}, nodes, instances, seed)
 		}

@@ -2,9 +2,11 @@
 package measure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -74,13 +76,13 @@ func (b *benchFlags) addLoadFlags(command *cobra.Command, duration time.Duration
 // options checks the flags and returns what they mean. first is the daemon to
 // measure.
 func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
-	for _, flag := range []struct {
-		name  string
-		value int
-	}{{"window", b.load.Window}, {"sockets", b.load.Sockets}, {"rounds", b.rounds}} {
-		if flag.value < 1 {
-			return bench.Options{}, fmt.Errorf("--%s %d: must be at least 1", flag.name, flag.value)
-		}
+	err := cmp.Or(
+		advice.Within("window", b.load.Window, 1, 100_000),
+		advice.Within("sockets", b.load.Sockets, 1, 1000),
+		advice.Within("rounds", b.rounds, 1, 10_000),
+	)
+	if err != nil {
+		return bench.Options{}, err
 	}
 	if b.load.Duration <= 0 {
 		return bench.Options{}, fmt.Errorf("--duration %v: must be more than nothing", b.load.Duration)
@@ -237,15 +239,21 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 		if err != nil {
 			return advice.Usage(command, err)
 		}
-		if o.Load.Patience <= 0 || o.Load.Noise < 0 || o.Load.Hostile < 0 {
-			return advice.Usage(command, errors.New("--timeout must be more than nothing, --noise and --hostile not less"))
+		if o.Load.Patience <= 0 {
+			return advice.Usage(command, fmt.Errorf("--timeout %v: must be more than nothing", o.Load.Patience))
 		}
-		if err := parseRate(rate, &o); err != nil {
+		err = cmp.Or(
+			advice.Within("noise", o.Load.Noise, 0, mostNoise),
+			advice.Within("hostile", o.Load.Hostile, 0, mostNoise),
+			advice.Within("pid", pid, 0, math.MaxInt32),
+			parseRate(rate, &o),
+		)
+		if err != nil {
 			return advice.Usage(command, err)
 		}
 		mix, err := bench.ParseMix(mixText)
 		if err != nil {
-			return advice.New(err, "Queries are:\n"+strings.Join(bench.Questions(), ", "))
+			return advice.New(fmt.Errorf("--mix %q: %w", mixText, err), "Queries are:\n"+strings.Join(bench.Questions(), ", "))
 		}
 		name := filepath.Base(config)
 		if config == "" {
@@ -279,6 +287,10 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 	command.AddCommand(matrixCommand(), writesCommand(), showCommand(), childCommand())
 	return command
 }
+
+// mostNoise is how many datagrams a second may come beside the questions: more than a machine
+// can send.
+const mostNoise = 10_000_000
 
 // moreQueries lists the queries that are no names of request types.
 func moreQueries() []string {
@@ -315,7 +327,7 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		sizes, err := bench.ParseSizes(sizesText)
 		if err != nil {
-			return advice.Usage(command, err)
+			return advice.Usage(command, fmt.Errorf("--sizes: %w", err))
 		}
 		changes, err := bench.ParseChanges("one,1%,100%")
 		if err != nil {
@@ -393,13 +405,13 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		sizes, err := bench.ParseSizes(sizesText)
 		if err != nil {
-			return advice.Usage(command, err)
+			return advice.Usage(command, fmt.Errorf("--sizes: %w", err))
 		}
 		if w.Changes, err = bench.ParseChanges(changesText); err != nil {
-			return advice.Usage(command, err)
+			return advice.Usage(command, fmt.Errorf("--changes: %w", err))
 		}
-		if w.Count < 1 || !(w.Rate > 0 && w.Rate <= 1000) {
-			return advice.Usage(command, errors.New("--writes must be at least 1, --rate more than 0 and at most 1000"))
+		if err := cmp.Or(advice.Within("writes", w.Count, 1, 100_000), advice.Within("rate", w.Rate, 0.001, 1000)); err != nil {
+			return advice.Usage(command, err)
 		}
 		return b.measure(command, func(o bench.Options) (*bench.Report, error) {
 			return bench.MeasureWrites(command.Context(), o, w, sizes)

@@ -64,8 +64,10 @@ replies were errors; 3 no reply.`,
 		switch {
 		case l.interval < time.Millisecond:
 			return advice.Usage(command, fmt.Errorf("--interval %v: must be at least 1ms", l.interval))
-		case l.count < 0 || l.duration < 0:
-			return advice.Usage(command, errors.New("--count and --duration must not be negative"))
+		case l.count < 0:
+			return advice.Usage(command, fmt.Errorf("--count %d: must not be negative", l.count))
+		case l.duration < 0:
+			return advice.Usage(command, fmt.Errorf("--duration %v: must not be negative", l.duration))
 		}
 		var err error
 		if l.name, l.question, err = parseQuestion(args); err != nil {
