@@ -91,39 +91,41 @@ func Ping() Question[int64] {
 	})
 }
 
-// Role is the role of a node in the cluster.
-type Role int
+// Role is the role of a node in the cluster. The zero value is no role: a caller that overlooks
+// an error does not take the node for the master, as the number 0 means in replies.
+type Role string
 
 // The roles of nodes.
 const (
-	RoleMaster    Role = wire.NodeRoleMaster
-	RoleCandidate Role = wire.NodeRoleCandidate
-	RoleOffline   Role = wire.NodeRoleOffline
-	RoleDrained   Role = wire.NodeRoleDrained
-	RoleRegular   Role = wire.NodeRoleRegular
+	RoleMaster    Role = "master"
+	RoleCandidate Role = "master candidate"
+	RoleOffline   Role = "offline"
+	RoleDrained   Role = "drained"
+	RoleRegular   Role = "regular"
 )
 
-var roleNames = map[Role]string{
-	RoleMaster: "master", RoleCandidate: "master candidate", RoleOffline: "offline", RoleDrained: "drained", RoleRegular: "regular",
+// roles are the roles by their numbers in replies.
+var roles = map[int]Role{
+	wire.NodeRoleMaster: RoleMaster, wire.NodeRoleCandidate: RoleCandidate, wire.NodeRoleOffline: RoleOffline,
+	wire.NodeRoleDrained: RoleDrained, wire.NodeRoleRegular: RoleRegular,
 }
 
-// String returns the role in words.
-func (r Role) String() string {
-	if name, ok := roleNames[r]; ok {
-		return name
-	}
-	return fmt.Sprintf("role %d", int(r))
-}
+// String returns the role in words, and "unknown" for the zero value.
+func (r Role) String() string { return cmp.Or(string(r), "unknown") }
 
 // NodeRole asks for the role of a node (request type 1), given by its name, a prefix of its
 // name that ends before a dot, or its UUID. A daemon of Ganeti 2.6 knows only full names.
 func NodeRole(node string) Question[Role] {
 	return ask(wire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
-		role, err := decodeJSON[Role](answer)
-		if _, known := roleNames[role]; err == nil && !known {
-			return 0, errors.New("unknown role")
+		number, err := decodeJSON[int](answer)
+		if err != nil {
+			return "", err
 		}
-		return role, err
+		role, known := roles[number]
+		if !known {
+			return "", errors.New("unknown role")
+		}
+		return role, nil
 	}).text(node)
 }
 

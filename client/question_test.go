@@ -247,7 +247,7 @@ func TestStatusError(t *testing.T) {
 			if errors.Is(err, ErrNoReply) || errors.Is(err, ErrAnswer) || errors.Is(err, ErrInconsistent) {
 				t.Errorf("unexpected error %v", err)
 			}
-			if result.Answer != 0 || len(result.Replies) != 1 || result.Replies[0].Err == nil || string(result.Replies[0].JSON) != string(got.JSON) {
+			if result.Answer != "" || len(result.Replies) != 1 || result.Replies[0].Err == nil || string(result.Replies[0].JSON) != string(got.JSON) {
 				t.Errorf("result %+v", result)
 			}
 		})
@@ -277,7 +277,7 @@ func TestNoReplyError(t *testing.T) {
 func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
 		RoleMaster.String(): "master", RoleCandidate.String(): "master candidate", RoleOffline.String(): "offline",
-		RoleDrained.String(): "drained", RoleRegular.String(): "regular", Role(9).String(): "role 9",
+		RoleDrained.String(): "drained", RoleRegular.String(): "regular", Role("").String(): "unknown",
 		Sent.String(): "sent", Unreachable.String(): "unreachable", EventKind(kinds).String(): "kind 10", EventKind(-1).String(): "kind -1",
 	} {
 		if got != want {

@@ -115,7 +115,7 @@ document with the members
 
 and with --all a document of consistent, whether all say the same, and peers, a list of
 such documents with peer and state. --output name prints one name a line. Characters
-that could upset a terminal are escaped.
+that could upset a terminal are escaped, line feeds in texts too.
 
 Environment:
 

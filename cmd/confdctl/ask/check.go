@@ -66,7 +66,7 @@ func advised(err error) string {
 
 // oneLine joins the lines of a text, and replaces the character that separates performance data.
 func oneLine(text string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "/")
+	return strings.ReplaceAll(inLine(text), "|", "/")
 }
 
 // limits are the round-trip times in milliseconds above which a check warns or fails.

@@ -30,7 +30,7 @@ func (r *refusal) Unwrap() error { return r.status }
 // Words returns the text of an error for people.
 func Words(err error) string {
 	if status := (*client.StatusError)(nil); errors.As(err, &status) && !errors.As(err, new(*refusal)) {
-		return fmt.Sprintf("%s replies with an error: %s", status.Peer, StatusText(status))
+		return fmt.Sprintf("%s replies with an error: %s", status.Peer, terminal.Printable(inLine(StatusText(status))))
 	}
 	return err.Error()
 }
@@ -87,9 +87,12 @@ func (a *asked) explain(ctx context.Context, err error) error {
 	}
 	hints := a.hints(ctx, status)
 	if a.verbose {
-		hints = append(hints, status.Peer+" says: "+StatusText(status))
+		hints = append(hints, status.Peer+" says: "+inLine(StatusText(status)))
 	}
-	explained := error(&refusal{text, status})
+	for i := range hints {
+		hints[i] = terminal.Printable(hints[i]) // a line, whatever is in the names that it has
+	}
+	explained := error(&refusal{terminal.Printable(text), status})
 	if len(hints) > 0 {
 		explained = advice.New(explained, strings.Join(hints, "\n"))
 	}

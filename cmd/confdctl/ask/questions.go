@@ -412,7 +412,7 @@ func (a *asked) tell(stderr io.Writer) {
 		return
 	}
 	for _, note := range a.notes {
-		terminal.Say(stderr, "confdctl: "+note)
+		terminal.Say(stderr, "confdctl: "+terminal.Printable(note))
 	}
 }
 

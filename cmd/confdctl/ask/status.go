@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -200,7 +199,7 @@ func plain(err error) string {
 	if status := (*client.StatusError)(nil); errors.As(err, &status) {
 		text = StatusText(status)
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return inLine(text)
 }
 
 // program returns which program a daemon is, according to its error about an element 00.

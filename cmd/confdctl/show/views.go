@@ -46,7 +46,7 @@ func Version(version int64, _ json.RawMessage) View {
 
 // Text shows a text.
 func Text(text string, _ json.RawMessage) View {
-	return View{Value: text, Table: terminal.Listing("lines", strings.Split(text, "\n")...)}
+	return View{Value: text, Table: terminal.Listing("lines", text)}
 }
 
 // roleTones are the tones of roles.
