@@ -107,7 +107,7 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 	asking.Go(func() {
 		err := eachReply(ctx, a.client, client.Ping(), func(r client.Reply[int64]) {
 			put(r.Peer, func(d *daemonStatus) {
-				d.Version, d.RoundTrip, d.Node = r.Answer, r.RoundTrip.Microseconds(), a.in.hosts(r.Addr.Addr())
+				d.Version, d.RoundTrip, d.Node = r.Answer, r.RoundTrip.Microseconds(), a.in.hosts(r.Addr.Addr().String())
 				if r.Err != nil {
 					d.State, d.Error = stateError, plain(r.Err)
 				}
@@ -268,7 +268,7 @@ func (s *clusterStatus) title() string {
 // table returns a table with a row for each daemon.
 func (s *clusterStatus) table() terminal.Table {
 	head := []string{"DAEMON", "NODE", "STATE", "FILE SERIAL", "FILE CHANGED", "AGE", "ROUND TRIP", "PROGRAM"}
-	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "PROGRAM", "ROUND TRIP"}}
+	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "ROUND TRIP", "PROGRAM"}}
 	for _, d := range s.Peers {
 		changed, age, rtt, serial := "-", "-", "-", "-"
 		if d.Changed > 0 {

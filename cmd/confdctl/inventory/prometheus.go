@@ -121,7 +121,7 @@ Labels, for relabeling, are
 
 // targets returns the targets of a kind as JSON.
 func (s *source) targets(ctx context.Context, kind string, port uint16) ([]byte, error) {
-	r, err := s.conn.Roster(ctx, s.client)
+	r, err := s.roster(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (s *source) unnamed(ctx context.Context, r *roster.Roster, kind string) ([]
 	if err != nil {
 		return nil, s.conn.Advise(err)
 	}
-	return slices.DeleteFunc(all.Answer, func(ip netip.Addr) bool { return r.Host(ip) != "" }), nil
+	return slices.DeleteFunc(all.Answer, func(ip netip.Addr) bool { return r.Host(ip.String()) != "" }), nil
 }
 
 func targets(r *roster.Roster, kind string, port uint16, unnamed []netip.Addr) []target {
