@@ -209,6 +209,10 @@ confdctl ask --help, and ` + strings.Join(moreQueries(), ", ") + `.
 
 Do not measure a daemon that others need: it gets all the load that there can be.
 
+Configurations are in folders confdctl-bench-* below TMPDIR, or /tmp, which are removed
+at the end and when it is interrupted. After kill -9 they stay; the daemons that it has
+started end with it. Remove them when no bench runs.
+
 Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`,
 		Example: `  confdctl bench
   confdctl bench --echo-hmac \

@@ -3,6 +3,7 @@ package vectors
 import (
 	"encoding/json"
 	"fmt"
+	"gntconfd/internal/testing/specfiles"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ type errorTable struct {
 func readErrors(t *testing.T) *errorTable {
 	t.Helper()
 	table := errorTable{values: constantValues(t)}
-	readSpec(t, "errors.json", &table)
+	specfiles.Read(t, "errors.json", &table)
 	return &table
 }
 
@@ -178,7 +179,7 @@ func constantValues(t *testing.T) map[string]int64 {
 			}
 		}
 	}
-	readSpec(t, "constants.json", &file)
+	specfiles.Read(t, "constants.json", &file)
 	values := make(map[string]int64)
 	for _, group := range file.Groups {
 		for _, c := range group.Constants {

@@ -3,6 +3,7 @@ package vectors
 import (
 	"encoding/json"
 	"fmt"
+	"gntconfd/internal/testing/specfiles"
 	"slices"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func (l *lookupTable) find(lookup, text string, objects map[string]named) (key, 
 // Ganeti's daemon, from which the vectors are recorded.
 func TestLookups(t *testing.T) {
 	var table lookupTable
-	readSpec(t, "lookups.json", &table)
+	specfiles.Read(t, "lookups.json", &table)
 	errors := readErrors(t)
 	counts := make(map[string]int)
 	for _, file := range load(t) {
