@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +20,7 @@ import (
 
 	"gntconfd/client"
 	"gntconfd/cmd/confdctl/ask"
+	"gntconfd/cmd/confdctl/replace"
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/internal/advice"
 )
@@ -215,7 +216,7 @@ func (s *source) write(ctx context.Context, file, kind string, port uint16, inte
 	for {
 		text, err := s.targets(ctx, kind, port)
 		if err == nil {
-			err = replace(file, text)
+			err = update(file, text)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -235,23 +236,15 @@ func (s *source) write(ctx context.Context, file, kind string, port uint16, inte
 	}
 }
 
-// replace replaces a file by renaming a new one, unless the content is the same.
-func replace(file string, text []byte) error {
+// update replaces a file unless its content is the same.
+func update(file string, text []byte) error {
 	if before, err := os.ReadFile(file); err == nil && bytes.Equal(before, text) {
 		return nil
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
-	if err != nil {
+	return replace.File(file, 0o644, func(w io.Writer) error {
+		_, err := w.Write(text)
 		return err
-	}
-	_, err = temporary.Write(text)
-	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		os.Remove(temporary.Name())
-	}
-	return err
+	})
 }
 
 // serve serves targets over HTTP until ctx ends.
