@@ -125,8 +125,9 @@ Environment:
     NO_COLOR        if set, no colours; the same with TERM=dumb
 
 Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 a daemon replied
-with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree, or
-with --all, some are stale or silent.`,
+with an error, or something asked for does not exist or cannot be read, such as an
+address that is none; 3 no reply; 4 daemons disagree, or with --all, some are stale or
+silent.`,
 		Version:       release.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

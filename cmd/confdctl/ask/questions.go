@@ -274,7 +274,8 @@ func (q *question) name() string { return strings.Fields(q.use)[0] }
 const questionHelp = `
 
 Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 the daemon replied
-with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree.
+with an error, or something asked for does not exist or cannot be read; 3 no reply;
+4 daemons disagree.
 See confdctl --help for which daemons are asked, and environment variables.`
 
 // errWhole: without an argument a question is about the whole cluster, which takes more than one
