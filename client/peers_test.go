@@ -22,6 +22,7 @@ import (
 	"gntconfd/gen/wire"
 	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
+	"gntconfd/internal/testing/written"
 )
 
 func TestPeers(t *testing.T) {
@@ -212,7 +213,7 @@ func TestOnNode(t *testing.T) {
 func TestFollowFile(t *testing.T) {
 	folder := node(t, string(key), "192.0.2.1\n")
 	list := filepath.Join(folder, "ssconf_master_candidates_ips")
-	var log lockedBuffer
+	var log written.Buffer
 	c := newClient(t, Options{Port: 1814, KeyFile: filepath.Join(folder, "hmac.key"), Follow: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	has := func(want ...string) func() bool {
 		return func() bool { return slices.Equal(c.Peers(), want) }
@@ -224,7 +225,7 @@ func TestFollowFile(t *testing.T) {
 		t.Errorf("log:\n%s", &log)
 	}
 	for _, bad := range []string{"\n", "192.0.2.9\n/\n"} {
-		log.reset()
+		log.Reset()
 		replace(t, list, bad)
 		wait(t, "a warning", func() bool { return strings.Contains(log.String(), "level=WARN") })
 		if !has("192.0.2.2:1814", "[2001:db8::3]:1814")() {
@@ -256,7 +257,7 @@ func TestFollowAsking(t *testing.T) {
 	running.Go(second.run)
 	t.Cleanup(func() { conn.Close(); running.Wait() })
 
-	var log lockedBuffer
+	var log written.Buffer
 	c := newClient(t, Options{Peers: []string{first.name()}, Port: first.addr.Port(), Follow: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	wait(t, "the other peer", func() bool { return slices.Equal(c.Peers(), []string{second.name()}) })
 	wait(t, "a warning", func() bool {
@@ -270,7 +271,7 @@ func TestFollowAsking(t *testing.T) {
 // TestKeyFile: a new key is used once it is there, and the old one until then.
 func TestKeyFile(t *testing.T) {
 	path := filepath.Join(node(t, "another key", "192.0.2.1"), "hmac.key")
-	var log lockedBuffer
+	var log written.Buffer
 	s := serve(t, "127.0.0.1", says(`"a"`, 7))
 	c := newClient(t, Options{KeyFile: path, Peers: []string{s.name()}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	look := func() {
@@ -616,7 +617,7 @@ func TestIPv6(t *testing.T) {
 // TestLog: the log has what an operator may want to know.
 func TestLog(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log written.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	accepted := make(chan struct{}, 100)
 	asked := make(map[string]bool)
@@ -651,28 +652,4 @@ func TestLog(t *testing.T) {
 			t.Errorf("the log has no %s:\n%s", want, &log)
 		}
 	}
-}
-
-// lockedBuffer holds a log.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func (b *lockedBuffer) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf.Reset()
 }

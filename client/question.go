@@ -63,9 +63,13 @@ func (q *question) interpret(o *opinion) {
 func ask[A any](typ wire.RequestType, decode func(jx.Raw) (A, error)) Question[A] {
 	return Question[A]{question{
 		typ:    typ,
+		set:    slices.Contains(sets, typ),
 		decode: func(answer jx.Raw) (any, error) { return decode(answer) },
 	}}
 }
+
+// sets are the request types whose answer is a list in any order.
+var sets = []wire.RequestType{wire.RequestNodePIPList, wire.RequestMCPIPList, wire.RequestInstanceIPsList, wire.RequestNodeDRBD}
 
 // text returns the question with a text as its query.
 func (q Question[A]) text(query string) Question[A] {
@@ -91,39 +95,41 @@ func Ping() Question[int64] {
 	})
 }
 
-// Role is the role of a node in the cluster.
-type Role int
+// Role is the role of a node in the cluster. The zero value is no role: a caller that overlooks
+// an error does not take the node for the master, as the number 0 means in replies.
+type Role string
 
 // The roles of nodes.
 const (
-	RoleMaster    Role = wire.NodeRoleMaster
-	RoleCandidate Role = wire.NodeRoleCandidate
-	RoleOffline   Role = wire.NodeRoleOffline
-	RoleDrained   Role = wire.NodeRoleDrained
-	RoleRegular   Role = wire.NodeRoleRegular
+	RoleMaster    Role = "master"
+	RoleCandidate Role = "master candidate"
+	RoleOffline   Role = "offline"
+	RoleDrained   Role = "drained"
+	RoleRegular   Role = "regular"
 )
 
-var roleNames = map[Role]string{
-	RoleMaster: "master", RoleCandidate: "master candidate", RoleOffline: "offline", RoleDrained: "drained", RoleRegular: "regular",
+// roles are the roles by their numbers in replies.
+var roles = map[int]Role{
+	wire.NodeRoleMaster: RoleMaster, wire.NodeRoleCandidate: RoleCandidate, wire.NodeRoleOffline: RoleOffline,
+	wire.NodeRoleDrained: RoleDrained, wire.NodeRoleRegular: RoleRegular,
 }
 
-// String returns the role in words.
-func (r Role) String() string {
-	if name, ok := roleNames[r]; ok {
-		return name
-	}
-	return fmt.Sprintf("role %d", int(r))
-}
+// String returns the role in words, and "unknown" for the zero value.
+func (r Role) String() string { return cmp.Or(string(r), "unknown") }
 
 // NodeRole asks for the role of a node (request type 1), given by its name, a prefix of its
 // name that ends before a dot, or its UUID. A daemon of Ganeti 2.6 knows only full names.
 func NodeRole(node string) Question[Role] {
 	return ask(wire.RequestNodeRoleByName, func(answer jx.Raw) (Role, error) {
-		role, err := decodeJSON[Role](answer)
-		if _, known := roleNames[role]; err == nil && !known {
-			return 0, errors.New("unknown role")
+		number, err := decodeJSON[int](answer)
+		if err != nil {
+			return "", err
 		}
-		return role, err
+		role, known := roles[number]
+		if !known {
+			return "", errors.New("unknown role")
+		}
+		return role, nil
 	}).text(node)
 }
 
@@ -151,7 +157,9 @@ type Location struct {
 	IP     netip.Addr // of the instance
 	Node   netip.Addr // the node's primary IP
 	Serial int64      // of the cluster; 0 from a daemon of Ganeti 2.6
-	Err    error      // why there is no Node, a *StatusError: usually ErrUnknownEntry
+	// Err is why there is no Node: a *StatusError, usually ErrUnknownEntry, or ErrAnswer if what
+	// the daemon has in its place is no address.
+	Err error
 }
 
 // LocateAll is Locate for up to 4000 addresses at once. The answer has them in the order of
@@ -204,8 +212,15 @@ func decodeLocation(raw jx.Raw) (Location, error) {
 		return Location{}, err
 	}
 	if o.status == wire.StatusOK {
-		ip, err := decodeAddr(jx.Raw(o.json))
-		return Location{Node: ip, Serial: o.serial}, err
+		text, err := decodeJSON[string](jx.Raw(o.json))
+		if err != nil {
+			return Location{}, err
+		}
+		ip, err := parseAddr(text)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrAnswer, err)
+		}
+		return Location{Node: ip, Serial: o.serial, Err: err}, nil
 	}
 	return Location{Serial: o.serial, Err: statusError(&o)}, nil
 }
@@ -267,7 +282,7 @@ func InstanceIPs(link string) Question[[]netip.Addr] {
 }
 
 func addrs(typ wire.RequestType) Question[[]netip.Addr] {
-	q := ask(typ, func(answer jx.Raw) ([]netip.Addr, error) {
+	return ask(typ, func(answer jx.Raw) ([]netip.Addr, error) {
 		texts, err := decodeJSON[[]string](answer)
 		addrs := make([]netip.Addr, 0, len(texts))
 		for _, text := range texts {
@@ -280,8 +295,6 @@ func addrs(typ wire.RequestType) Question[[]netip.Addr] {
 		slices.SortFunc(addrs, netip.Addr.Compare)
 		return addrs, err
 	})
-	q.set = true
-	return q
 }
 
 // MinorRole is the role of a node for a DRBD disk.
@@ -306,7 +319,7 @@ type Minor struct {
 // Minors asks for the DRBD minors in use on a node (request type 7), given as for NodeRole.
 // The answer is in ascending order of the minors.
 func Minors(node string) Question[[]Minor] {
-	q := ask(wire.RequestNodeDRBD, func(answer jx.Raw) ([]Minor, error) {
+	return ask(wire.RequestNodeDRBD, func(answer jx.Raw) ([]Minor, error) {
 		minors := []Minor{}
 		rows, err := decodeJSON[[]json.RawMessage](answer)
 		for _, row := range rows {
@@ -325,8 +338,6 @@ func Minors(node string) Question[[]Minor] {
 		})
 		return minors, err
 	}).text(node)
-	q.set = true
-	return q
 }
 
 // NodeInstances are the instances of a node, both lists by ascending UUID.

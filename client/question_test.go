@@ -77,7 +77,7 @@ func TestQuestions(t *testing.T) {
 			[]string{
 				`[]`, `null`, `{}`, `"192.0.2.3"`, `[[0,"192.0.2.3",77]]`, `[[0,"192.0.2.3",77],[1,0,0],[1,0,0]]`,
 				`[[0],[1,0,0]]`, `[[],[1,0,0]]`, `[null,[1,0,0]]`, `[[0,"192.0.2.3",77,1],[1,0,0]]`, `[[3,0,0],[1,0,0]]`,
-				`[[0,"node1",77],[1,0,0]]`, `[[0,5,77],[1,0,0]]`, `[["0","192.0.2.3",77],[1,0,0]]`, `[[0,"192.0.2.3","77"],[1,0,0]]`,
+				`[[0,5,77],[1,0,0]]`, `[["0","192.0.2.3",77],[1,0,0]]`, `[[0,"192.0.2.3","77"],[1,0,0]]`,
 			}},
 		"locate none": {of(LocateAll("")), `2 {"2":[]}`, answers{`[]`: []Location{}}, []string{`[[1,0,0]]`}},
 		"master": {of(Master()), `3`,
@@ -247,7 +247,7 @@ func TestStatusError(t *testing.T) {
 			if errors.Is(err, ErrNoReply) || errors.Is(err, ErrAnswer) || errors.Is(err, ErrInconsistent) {
 				t.Errorf("unexpected error %v", err)
 			}
-			if result.Answer != 0 || len(result.Replies) != 1 || result.Replies[0].Err == nil || string(result.Replies[0].JSON) != string(got.JSON) {
+			if result.Answer != "" || len(result.Replies) != 1 || result.Replies[0].Err == nil || string(result.Replies[0].JSON) != string(got.JSON) {
 				t.Errorf("result %+v", result)
 			}
 		})
@@ -277,12 +277,22 @@ func TestNoReplyError(t *testing.T) {
 func TestNames(t *testing.T) {
 	for got, want := range map[string]string{
 		RoleMaster.String(): "master", RoleCandidate.String(): "master candidate", RoleOffline.String(): "offline",
-		RoleDrained.String(): "drained", RoleRegular.String(): "regular", Role(9).String(): "role 9",
+		RoleDrained.String(): "drained", RoleRegular.String(): "regular", Role("").String(): "unknown",
 		Sent.String(): "sent", Unreachable.String(): "unreachable", EventKind(kinds).String(): "kind 10", EventKind(-1).String(): "kind -1",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestLocationWithoutAddress: what is no address spoils no other location.
+func TestLocationWithoutAddress(t *testing.T) {
+	t.Parallel()
+	good, bad := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("203.0.113.99")
+	all, err := LocateAll("", good, bad).Decode(json.RawMessage(`[[0,"192.0.2.3",77],[0,"node1",77]]`))
+	if err != nil || len(all) != 2 || all[0].Err != nil || all[0].Node.String() != "192.0.2.3" || !errors.Is(all[1].Err, ErrAnswer) || all[1].Node.IsValid() {
+		t.Errorf("got %+v, %v", all, err)
 	}
 }
 

@@ -27,7 +27,8 @@ beyond asking one server,
 Then, for each line on its standard input, such as
 
   {"id": "request/hmac#1", "servers": ["127.0.0.1:40123"], "coverage": 1,
-   "key": "the bytes of hmac.key\n", "type": 1, "query": "node1", "timeout_ms": 5000}
+   "key": "the bytes of hmac.key\n", "type": 1, "query": "node1",
+   "timeout_ms": 5000}
 
 it must send the query, wait for the reply, and report in one line the reply, or that
 none came:
@@ -37,7 +38,8 @@ none came:
 
 It must exit at the end of its input. spec/vectors/clients/README.md has the details,
 and an example client of thirty lines.`,
-		Example: `  confd-conformance client -- go run ./internal/testing/conformance/clientside/goclient
+		Example: `  confd-conformance client \
+    -- go run ./internal/testing/conformance/clientside/goclient
   PYTHONPATH=/usr/share/ganeti/3.0 confd-conformance client \
     --known-failing spec/vectors/known-failing/python-confdclient-3.0.2.txt \
     -- /usr/bin/python3 spec/vectors/clients/ganeti_client.py`,

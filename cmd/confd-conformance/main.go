@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gntconfd/internal/advice"
 	"gntconfd/internal/testing/conformance"
 )
 
@@ -47,7 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case ctx.Err() != nil:
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(stderr, "confd-conformance: %v\n", err)
+	advice.Report(stderr, "confd-conformance", err.Error(), err)
 	return exitError
 }
 
@@ -85,12 +85,14 @@ Tests on the list must fail, and each line must match a test.
 Exit codes: 0 all tests passed, 1 some tests failed, 2 the tests could not be run.`,
 		Example: `  confd-conformance
   confd-conformance --list --run clock
-  confd-conformance server --dialect 3.0 -- ./my-confd --config {config} --key {key} --port {port}
-  confd-conformance server --dialect 3.0 --known-failing spec/vectors/known-failing/ganeti-3.0.2.txt \
+  confd-conformance server --dialect 3.0 \
+    -- ./my-confd --config {config} --key {key} --port {port}
+  confd-conformance server --dialect 3.0 \
+    --known-failing spec/vectors/known-failing/ganeti-3.0.2.txt \
     -- ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}
   confd-conformance client -- ./my-client
   confd-conformance table ours=ours.json mine=mine.json`,
-		Args:          cobra.NoArgs,
+		Args:          advice.Args(cobra.NoArgs),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -101,5 +103,6 @@ Exit codes: 0 all tests passed, 1 some tests failed, 2 the tests could not be ru
 	reporting.register(root.PersistentFlags())
 	own.register(root.Flags())
 	root.AddCommand(serverCommand(reporting), clientCommand(reporting), tableCommand())
+	advice.Program(root)
 	return root
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gntconfd/internal/advice"
 	"gntconfd/internal/testing/conformance"
 )
 
@@ -17,9 +18,10 @@ func tableCommand() *cobra.Command {
 		Long: `Prints the results of several implementations side by side, as a table in Markdown.
 Each REPORT is a file written with --json.`,
 		Example: `  confd-conformance --json > ours.json
-  confd-conformance server --dialect 3.0 --json -- ./my-confd {config} {key} {port} > mine.json
+  confd-conformance server --dialect 3.0 --json \
+    -- ./my-confd {config} {key} {port} > mine.json
   confd-conformance table ours=ours.json mine=mine.json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: advice.Args(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, args []string) error {
 			var columns []conformance.Column
 			for _, arg := range args {

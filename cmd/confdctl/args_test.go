@@ -5,15 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
+	"gntconfd/internal/advice"
+	"gntconfd/internal/testing/screen"
 )
 
 // TestArgs: every command says in plain words which argument is missing or too many.
 func TestArgs(t *testing.T) {
-	commands := []*cobra.Command{newRoot()}
-	for len(commands) > 0 {
-		command := commands[0]
-		commands = append(commands[1:], command.Commands()...)
+	for command := range advice.Commands(newRoot()) {
 		if command.Args == nil {
 			continue
 		}
@@ -23,5 +21,26 @@ func TestArgs(t *testing.T) {
 				t.Errorf("%s with %d arguments: %v", command.CommandPath(), n, err)
 			}
 		}
+	}
+}
+
+// TestHelpFits: every command's help fits a terminal of 80 columns.
+func TestHelpFits(t *testing.T) {
+	t.Setenv("GANETI_ROOTDIR", "/nowhere")
+	for command := range advice.Commands(newRoot()) {
+		screen.Fits(t, append(strings.Fields(command.CommandPath())[1:], "--help"), run)
+	}
+}
+
+// TestLongArguments: errors repeat a part of a long argument only.
+func TestLongArguments(t *testing.T) {
+	t.Setenv("GANETI_ROOTDIR", "/nowhere")
+	for _, args := range [][]string{
+		{"LONG"}, {"--LONG"}, {"help", "LONG"}, {"role", "LONG", "LONG"}, {"ping", "--key-file", "LONG"}, {"ping", "--timeout", "LONG"},
+		{"ask", "LONG"}, {"ask", "config", "{LONG"}, {"locate", "LONG"}, {"watch", "LONG"}, {"latency", "LONG"}, {"decode", "--now", "LONG"},
+		{"bench", "--mix", "LONG"}, {"bench", "--rate", "LONG"}, {"bench", "--server", "LONG"}, {"bench", "matrix", "--sizes", "LONG"}, {"bench", "writes", "--changes", "LONG"},
+		{"gen-cluster", "--nodes", "LONG"}, {"inventory", "prometheus", "LONG"}, {"validate", "LONG"}, {"check", "--warning", "LONG"},
+	} {
+		screen.Bounded(t, args, run)
 	}
 }

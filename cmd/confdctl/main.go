@@ -9,14 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/decode"
 	"gntconfd/cmd/confdctl/demonstrate"
@@ -24,8 +22,8 @@ import (
 	"gntconfd/cmd/confdctl/measure"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/cmd/confdctl/validate"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/release"
-	"gntconfd/internal/terminal"
 )
 
 // Exit codes. They are part of the help texts below.
@@ -59,7 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, f)
 		return f.ExitCode()
 	}
-	report(stderr, err)
+	advice.Report(stderr, "confdctl", ask.Words(err), err)
 	switch {
 	case ask.IsStatus(err), errors.As(err, new(show.Missing)):
 		return exitStatus
@@ -72,18 +70,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	default:
 		return exitError
 	}
-}
-
-// report prints an error with its advice.
-func report(stderr io.Writer, err error) {
-	text := ask.Words(err)
-	var advised *advice.Error
-	if errors.As(err, &advised) {
-		text += "\n" + strings.ReplaceAll(advised.Advice, "\n", "\n  ")
-		text = strings.Replace(text, "\n", "\n  ", 1)
-	}
-	text = strings.ReplaceAll(text, "\t", "  ") // as in cobra's list of similar commands
-	terminal.Say(stderr, "confdctl: "+text)
 }
 
 // newRoot creates the command line of the program.
@@ -129,7 +115,7 @@ document with the members
 
 and with --all a document of consistent, whether all say the same, and peers, a list of
 such documents with peer and state. --output name prints one name a line. Characters
-that could upset a terminal are escaped.
+that could upset a terminal are escaped, line feeds in texts too.
 
 Environment:
 
@@ -139,8 +125,9 @@ Environment:
     NO_COLOR        if set, no colours; the same with TERM=dumb
 
 Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 a daemon replied
-with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree, or
-with --all, some are stale or silent.`,
+with an error, or something asked for does not exist or cannot be read, such as an
+address that is none; 3 no reply; 4 daemons disagree, or with --all, some are stale or
+silent.`,
 		Version:       release.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -164,44 +151,10 @@ with --all, some are stale or silent.`,
 		command.GroupID = more
 		root.AddCommand(command)
 	}
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(command *cobra.Command, args []string) {
-		stdout := command.OutOrStdout()
-		var text strings.Builder
-		command.SetOut(&text)
-		help(command, args)
-		command.SetOut(stdout)
-		io.WriteString(stdout, terminal.Fit(text.String(), terminal.Width(stdout)))
-	})
 	root.SetHelpCommandGroupID(more)
 	root.SetCompletionCommandGroupID(more)
-	strict(root)
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return advice.Flag(command, err)
-	})
+	advice.Program(root)
 	return root
-}
-
-// strict makes help and completion take what does not exist for an error, as all other
-// commands do.
-func strict(root *cobra.Command) {
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
-	for _, command := range root.Commands() {
-		switch command.Name() {
-		case "help":
-			command.Args = advice.Args(func(_ *cobra.Command, args []string) error {
-				about, rest, err := root.Find(args)
-				if err == nil && len(rest) > 0 {
-					err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
-				}
-				return err
-			})
-		case "completion":
-			command.Args = advice.Args(cobra.NoArgs)
-			command.RunE = func(command *cobra.Command, _ []string) error { return command.Help() } // so that Args counts
-		}
-	}
 }
 
 // versionCommand prints which release this is.

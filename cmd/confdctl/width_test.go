@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -59,10 +58,8 @@ func TestWidths(t *testing.T) {
 					d := shown()
 					coloured += d.Colours
 					text := d.String()
-					for n := range strings.Lines(text) {
-						if size := utf8.RuneCountInString(strings.TrimSuffix(n, "\n")); size > width {
-							t.Errorf("%s: %d columns: %s", line, size, n)
-						}
+					if d.Broken > 0 && args[0] != "check" { // which prints one line, for plugins
+						t.Errorf("%s: %d lines have more than %d columns:\n%s", line, d.Broken, width, text)
 					}
 					fmt.Fprintf(&all, "$ confdctl %s\n%s\n", strings.TrimSuffix(line, " --server "+os.Getenv("CONFD_SERVER")), text)
 				}

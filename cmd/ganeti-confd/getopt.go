@@ -71,7 +71,7 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool":
 		text = fmt.Sprintf("option `--%s' doesn't allow an argument", invalid.GetFlag().Name)
 	case errors.As(err, &invalid):
-		return fmt.Sprintf("Error while parsing command line arguments:\n%v\n", err), exitFailure
+		return fmt.Sprintf("Error while parsing command line arguments:\n%v", err), exitFailure
 	case errors.As(err, &missing):
 		value, _ := pflag.UnquoteUsage(missing.GetFlag())
 		text = fmt.Sprintf("option `%s' requires an argument %s", asTyped(missing.GetSpecifiedName(), missing.GetSpecifiedShortnames()), strings.ToUpper(value))
@@ -84,7 +84,7 @@ func parseError(flags *pflag.FlagSet, err error) (text string, code int) {
 	default:
 		text = err.Error()
 	}
-	return fmt.Sprintf("Command line error: %s\n\n%s", text, usage(flags)), exitUsage
+	return "Command line error: " + text, exitUsage
 }
 
 // asTyped returns an option as the user wrote it, long or short.

@@ -20,6 +20,7 @@ import (
 	"gntconfd/internal/daemon/web"
 	"gntconfd/internal/ganeti"
 	"gntconfd/internal/release"
+	"gntconfd/internal/terminal"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -81,12 +82,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := newFlags(&o)
 	if err := flags.Parse(joinSyslog(args)); err != nil {
 		text, code := parseError(flags, err)
-		fmt.Fprint(stderr, text)
+		terminal.Say(stderr, text)
+		if code == exitUsage {
+			fmt.Fprint(stderr, "\n"+usage(flags, stderr))
+		}
 		return code
 	}
 	switch {
 	case o.help:
-		fmt.Fprint(stdout, usage(flags))
+		fmt.Fprint(stdout, usage(flags, stdout))
 		return exitOK
 	case o.version:
 		fmt.Fprint(stdout, version())
@@ -100,7 +104,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if !o.noUserChecks {
 		if err := assumeUser(&o); err != nil {
-			fmt.Fprintln(stderr, err)
+			terminal.Say(stderr, err.Error())
 			return exitFailure
 		}
 	}
@@ -119,7 +123,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if err != nil {
-		process.Tell(stderr, fmt.Sprintf("Error when starting the daemon process: %v\n", err))
+		process.Tell(stderr, terminal.Remark("Error when starting the daemon process: "+err.Error(), terminal.Width(stderr)))
 		return exitFailure
 	}
 	return exitOK
@@ -145,13 +149,13 @@ func check(o *options, stdout, stderr io.Writer) int {
 		report.Facts = append(report.Facts, "address: "+listenText(addr))
 	}
 	for _, fact := range report.Facts {
-		fmt.Fprintln(stdout, fact)
+		terminal.Say(stdout, fact)
 	}
 	for _, warning := range report.Warnings {
-		fmt.Fprintln(stderr, "warning:", warning)
+		terminal.Say(stderr, "warning: "+warning)
 	}
 	for _, problem := range report.Errors {
-		fmt.Fprintln(stderr, "error:", problem)
+		terminal.Say(stderr, "error: "+problem)
 	}
 	if len(report.Errors) > 0 {
 		return exitFailure
@@ -167,8 +171,9 @@ func listenText(addr netip.AddrPort) string {
 	return addr.String()
 }
 
-func usage(flags *pflag.FlagSet) string {
-	return "Usage: ganeti-confd [OPTION...]\n" + flags.FlagUsages()
+// usage returns the help, on a terminal in its width.
+func usage(flags *pflag.FlagSet, w io.Writer) string {
+	return terminal.Fit("Usage: ganeti-confd [OPTION...]\n"+flags.FlagUsages(), terminal.Width(w))
 }
 
 func version() string {

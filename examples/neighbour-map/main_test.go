@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/sample"
+	"gntconfd/internal/testing/written"
 	"gntconfd/internal/udp"
 )
 
@@ -132,22 +132,7 @@ func (c *candidate) serve(t *testing.T, config []byte) {
 }
 
 // output collects what the program writes.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
+type output struct{ written.Buffer }
 
 // await waits until the written lines are those of want, in any order.
 func (o *output) await(t *testing.T, want string) {

@@ -36,7 +36,7 @@ func ParseChanges(text string) ([]Change, error) {
 		case percent:
 			value, err := strconv.ParseFloat(number, 64)
 			if err != nil || !(value > 0 && value <= 100) {
-				return nil, fmt.Errorf("changes %q: %q is not a share from 0 to 100 %%", text, name)
+				return nil, fmt.Errorf("%q is not a share of more than 0 and at most 100 %%", name)
 			}
 			c.share = value / 100
 		case c.name == added:
@@ -44,10 +44,10 @@ func ParseChanges(text string) ([]Change, error) {
 		case c.name == removed:
 			c.count = -1
 		case c.name != oneObject:
-			return nil, fmt.Errorf("changes %q: %q is neither one, added, removed nor a share such as 1%%", text, name)
+			return nil, fmt.Errorf("%q is neither one, added, removed nor a share such as 1%%", name)
 		}
 		if slices.Contains(changes, c) {
-			return nil, fmt.Errorf("changes %q: %q is there twice", text, name)
+			return nil, fmt.Errorf("%q is there twice", name)
 		}
 		changes = append(changes, c)
 	}

@@ -20,7 +20,7 @@ type Size struct{ Nodes, Instances int }
 
 func (s Size) String() string { return fmt.Sprintf("%d/%d", s.Nodes, s.Instances) }
 
-// ParseSizes reads sizes: numbers of nodes and instances, such as
+// ParseSizes reads sizes: numbers of nodes and instances, at least one of each, such as
 // "3/10,1000/10000".
 func ParseSizes(text string) ([]Size, error) {
 	var sizes []Size
@@ -28,11 +28,12 @@ func ParseSizes(text string) ([]Size, error) {
 		nodes, instances, ok := strings.Cut(strings.TrimSpace(part), "/")
 		n, err := strconv.Atoi(nodes)
 		m, err2 := strconv.Atoi(instances)
-		if !ok || err != nil || err2 != nil {
-			return nil, fmt.Errorf("sizes %q: %q is not a number of nodes, a slash and a number of instances", text, part)
+		if !ok || err != nil || err2 != nil || n < 1 || n > sample.MaxNodes || m < 1 || m > sample.MaxInstances {
+			return nil, fmt.Errorf("%q is not a number of nodes from 1 to %d, a slash and a number of instances from 1 to %d, such as 3/10",
+				part, sample.MaxNodes, sample.MaxInstances)
 		}
 		if slices.Contains(sizes, Size{n, m}) {
-			return nil, fmt.Errorf("sizes %q: %q is there twice", text, part)
+			return nil, fmt.Errorf("%q is there twice", part)
 		}
 		sizes = append(sizes, Size{n, m})
 	}

@@ -125,17 +125,17 @@ func ParseMix(text string) (Mix, error) {
 		name, number, weighted := strings.Cut(strings.TrimSpace(part), "=")
 		i := slices.IndexFunc(questions, func(q question) bool { return q.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("mix %q: unknown query %q", text, name)
+			return nil, fmt.Errorf("unknown query %q", name)
 		}
 		weight := 1
 		if weighted {
 			var err error
 			if weight, err = strconv.Atoi(number); err != nil || weight < 1 || weight > 1000 {
-				return nil, fmt.Errorf("mix %q: the weight of %s is a number from 1 to 1000, not %q", text, name, number)
+				return nil, fmt.Errorf("the weight of %s is a number from 1 to 1000, not %q", name, number)
 			}
 		}
 		if slices.ContainsFunc(m, func(s share) bool { return s.question.name == name }) {
-			return nil, fmt.Errorf("mix %q: %s comes twice", text, name)
+			return nil, fmt.Errorf("%s comes twice", name)
 		}
 		m = append(m, share{questions[i], weight})
 	}

@@ -129,7 +129,7 @@ func TestSizes(t *testing.T) {
 	if err != nil || len(sizes) != 2 || sizes[1] != (Size{1000, 10000}) || sizes[0].String() != "3/10" {
 		t.Errorf("%v, %v", sizes, err)
 	}
-	for _, text := range []string{"", "3", "3/x", "3/10,"} {
+	for _, text := range []string{"", "3", "3/x", "3/10,", "1/0", "0/1", "-3/10", "3/-10", "100001/1", "1/1000001", "99999999999999999999/1"} {
 		if _, err := ParseSizes(text); err == nil {
 			t.Errorf("%q is taken", text)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"gntconfd/internal/cluster"
+	"gntconfd/internal/testing/written"
 )
 
 // TestScripts runs the scripts of testdata, which change the files and check what is served.
@@ -342,22 +343,7 @@ func number(text string) int {
 func match(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
 // logBuffer collects the log.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
+type logBuffer struct{ written.Buffer }
 
 // count returns how many lines match.
 func (b *logBuffer) count(pattern string) int {

@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"gntconfd/internal/sample"
-	"gntconfd/spec"
+	"gntconfd/internal/testing/specfiles"
 )
 
 func TestConfigFollowsSchema(t *testing.T) {
@@ -20,27 +20,11 @@ func TestConfigFollowsSchema(t *testing.T) {
 // followsSchema checks a configuration against spec/config.json.
 func followsSchema(t *testing.T, config []byte) {
 	t.Helper()
-	text, err := spec.Files.ReadFile("config.json")
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	parse := func(text []byte) any {
-		t.Helper()
-		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return value
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("config.json", parse(text)); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("config.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(parse(config)); err != nil {
+	if err := specfiles.Schema(t, "config.json").Validate(value); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/testing/lacking"
+	"gntconfd/internal/testing/written"
 )
 
 // respond is a Responder whose replies are those of the sample cluster, after some work.
@@ -29,27 +29,9 @@ func (r *respond) Respond(codec *protocol.Codec, now time.Time, s *answer.Scratc
 	return response, refusal
 }
 
-// lines are a log that several goroutines use.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // A reply that is too large is counted each time, and logged once per configuration.
 func TestTooLarge(t *testing.T) {
-	var log lines
+	var log written.Buffer
 	s := start(t, slog.New(slog.NewTextHandler(&log, nil)))
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	conn := dial(t, s)
@@ -77,7 +59,7 @@ func TestTooLarge(t *testing.T) {
 
 // A panic costs one datagram.
 func TestPanic(t *testing.T) {
-	var log lines
+	var log written.Buffer
 	s := start(t, slog.New(slog.NewTextHandler(&log, nil)))
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))
 	conn := dial(t, s)
@@ -125,7 +107,7 @@ func TestWriteError(t *testing.T) {
 // At debug level there is a line per datagram, with the cause if it was dropped for what
 // is in it, and no contents otherwise.
 func TestDebugLines(t *testing.T) {
-	var log lines
+	var log written.Buffer
 	s := start(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	s.SetResponder(sampleBook(t))
 	codec := protocol.NewCodec(protocol.NewKeyring(sample.Key))

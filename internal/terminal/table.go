@@ -49,11 +49,11 @@ func Listing(noun string, lines ...string) Table {
 	return t
 }
 
-// Brief returns a text for one cell of another table.
+// Brief returns a text for one cell of another table, or for a line.
 func (t Table) Brief() string {
 	switch {
 	case t.Head == nil && len(t.Rows) == 1 && len(t.Rows[0]) == 1:
-		return t.Rows[0][0].Text
+		return Printable(t.Rows[0][0].Text)
 	case len(t.Rows) == 1:
 		return "1 " + strings.TrimSuffix(t.Noun, "s")
 	}
@@ -329,11 +329,13 @@ func WriteLines(w io.Writer, lines []string) error {
 // Columns puts as many texts into each line as fit into width, all equally wide.
 func Columns(texts []string, width int) []string {
 	cell := 0
-	for _, text := range texts {
-		cell = max(cell, utf8.RuneCountInString(text)+2)
+	cells := make([]string, len(texts))
+	for i, text := range texts {
+		cells[i] = Printable(text)
+		cell = max(cell, utf8.RuneCountInString(cells[i])+2)
 	}
 	var lines []string
-	for row := range slices.Chunk(texts, max(1, (width+2)/cell)) {
+	for row := range slices.Chunk(cells, max(1, (width+2)/cell)) {
 		line := ""
 		for _, text := range row {
 			line += fmt.Sprintf("%-*s", cell, text)

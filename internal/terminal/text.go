@@ -48,11 +48,48 @@ func Printable(text string) string {
 
 func upsetting(r rune) bool { return !strconv.IsGraphic(r) }
 
-// Say prints what a person should know, on a terminal in its width: a line that goes on in
-// the next one stays indented, behind a hyphen by two columns more.
+// Errors and notes quote what they are about, such as an argument or a name. These are the most
+// characters of a word and of a text that people are shown of it.
+const (
+	longestWord = 300
+	longestText = 2000
+)
+
+// Bounded returns a text with its long words shortened in their middle, and then itself if it
+// still is long: what is wrong stands at the beginning or at the end.
+func Bounded(text string) string {
+	if len(text) <= longestWord {
+		return text
+	}
+	text = word.ReplaceAllStringFunc(text, func(word string) string { return shortened(word, longestWord) })
+	return shortened(text, longestText)
+}
+
+// word matches what stands between white space.
+var word = regexp.MustCompile(`\S+`)
+
+// shortened returns the beginning and the end of a text of more characters than most.
+func shortened(text string, most int) string {
+	const gap = "..."
+	if len(text) <= most || utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	letters := []rune(text)
+	half := (most - len(gap)) / 2
+	return string(letters[:half]) + gap + string(letters[len(letters)-half:])
+}
+
+// Say prints what a person should know, on a terminal in its width.
 func Say(w io.Writer, text string) {
-	width := Width(w)
-	for line := range strings.Lines(text) {
+	io.WriteString(w, Remark(text, Width(w)))
+}
+
+// Remark returns what a person should know, bounded, as lines of at most width columns, or any
+// number if width is 0: a line that goes on in the next one stays indented, behind a hyphen by
+// two columns more.
+func Remark(text string, width int) string {
+	var out strings.Builder
+	for line := range strings.Lines(Bounded(text)) {
 		line = Printable(strings.TrimSuffix(line, "\n"))
 		words := strings.TrimLeft(line, " ")
 		indent := line[:len(line)-len(words)]
@@ -63,10 +100,11 @@ func Say(w io.Writer, text string) {
 			line = indent
 		}
 		for _, part := range Wrap(words, width-len(indent)) {
-			fmt.Fprintln(w, line+part)
+			out.WriteString(line + part + "\n")
 			line = indent
 		}
 	}
+	return out.String()
 }
 
 // described matches an indented line with a description after two spaces or more, as of

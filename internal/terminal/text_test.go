@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -177,5 +178,22 @@ Flags:
 	}
 	if Fit(text, 0) != text || Fit(text, 80) != text {
 		t.Error("a text that fits, or a file, is not left alone")
+	}
+}
+
+// TestBounded: of a long word, and of a long text, the beginning and the end are left.
+func TestBounded(t *testing.T) {
+	const short = "open /var/lib/ganeti/hmac.key: no such file"
+	if Bounded(short) != short {
+		t.Errorf("%q is not left alone", short)
+	}
+	for name, text := range map[string]string{
+		"a word": "first " + strings.Repeat("a", 100_000) + "\n last", "words": "first " + strings.Repeat("ab ", 100_000) + "\n last",
+		"letters of several bytes": "first " + strings.Repeat("ä", 100_000) + "\n last", "not UTF-8": "first " + strings.Repeat("\xff", 100_000) + "\n last",
+	} {
+		got := Bounded(text)
+		if !strings.HasPrefix(got, "first ") || !strings.HasSuffix(got, "\n last") || utf8.RuneCountInString(got) > longestText {
+			t.Errorf("%s: %d characters: %.400s", name, utf8.RuneCountInString(got), got)
+		}
 	}
 }

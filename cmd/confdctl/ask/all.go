@@ -241,7 +241,7 @@ func opinionsTable(asked *asked, opinions []opinion) (t terminal.Table, long [][
 		if o.err != nil {
 			text, rtt := o.err.Error(), show.Milliseconds(o.roundTrip)
 			if status := (*client.StatusError)(nil); errors.As(o.err, &status) {
-				text = cmp.Or(asked.words(status), strings.ReplaceAll(StatusText(status), "\n", " "))
+				text = cmp.Or(asked.words(status), inLine(StatusText(status)))
 			}
 			if o.state == stateSilent {
 				rtt = "-"

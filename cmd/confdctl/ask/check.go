@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 
@@ -42,7 +42,7 @@ type Finding struct {
 
 // Error returns the line of the finding.
 func (f *Finding) Error() string {
-	line := "CONFD " + f.health.String() + " - " + terminal.Printable(oneLine(f.text))
+	line := "CONFD " + f.health.String() + " - " + terminal.Printable(terminal.Bounded(oneLine(f.text)))
 	if f.data != "" {
 		line += " | " + f.data
 	}
@@ -66,7 +66,7 @@ func advised(err error) string {
 
 // oneLine joins the lines of a text, and replaces the character that separates performance data.
 func oneLine(text string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "/")
+	return strings.ReplaceAll(inLine(text), "|", "/")
 }
 
 // limits are the round-trip times in milliseconds above which a check warns or fails.
@@ -97,7 +97,8 @@ another daemon, for the version of its configuration and for the master. It prin
 line, with the round-trip time in seconds and the cluster's serial number as performance
 data:
 
-    CONFD OK - version 3000000, cluster serial 73, master node1 | rtt=0.000312s;0.1;1;0 serial=73
+    CONFD OK - version 3000000, cluster serial 73, master node1 |
+    rtt=0.000312s;0.1;1;0 serial=73
 
 The slower of the two answers counts. Round-trip time includes retries. --timeout bounds
 both questions together; it should be more than --critical.
@@ -112,7 +113,8 @@ Exit status: 0 OK; 1 WARNING, slow, or daemons disagree; 2 CRITICAL, very slow, 
 or an error in reply, as from a daemon without a configuration; 3 UNKNOWN, wrong usage or
 an error on this machine, such as a key file that cannot be read.`,
 		Example: `  confdctl check
-  confdctl check --server node1.example.org --key-file /etc/nagios/hmac.key -w 50 -c 500
+  confdctl check --server node1.example.org --key-file /etc/nagios/hmac.key \
+    --warning 50 --critical 500
   confdctl check --all`,
 		Args: func(command *cobra.Command, args []string) error {
 			if err := advice.Args(cobra.NoArgs)(command, args); err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/internal/advice"
 )
 
 func TestJudge(t *testing.T) {

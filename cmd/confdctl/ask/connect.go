@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/ganeti"
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/sample/serve"
 	"gntconfd/internal/udp"

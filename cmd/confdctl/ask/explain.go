@@ -10,9 +10,10 @@ import (
 	"github.com/goccy/go-json"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/roster"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/jsontext"
+	"gntconfd/internal/terminal"
 )
 
 // refusal is a daemon's error in plainer words.
@@ -29,7 +30,7 @@ func (r *refusal) Unwrap() error { return r.status }
 // Words returns the text of an error for people.
 func Words(err error) string {
 	if status := (*client.StatusError)(nil); errors.As(err, &status) && !errors.As(err, new(*refusal)) {
-		return fmt.Sprintf("%s replies with an error: %s", status.Peer, StatusText(status))
+		return fmt.Sprintf("%s replies with an error: %s", status.Peer, terminal.Printable(inLine(StatusText(status))))
 	}
 	return err.Error()
 }
@@ -46,7 +47,7 @@ func tooLarge(err error) bool {
 func (a *asked) words(status *client.StatusError) string {
 	about := ""
 	if len(a.args) > 0 {
-		about = a.args[0]
+		about = terminal.Bounded(a.args[0])
 	}
 	absent := strings.Contains(status.Text, "not found") || errors.Is(status, client.ErrUnknownEntry)
 	switch subject := a.question.subject; {
@@ -86,9 +87,12 @@ func (a *asked) explain(ctx context.Context, err error) error {
 	}
 	hints := a.hints(ctx, status)
 	if a.verbose {
-		hints = append(hints, status.Peer+" says: "+StatusText(status))
+		hints = append(hints, status.Peer+" says: "+inLine(StatusText(status)))
 	}
-	explained := error(&refusal{text, status})
+	for i := range hints {
+		hints[i] = terminal.Printable(hints[i]) // a line, whatever is in the names that it has
+	}
+	explained := error(&refusal{terminal.Printable(text), status})
 	if len(hints) > 0 {
 		explained = advice.New(explained, strings.Join(hints, "\n"))
 	}

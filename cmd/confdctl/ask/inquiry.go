@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-json"
@@ -126,6 +127,10 @@ func StatusText(e *client.StatusError) string {
 	}
 	return e.Text
 }
+
+// inLine returns a text with its lines in one, such as the error of a daemon, which for Ganeti
+// has several.
+func inLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // note says what a person may want to know about how an answer came about, or "".
 func (a *answer) note() string {

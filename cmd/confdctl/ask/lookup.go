@@ -63,7 +63,7 @@ func findHosts(ctx context.Context, a *asked) error {
 		defer stop.Stop()
 		return <-found
 	})
-	a.in.hosts = func(ip netip.Addr) string { return nodes().Host(ip) }
+	a.in.hosts = func(ip string) string { return nodes().Host(ip) }
 	a.in.nodes = nodes
 	return nil
 }

@@ -3,6 +3,7 @@
 package ask
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,13 +12,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 
@@ -104,7 +107,7 @@ name, so confdctl looks that up first; confdctl ask node-role does not.
 			},
 			inquire: func(in inputs, _ []string) (inquiry, error) {
 				if in.details {
-					return inquire(client.MasterDetails(), show.Details), nil
+					return inquire(client.Raw(int(wire.RequestClusterMaster), detailsQuery), show.Details), nil
 				}
 				return inquire(client.Master(), show.Text), nil
 			},
@@ -117,7 +120,7 @@ found out. --output wide also shows role, group, secondary IP and flags.`,
 			example: "  confdctl nodes\n  confdctl nodes --output wide\n  confdctl nodes --output name",
 			args:    cobra.NoArgs, resolve: findHosts,
 			inquire: func(in inputs, _ []string) (inquiry, error) {
-				return inquire(client.NodeIPs(), show.Nodes(in.hosts, in.nodes)), nil
+				return inquire(client.Raw(int(wire.RequestNodePIPList), nil), show.Nodes(in.hosts, in.nodes)), nil
 			},
 		},
 		{
@@ -128,7 +131,7 @@ them, with their names where they can be found out.`,
 			example: "  confdctl candidates",
 			args:    cobra.NoArgs, resolve: findHosts,
 			inquire: func(in inputs, _ []string) (inquiry, error) {
-				return inquire(client.CandidateIPs(), show.NodeAddresses(in.hosts)), nil
+				return inquire(client.Raw(int(wire.RequestMCPIPList), nil), show.NodeAddresses(in.hosts)), nil
 			},
 		},
 		{
@@ -147,7 +150,8 @@ confdctl prints the links that it knows of to standard error.`,
 					}
 					link = args[0]
 				}
-				return inquire(client.InstanceIPs(link), show.Addresses), nil
+				query, err := linkQuery(link)
+				return inquire(client.Raw(int(wire.RequestInstanceIPsList), query), show.Addresses), err
 			},
 		},
 		{
@@ -247,6 +251,17 @@ func linkFlag(flags *pflag.FlagSet, in *inputs) {
 	flags.StringVarP(&in.link, "link", "l", "", "`name` of the link, such as a bridge (default the cluster's default link)")
 }
 
+// detailsQuery asks for the master's name, the cluster's IP and the master's own.
+var detailsQuery = fmt.Appendf(nil, `{%q:[%d,%d,%d]}`, wire.ParameterFields, wire.FieldName, wire.FieldIP, wire.FieldMasterNodePIP)
+
+// linkQuery returns the query for a link; without a name none, for the default link.
+func linkQuery(link string) (json.RawMessage, error) {
+	if link == "" {
+		return nil, nil
+	}
+	return wire.NewStringQuery(link).MarshalJSON()
+}
+
 // pointer adds the slash that a JSON pointer begins with, if it is missing.
 func pointer(path string) string {
 	return "/" + strings.TrimPrefix(path, "/")
@@ -259,7 +274,8 @@ func (q *question) name() string { return strings.Fields(q.use)[0] }
 const questionHelp = `
 
 Exit status: 0 answered; 1 wrong usage or an error on this machine; 2 the daemon replied
-with an error, or something asked for does not exist; 3 no reply; 4 daemons disagree.
+with an error, or something asked for does not exist or cannot be read; 3 no reply;
+4 daemons disagree.
 See confdctl --help for which daemons are asked, and environment variables.`
 
 // errWhole: without an argument a question is about the whole cluster, which takes more than one
@@ -321,7 +337,7 @@ func (q *question) command(run func(*cobra.Command, *asked) error) (*cobra.Comma
 // inquire makes the inquiry from what is known so far.
 func (a *asked) inquire() (err error) {
 	if a.in.hosts == nil {
-		a.in.hosts = func(netip.Addr) string { return "" }
+		a.in.hosts = func(string) string { return "" }
 	}
 	a.inquiry, err = a.question.inquire(a.in, a.args)
 	return err
@@ -412,7 +428,7 @@ func (a *asked) tell(stderr io.Writer) {
 		return
 	}
 	for _, note := range a.notes {
-		terminal.Say(stderr, "confdctl: "+note)
+		terminal.Say(stderr, "confdctl: "+terminal.Printable(note))
 	}
 }
 
@@ -433,5 +449,5 @@ func (a *asked) askWhole(ctx context.Context, stdout, stderr io.Writer) error {
 		err = a.form.Show(stdout, v)
 	}
 	a.tell(stderr)
-	return err
+	return cmp.Or(err, v.Err)
 }

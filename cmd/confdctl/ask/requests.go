@@ -9,8 +9,8 @@ import (
 
 	"github.com/go-faster/jx"
 
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 

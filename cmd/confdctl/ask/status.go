@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 
@@ -108,7 +107,7 @@ func lookAtAll(ctx context.Context, a *asked) (*clusterStatus, error) {
 	asking.Go(func() {
 		err := eachReply(ctx, a.client, client.Ping(), func(r client.Reply[int64]) {
 			put(r.Peer, func(d *daemonStatus) {
-				d.Version, d.RoundTrip, d.Node = r.Answer, r.RoundTrip.Microseconds(), a.in.hosts(r.Addr.Addr())
+				d.Version, d.RoundTrip, d.Node = r.Answer, r.RoundTrip.Microseconds(), a.in.hosts(r.Addr.Addr().String())
 				if r.Err != nil {
 					d.State, d.Error = stateError, plain(r.Err)
 				}
@@ -200,7 +199,7 @@ func plain(err error) string {
 	if status := (*client.StatusError)(nil); errors.As(err, &status) {
 		text = StatusText(status)
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return inLine(text)
 }
 
 // program returns which program a daemon is, according to its error about an element 00.
@@ -269,7 +268,7 @@ func (s *clusterStatus) title() string {
 // table returns a table with a row for each daemon.
 func (s *clusterStatus) table() terminal.Table {
 	head := []string{"DAEMON", "NODE", "STATE", "FILE SERIAL", "FILE CHANGED", "AGE", "ROUND TRIP", "PROGRAM"}
-	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "PROGRAM", "ROUND TRIP"}}
+	t := terminal.Table{Noun: "daemons", Head: head, Spare: []string{"FILE CHANGED", "ROUND TRIP", "PROGRAM"}}
 	for _, d := range s.Peers {
 		changed, age, rtt, serial := "-", "-", "-", "-"
 		if d.Changed > 0 {

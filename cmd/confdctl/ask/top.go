@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/show"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 
 	"github.com/spf13/cobra"
@@ -186,7 +186,7 @@ func stamp(w io.Writer) string {
 }
 
 func writeFailure(w io.Writer, asked *asked, failure error) error {
-	text := strings.ReplaceAll(failure.Error(), "\n", " ")
+	text := inLine(failure.Error())
 	if status := (*client.StatusError)(nil); errors.As(failure, &status) {
 		text = cmp.Or(asked.words(status), text)
 	}

@@ -18,10 +18,10 @@ import (
 	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/ganeti"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/terminal"
@@ -166,7 +166,7 @@ func (e *examiner) take(arg string, stdin io.Reader) error {
 		content, err = os.ReadFile(arg)
 	default:
 		if content = fromText([]byte(arg)); content == nil {
-			return fmt.Errorf("%q is no file, and neither hex nor base64", shorten(arg))
+			return fmt.Errorf("%q is no file, and neither hex nor base64", arg)
 		}
 	}
 	if err != nil {
@@ -197,14 +197,6 @@ func (e *examiner) take(arg string, stdin io.Reader) error {
 	}
 	e.enter(e.examine(content, e.now))
 	return nil
-}
-
-// shorten returns the beginning of a text.
-func shorten(text string) string {
-	if len(text) > 40 {
-		return text[:40] + "..."
-	}
-	return text
 }
 
 // fromText reads bytes in hexadecimal, with or without spaces or colons between them, or a

@@ -1,16 +1,15 @@
 package demonstrate
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/cmd/confdctl/replace"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/sample"
 	"gntconfd/internal/terminal"
 )
@@ -34,15 +33,20 @@ same as that of the sample cluster, for a daemon that serves the file.
 Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl gen-cluster --nodes 100 --instances 1000 --output config.data
   confdctl gen-cluster --nodes 3 --instances 10 | jq .nodes
-  confdctl gen-cluster -n 100 -i 1000 -o config.data && confdctl demo --serve --config config.data`,
+  confdctl gen-cluster -n 100 -i 1000 -o config.data &&
+    confdctl demo --serve --config config.data`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
+		err := cmp.Or(advice.Within("nodes", nodes, 1, sample.MaxNodes), advice.Within("instances", instances, 0, sample.MaxInstances))
+		if err != nil {
+			return advice.Usage(command, err)
+		}
 		generate := func(w io.Writer) error {
 			return sample.Generate(&interruptible{command.Context(), w}, nodes, instances, seed)
 		}
 		if keyFile != "" {
-			if err := replaceFile(keyFile, 0o600, func(w io.Writer) error { _, err := w.Write(sample.Key); return err }); err != nil {
+			if err := replace.File(keyFile, 0o600, func(w io.Writer) error { _, err := w.Write(sample.Key); return err }); err != nil {
 				return err
 			}
 		}
@@ -53,7 +57,7 @@ Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 		if output == "" {
 			return generate(stdout)
 		}
-		return replaceFile(output, 0o644, generate)
+		return replace.File(output, 0o644, generate)
 	}
 	flags := command.Flags()
 	flags.IntVarP(&nodes, "nodes", "n", 0, "`number` of nodes, at least 1, as a cluster has a master")
@@ -67,24 +71,6 @@ Exit status: 0 written; 1 wrong usage or an error on this machine.`,
 		}
 	}
 	return command
-}
-
-// replaceFile calls write with a new file in the same directory, and renames the file when it is
-// complete, as Ganeti does with its configuration.
-func replaceFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(file.Name())
-		}
-	}()
-	if err := errors.Join(write(file), file.Chmod(mode), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }
 
 // interruptible is a writer that fails once its context has ended.

@@ -2,6 +2,7 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/roster"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/object"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 
@@ -50,7 +51,7 @@ type source struct {
 func (s *source) note(text string) {
 	if !s.noted[text] {
 		s.noted[text] = true
-		terminal.Say(s.stderr, "confdctl: "+text)
+		terminal.Say(s.stderr, "confdctl: "+terminal.Printable(text))
 	}
 }
 
@@ -59,6 +60,18 @@ func (s *source) open(command *cobra.Command) (err error) {
 	s.stderr, s.noted = command.ErrOrStderr(), make(map[string]bool)
 	s.client, err = s.conn.Client()
 	return err
+}
+
+// roster returns the members of the cluster, and tells of those that cannot be read.
+func (s *source) roster(ctx context.Context) (*roster.Roster, error) {
+	r, err := s.conn.Roster(ctx, s.client)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range r.Errors {
+		s.note(text)
+	}
+	return r, nil
 }
 
 // address returns the first IP address of an instance, or "".
@@ -105,7 +118,7 @@ first IP. Groups, with letters other than a-z, A-Z, 0-9 replaced by _, are:
 			return err
 		}
 		defer s.client.Close()
-		r, err := s.conn.Roster(command.Context(), s.client)
+		r, err := s.roster(command.Context())
 		if err != nil {
 			return err
 		}

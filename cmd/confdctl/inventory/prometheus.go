@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,9 +19,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
+	"gntconfd/cmd/confdctl/replace"
 	"gntconfd/cmd/confdctl/roster"
+	"gntconfd/internal/advice"
 )
 
 // kinds are the kinds of targets with their default ports: of Prometheus' node exporter, and of
@@ -73,7 +74,8 @@ Labels, for relabeling, are
     __meta_ganeti_os           of an instance
     __meta_ganeti_state        of an instance: up, down or offline, as it should be` + exitHelp,
 		Example: `  confdctl inventory prometheus nodes
-  confdctl inventory prometheus candidates --file /etc/prometheus/ganeti.json --interval 1m
+  confdctl inventory prometheus candidates --interval 1m \
+    --file /etc/prometheus/ganeti.json
   confdctl inventory prometheus --listen 127.0.0.1:9815`,
 		Args:      advice.Args(cobra.MaximumNArgs(1)),
 		ValidArgs: []string{"nodes", "instances", "candidates"},
@@ -120,7 +122,7 @@ Labels, for relabeling, are
 
 // targets returns the targets of a kind as JSON.
 func (s *source) targets(ctx context.Context, kind string, port uint16) ([]byte, error) {
-	r, err := s.conn.Roster(ctx, s.client)
+	r, err := s.roster(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +169,7 @@ func (s *source) unnamed(ctx context.Context, r *roster.Roster, kind string) ([]
 	if err != nil {
 		return nil, s.conn.Advise(err)
 	}
-	return slices.DeleteFunc(all.Answer, func(ip netip.Addr) bool { return r.Host(ip) != "" }), nil
+	return slices.DeleteFunc(all.Answer, func(ip netip.Addr) bool { return r.Host(ip.String()) != "" }), nil
 }
 
 func targets(r *roster.Roster, kind string, port uint16, unnamed []netip.Addr) []target {
@@ -214,7 +216,7 @@ func (s *source) write(ctx context.Context, file, kind string, port uint16, inte
 	for {
 		text, err := s.targets(ctx, kind, port)
 		if err == nil {
-			err = replace(file, text)
+			err = update(file, text)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -234,23 +236,15 @@ func (s *source) write(ctx context.Context, file, kind string, port uint16, inte
 	}
 }
 
-// replace replaces a file by renaming a new one, unless the content is the same.
-func replace(file string, text []byte) error {
+// update replaces a file unless its content is the same.
+func update(file string, text []byte) error {
 	if before, err := os.ReadFile(file); err == nil && bytes.Equal(before, text) {
 		return nil
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
-	if err != nil {
+	return replace.File(file, 0o644, func(w io.Writer) error {
+		_, err := w.Write(text)
 		return err
-	}
-	_, err = temporary.Write(text)
-	if err = errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		os.Remove(temporary.Name())
-	}
-	return err
+	})
 }
 
 // serve serves targets over HTTP until ctx ends.

@@ -2,9 +2,11 @@
 package measure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -19,10 +21,10 @@ import (
 	"github.com/goccy/go-json"
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/bench"
 	"gntconfd/internal/daemon"
 	"gntconfd/internal/ganeti"
@@ -74,13 +76,13 @@ func (b *benchFlags) addLoadFlags(command *cobra.Command, duration time.Duration
 // options checks the flags and returns what they mean. first is the daemon to
 // measure.
 func (b *benchFlags) options(first bench.Contestant) (bench.Options, error) {
-	for _, flag := range []struct {
-		name  string
-		value int
-	}{{"window", b.load.Window}, {"sockets", b.load.Sockets}, {"rounds", b.rounds}} {
-		if flag.value < 1 {
-			return bench.Options{}, fmt.Errorf("--%s %d: must be at least 1", flag.name, flag.value)
-		}
+	err := cmp.Or(
+		advice.Within("window", b.load.Window, 1, 100_000),
+		advice.Within("sockets", b.load.Sockets, 1, 1000),
+		advice.Within("rounds", b.rounds, 1, 10_000),
+	)
+	if err != nil {
+		return bench.Options{}, err
 	}
 	if b.load.Duration <= 0 {
 		return bench.Options{}, fmt.Errorf("--duration %v: must be more than nothing", b.load.Duration)
@@ -168,7 +170,8 @@ GANETI_ROOTDIR, which is also in the environment, and {port} for the port to lis
 on; it must stay in the foreground. A name, a colon and a space may precede it. Ganeti's
 own daemon is compared with by
 
-    --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`
+    --compare \
+    'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`
 
 const echoAbout = `
 
@@ -206,12 +209,18 @@ confdctl ask --help, and ` + strings.Join(moreQueries(), ", ") + `.
 
 Do not measure a daemon that others need: it gets all the load that there can be.
 
+Configurations are in folders confdctl-bench-* below TMPDIR, or /tmp, which are removed
+at the end and when it is interrupted. After kill -9 they stay; the daemons that it has
+started end with it. Remove them when no bench runs.
+
 Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`,
 		Example: `  confdctl bench
-  confdctl bench --echo-hmac --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
-  confdctl bench --server node1.example.org:1814 --config config.data --rate 5000
+  confdctl bench --echo-hmac \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+  confdctl bench --server 192.0.2.11:1814 --config config.data --rate 5000
   confdctl bench --rate 2x --duration 30s --rounds 1
-  confdctl bench --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}' --compare './other-confd {root} {port}'
+  confdctl bench --compare './other-confd {root} {port}' \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench --noise 100000
   confdctl bench --rate 500 --hostile 1000 --duration 10s
   confdctl bench writes --sizes 3/10,1000/10000
@@ -234,15 +243,21 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 		if err != nil {
 			return advice.Usage(command, err)
 		}
-		if o.Load.Patience <= 0 || o.Load.Noise < 0 || o.Load.Hostile < 0 {
-			return advice.Usage(command, errors.New("--timeout must be more than nothing, --noise and --hostile not less"))
+		if o.Load.Patience <= 0 {
+			return advice.Usage(command, fmt.Errorf("--timeout %v: must be more than nothing", o.Load.Patience))
 		}
-		if err := parseRate(rate, &o); err != nil {
+		err = cmp.Or(
+			advice.Within("noise", o.Load.Noise, 0, mostNoise),
+			advice.Within("hostile", o.Load.Hostile, 0, mostNoise),
+			advice.Within("pid", pid, 0, math.MaxInt32),
+			parseRate(rate, &o),
+		)
+		if err != nil {
 			return advice.Usage(command, err)
 		}
 		mix, err := bench.ParseMix(mixText)
 		if err != nil {
-			return advice.New(err, "Queries are:\n"+strings.Join(bench.Questions(), ", "))
+			return advice.New(fmt.Errorf("--mix %q: %w", mixText, err), "Queries are:\n"+strings.Join(bench.Questions(), ", "))
 		}
 		name := filepath.Base(config)
 		if config == "" {
@@ -277,6 +292,10 @@ Exit status: 0 measured; 1 wrong usage or an error on this machine; 3 no reply.`
 	return command
 }
 
+// mostNoise is how many datagrams a second may come beside the questions: more than a machine
+// can send.
+const mostNoise = 10_000_000
+
 // moreQueries lists the queries that are no names of request types.
 func moreQueries() []string {
 	names := wire.RequestWords[:]
@@ -305,14 +324,14 @@ within --duration.
 
 Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl bench matrix --sizes 3/10,1000/10000 --echo --echo-hmac --svg docs \
-    --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'
   confdctl bench matrix --output json > results.json`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		sizes, err := bench.ParseSizes(sizesText)
 		if err != nil {
-			return advice.Usage(command, err)
+			return advice.Usage(command, fmt.Errorf("--sizes: %w", err))
 		}
 		changes, err := bench.ParseChanges("one,1%,100%")
 		if err != nil {
@@ -381,21 +400,22 @@ rounds there.
 
 Exit status: 0 measured; 1 wrong usage or an error on this machine.`,
 		Example: `  confdctl bench writes
-  confdctl bench writes --sizes 5000/50000 --changes one,0.1%,1%,10%,100% --rounds 5
+  confdctl bench writes --sizes 5000/50000 --changes one,1%,100% --rounds 5
   confdctl bench writes --changes one --writes 20 --rate 5 --rounds 1
-  confdctl bench writes --compare 'Ganeti 3.0.2: ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
+  confdctl bench writes \
+    --compare 'ganeti-confd -f --no-user-checks -b 127.0.0.1 -p {port}'`,
 		Args: advice.Args(cobra.NoArgs),
 	}
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		sizes, err := bench.ParseSizes(sizesText)
 		if err != nil {
-			return advice.Usage(command, err)
+			return advice.Usage(command, fmt.Errorf("--sizes: %w", err))
 		}
 		if w.Changes, err = bench.ParseChanges(changesText); err != nil {
-			return advice.Usage(command, err)
+			return advice.Usage(command, fmt.Errorf("--changes: %w", err))
 		}
-		if w.Count < 1 || !(w.Rate > 0 && w.Rate <= 1000) {
-			return advice.Usage(command, errors.New("--writes must be at least 1, --rate more than 0 and at most 1000"))
+		if err := cmp.Or(advice.Within("writes", w.Count, 1, 100_000), advice.Within("rate", w.Rate, 0.001, 1000)); err != nil {
+			return advice.Usage(command, err)
 		}
 		return b.measure(command, func(o bench.Options) (*bench.Report, error) {
 			return bench.MeasureWrites(command.Context(), o, w, sizes)

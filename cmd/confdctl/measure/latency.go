@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gntconfd/client"
-	"gntconfd/cmd/confdctl/advice"
 	"gntconfd/cmd/confdctl/ask"
 	"gntconfd/cmd/confdctl/show"
 	"gntconfd/gen/wire"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/terminal"
 )
 
@@ -54,7 +54,7 @@ Exit status: 0 there were answers; 1 wrong usage or an error on this machine; 2 
 replies were errors; 3 no reply.`,
 		Example: `  confdctl latency
   confdctl latency --server node1.example.org --count 100
-  confdctl latency --interval 10ms --duration 1m --output json config /cluster/ipolicy`,
+  confdctl latency --interval 10ms --duration 1m config /cluster/ipolicy`,
 		Args: advice.Args(cobra.MaximumNArgs(2)),
 		ValidArgsFunction: func(command *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			return conn.CompleteQuestion(command.Context(), args, begun)
@@ -64,8 +64,10 @@ replies were errors; 3 no reply.`,
 		switch {
 		case l.interval < time.Millisecond:
 			return advice.Usage(command, fmt.Errorf("--interval %v: must be at least 1ms", l.interval))
-		case l.count < 0 || l.duration < 0:
-			return advice.Usage(command, errors.New("--count and --duration must not be negative"))
+		case l.count < 0:
+			return advice.Usage(command, fmt.Errorf("--count %d: must not be negative", l.count))
+		case l.duration < 0:
+			return advice.Usage(command, fmt.Errorf("--duration %v: must not be negative", l.duration))
 		}
 		var err error
 		if l.name, l.question, err = parseQuestion(args); err != nil {

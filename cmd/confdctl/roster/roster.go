@@ -5,6 +5,7 @@ package roster
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -53,7 +54,11 @@ type Roster struct {
 	// Whether the lists are known to be complete.
 	AllNodes, AllInstances bool
 
-	hosts map[netip.Addr]string
+	// Errors say which nodes and instances could not be read. Only their names and UUIDs are
+	// known.
+	Errors []string
+
+	hosts map[string]string
 }
 
 // Want says what to find out. Each value includes those before it.
@@ -75,7 +80,7 @@ func Load(ctx context.Context, c *client.Client, files string, want Want) *Roste
 	s := survey{client: c, wanted: instances, nodes: make(map[string]Node), instances: make(map[string]Instance), asked: make(map[string]bool), slots: make(chan struct{}, 16)}
 	var (
 		groups map[string]struct{ Name string }
-		nodes  map[string]Node
+		nodes  map[string]json.RawMessage
 		whole  map[string]json.RawMessage
 		known  error
 		full   error
@@ -87,17 +92,22 @@ func Load(ctx context.Context, c *client.Client, files string, want Want) *Roste
 	s.asking.Go(func() { s.master, _ = value[string](first, c, "/cluster/master_node") })
 	s.asking.Go(func() { name, _ = value[string](first, c, "/cluster/cluster_name") })
 	s.asking.Go(func() { groups, _ = value[map[string]struct{ Name string }](first, c, "/nodegroups") })
-	s.asking.Go(func() { nodes, known = value[map[string]Node](first, c, "/nodes") })
+	s.asking.Go(func() { nodes, known = value[map[string]json.RawMessage](first, c, "/nodes") })
 	if instances {
 		s.asking.Go(func() { whole, full = value[map[string]json.RawMessage](first, c, "/instances") })
 	}
 	s.asking.Wait()
-	r := &Roster{Cluster: name, Groups: make(map[string]string), hosts: make(map[netip.Addr]string), AllNodes: known == nil, AllInstances: instances && full == nil}
+	r := &Roster{Cluster: name, Groups: make(map[string]string), hosts: make(map[string]string), AllNodes: known == nil, AllInstances: instances && full == nil}
 	for uuid, group := range groups {
 		r.Groups[uuid] = group.Name
 	}
-	for uuid, node := range nodes {
-		node.UUID = cmp.Or(node.UUID, uuid)
+	for uuid, text := range nodes {
+		node := Node{UUID: uuid}
+		if err := json.Unmarshal(text, &node); err != nil {
+			node = Node{UUID: uuid, Name: s.unreadable("node", text, uuid, err)}
+			s.nodes[node.Name] = node
+			continue
+		}
 		s.add(node)
 	}
 	for _, text := range whole {
@@ -116,8 +126,8 @@ func Load(ctx context.Context, c *client.Client, files string, want Want) *Roste
 	s.asking.Wait()
 	for _, node := range s.nodes {
 		r.Nodes = append(r.Nodes, node)
-		if addr, err := netip.ParseAddr(node.PrimaryIP); err == nil {
-			r.hosts[addr.Unmap()] = node.Name
+		if node.PrimaryIP != "" {
+			r.hosts[canonical(node.PrimaryIP)] = node.Name
 		}
 	}
 	slices.SortFunc(r.Nodes, func(a, b Node) int { return Compare(a.Name, b.Name) })
@@ -127,13 +137,22 @@ func Load(ctx context.Context, c *client.Client, files string, want Want) *Roste
 		}
 		r.Instances = append(r.Instances, instance)
 	}
+	slices.Sort(s.errors)
+	r.Errors = s.errors
 	slices.SortFunc(r.Instances, func(a, b Instance) int { return Compare(a.Name, b.Name) })
 	return r
 }
 
-// Host returns the name of the node with a primary IP, or "".
-func (r *Roster) Host(ip netip.Addr) string {
-	return r.hosts[ip.Unmap()]
+// Host returns the name of the node with a primary IP, or "". The configuration may have
+// another text in place of an IP.
+func (r *Roster) Host(ip string) string { return r.hosts[canonical(ip)] }
+
+// canonical returns an IP in the form in which equal ones are equal texts.
+func canonical(ip string) string {
+	if addr, err := netip.ParseAddr(ip); err == nil {
+		return addr.Unmap().String()
+	}
+	return ip
 }
 
 // GroupName returns the name of a node's group, or its UUID if the name is unknown.
@@ -182,6 +201,7 @@ type survey struct {
 	instances map[string]Instance // by name, or by UUID if it has no name
 	asked     map[string]bool     // by UUID or name of a node
 	failed    int                 // nodes whose instances could not be found out
+	errors    []string            // what could not be read
 }
 
 // value asks for a part of the configuration.
@@ -211,13 +231,30 @@ func (s *survey) add(node Node) {
 }
 
 func (s *survey) addInstance(text json.RawMessage) {
-	var i object.Instance
-	if json.Unmarshal(text, &i) != nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var i object.Instance
+	if err := json.Unmarshal(text, &i); err != nil {
+		i = object.Instance{}
+		i.Name = s.unreadable("instance", text, "", err)
+		s.instances[i.Name] = Instance{Instance: i}
+		return
+	}
 	s.instances[cmp.Or(i.Name, i.UUID)] = Instance{Instance: i, JSON: text}
+}
+
+// unreadable notes what cannot be read, and returns its name, or what else it is called by.
+func (s *survey) unreadable(kind string, text json.RawMessage, uuid string, err error) string {
+	var called struct {
+		Name any `json:"name"`
+		UUID any `json:"uuid"`
+	}
+	_ = json.Unmarshal(text, &called) // where that fails there is neither
+	name, _ := called.Name.(string)
+	id, _ := called.UUID.(string)
+	name = cmp.Or(name, uuid, id, "without a name")
+	s.errors = append(s.errors, fmt.Sprintf("%s %s cannot be read: %v", kind, name, err))
+	return name
 }
 
 func (s *survey) byUUID(uuid string) (Node, bool) {

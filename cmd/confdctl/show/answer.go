@@ -60,10 +60,13 @@ func AnswerTable(typ wire.RequestType, query wire.Query, raw json.RawMessage, wi
 	return t
 }
 
-// ErrorTable formats the error of a daemon.
+// ErrorTable formats the error of a daemon, whose texts may have several lines.
 func ErrorTable(raw json.RawMessage, width int) terminal.Table {
 	if t, ok := numberLine(jx.Raw(raw), errorWords); ok {
 		return t
+	}
+	if text, err := jx.DecodeBytes(raw).Str(); err == nil {
+		return terminal.Listing("lines", strings.Split(text, "\n")...)
 	}
 	return jsonTable(jx.Raw(raw), width)
 }
@@ -94,7 +97,7 @@ func textLines(answer jx.Raw, width int) (t terminal.Table, ok bool) {
 	decoder := jx.DecodeBytes(answer)
 	if answer.Type() == jx.String {
 		text, err := decoder.Str()
-		return terminal.Listing("lines", strings.Split(text, "\n")...), err == nil
+		return terminal.Listing("lines", text), err == nil
 	}
 	var texts []string
 	err := decoder.Arr(func(d *jx.Decoder) error {

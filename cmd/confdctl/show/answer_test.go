@@ -24,6 +24,7 @@ func TestAnswerLines(t *testing.T) {
 		{"unknown role", wire.RequestNodeRoleByName, "n", 0, `9`, 0, "9"},
 		{"text", wire.RequestClusterMaster, "null", 0, `"node1"`, 0, "node1"},
 		{"error text", wire.RequestNodeRoleByName, "n", 1, `"one\ntwo"`, 0, "one\ntwo"},
+		{"text of lines", wire.RequestConfigQuery, "/x", 0, `"one\ntwo"`, 0, `one\ntwo`},
 		{"error code", wire.RequestNodePIPByInstanceIP, "n", 1, `0`, 0, "unknown entry (0)"},
 		{"unknown error code", wire.RequestConfigQuery, "n", 1, `7`, 0, "7"},
 		{"control characters", wire.RequestConfigQuery, "/x", 0, `"a\u001b[31m"`, 0, `a\x1b[31m`},

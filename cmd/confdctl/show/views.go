@@ -2,6 +2,7 @@ package show
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -28,7 +29,7 @@ type View struct {
 }
 
 // Hosts returns the name of the node with a primary IP, or "".
-type Hosts func(netip.Addr) string
+type Hosts func(ip string) string
 
 // Missing is the error that one of several requested things does not exist.
 type Missing string
@@ -46,7 +47,7 @@ func Version(version int64, _ json.RawMessage) View {
 
 // Text shows a text.
 func Text(text string, _ json.RawMessage) View {
-	return View{Value: text, Table: terminal.Listing("lines", strings.Split(text, "\n")...)}
+	return View{Value: text, Table: terminal.Listing("lines", text)}
 }
 
 // roleTones are the tones of roles.
@@ -61,17 +62,25 @@ func Role(role client.Role, _ json.RawMessage) View {
 	return View{Value: role.String(), Table: t}
 }
 
-// Details shows the master and its addresses.
-func Details(d client.Details, _ json.RawMessage) View {
+// Details shows the master and its addresses, what is no address too, as Addresses does.
+func Details(_, raw json.RawMessage) View {
+	var texts []string
+	if json.Unmarshal(raw, &texts) != nil || len(texts) != 3 {
+		v := JSON(nil, raw)
+		v.Err = Missing("the answer is not a name and two addresses, as from a daemon of Ganeti 2.6")
+		return v
+	}
+	err := tidy(texts[1:], nil)
 	t := terminal.Table{Noun: "masters", Head: []string{"NODE", "CLUSTER IP", "PRIMARY IP"}}
-	t.Row(d.Name, addrText(d.ClusterIP), addrText(d.PrimaryIP))
+	t.Row(texts[0], texts[1], texts[2])
 	return View{
 		Value: struct {
 			Name      string `json:"name"`
 			ClusterIP string `json:"cluster_ip"`
 			PrimaryIP string `json:"primary_ip"`
-		}{d.Name, addrText(d.ClusterIP), addrText(d.PrimaryIP)},
+		}{texts[0], texts[1], texts[2]},
 		Table: t,
+		Err:   err,
 	}
 }
 
@@ -82,28 +91,69 @@ func addrText(ip netip.Addr) string {
 	return ip.String()
 }
 
-// Addresses shows IP addresses.
-func Addresses(ips []netip.Addr, _ json.RawMessage) View {
-	texts := make([]string, len(ips))
-	for i, ip := range ips {
-		texts[i] = addrText(ip)
+// Addresses shows a list of IP addresses. What is none is shown as it is, after the others, and
+// named in the view's error: one that is wrong in the configuration hides no other.
+func Addresses(_, raw json.RawMessage) View {
+	texts, err := addresses(raw, nil)
+	return View{Value: texts, Table: terminal.Listing("addresses", texts...), Err: err}
+}
+
+// addresses reads a list of IP addresses and sorts it.
+func addresses(raw json.RawMessage, hosts Hosts) (texts []string, err error) {
+	texts = []string{}
+	if json.Unmarshal(raw, &texts) != nil {
+		return []string{}, Missing("the answer is no list of texts: " + terminal.Bounded(string(raw)))
 	}
-	return View{Value: texts, Table: terminal.Listing("addresses", texts...)}
+	address := func(text string) netip.Addr {
+		ip, _ := netip.ParseAddr(text) // the zero address if it is none
+		return ip
+	}
+	slices.SortFunc(texts, func(a, b string) int {
+		x, y := address(a), address(b)
+		switch {
+		case x.IsValid() == y.IsValid():
+			return cmp.Or(x.Compare(y), strings.Compare(a, b))
+		case x.IsValid():
+			return -1
+		}
+		return 1
+	})
+	return texts, tidy(texts, hosts)
+}
+
+// tidy puts IP addresses into their usual form. The error names what is none, and with hosts
+// the nodes that have it.
+func tidy(texts []string, hosts Hosts) error {
+	var wrong []string
+	for i, text := range texts {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			texts[i] = ip.String()
+			continue
+		}
+		text = fmt.Sprintf("%q", text)
+		if hosts != nil {
+			text += " of " + cmp.Or(hosts(texts[i]), "an unknown node")
+		}
+		wrong = append(wrong, text)
+	}
+	if wrong == nil {
+		return nil
+	}
+	return Missing("not an IP address: " + strings.Join(wrong, ", "))
 }
 
 // NodeAddresses shows the primary IPs of nodes, with their names.
-func NodeAddresses(hosts Hosts) func([]netip.Addr, json.RawMessage) View {
-	return func(ips []netip.Addr, raw json.RawMessage) View {
-		v := Addresses(ips, raw)
-		v.Hosts = make(map[string]string)
-		v.Table = terminal.Table{Noun: "addresses"}
-		for _, ip := range ips {
-			name := hosts(ip)
+func NodeAddresses(hosts Hosts) func(_, raw json.RawMessage) View {
+	return func(_, raw json.RawMessage) View {
+		texts, err := addresses(raw, hosts)
+		v := View{Value: texts, Hosts: make(map[string]string), Table: terminal.Table{Noun: "addresses"}, Err: err}
+		for _, text := range texts {
+			name := hosts(text)
 			if name != "" {
-				v.Hosts[addrText(ip)] = name
+				v.Hosts[text] = name
 			}
-			v.Table.Row(addrText(ip), name)
-			v.Names = append(v.Names, cmp.Or(name, addrText(ip)))
+			v.Table.Row(text, name)
+			v.Names = append(v.Names, cmp.Or(name, text))
 		}
 		return v
 	}
@@ -127,21 +177,28 @@ func Locations(all []Location, hosts Hosts) View {
 	}
 	v := View{Table: locationTable(all, hosts)}
 	locations := []location{}
-	var unknown []string
+	var unknown, wrong []string
 	for _, l := range all {
 		one := location{IP: l.IP.String(), Node: addrText(l.Node), Link: l.Link, Serial: l.Serial}
 		if l.Err != nil {
 			one.Error = l.Err.Error()
-			unknown = append(unknown, one.IP)
+			if errors.Is(l.Err, client.ErrAnswer) {
+				wrong = append(wrong, fmt.Sprintf("the node of %s has none: %v", one.IP, l.Err))
+			} else {
+				unknown = append(unknown, one.IP)
+			}
 		} else {
-			one.Name = hosts(l.Node)
+			one.Name = hosts(one.Node)
 			v.Names = append(v.Names, cmp.Or(one.Name, one.Node))
 		}
 		locations = append(locations, one)
 	}
 	v.Value = locations
 	if len(unknown) > 0 {
-		v.Err = Missing("no instance has the address " + strings.Join(unknown, " or "))
+		wrong = append(wrong, "no instance has the address "+strings.Join(unknown, " or "))
+	}
+	if len(wrong) > 0 {
+		v.Err = Missing(strings.Join(wrong, "; "))
 	}
 	return v
 }
@@ -153,7 +210,7 @@ func locationTable(all []Location, hosts Hosts) terminal.Table {
 			t.Row(addrText(l.IP), terminal.Bad.Cell(l.Err.Error()), "-", cmp.Or(l.Link, "-"), "-")
 			continue
 		}
-		t.Row(addrText(l.IP), addrText(l.Node), cmp.Or(hosts(l.Node), "-"), cmp.Or(l.Link, "default"), l.Serial)
+		t.Row(addrText(l.IP), addrText(l.Node), cmp.Or(hosts(addrText(l.Node)), "-"), cmp.Or(l.Link, "default"), l.Serial)
 	}
 	return t
 }
@@ -299,21 +356,30 @@ func AllInstances(r *roster.Roster) View {
 		v.Table.Row(cells...)
 		v.Wide.Row(slices.Concat(cells, wideCells(i.Instance))...)
 	}
-	v.Value = all
+	v.Value, v.Err = all, unread(r)
 	return v
 }
 
 // Nodes shows the primary IPs of all nodes with their names and, in wide tables, what else is
 // known about them.
-func Nodes(hosts Hosts, nodes func() *roster.Roster) func([]netip.Addr, json.RawMessage) View {
+func Nodes(hosts Hosts, nodes func() *roster.Roster) func(_, raw json.RawMessage) View {
 	addresses := NodeAddresses(hosts)
-	return func(ips []netip.Addr, raw json.RawMessage) View {
-		v := addresses(ips, raw)
+	return func(_, raw json.RawMessage) View {
+		v := addresses(nil, raw)
 		if nodes != nil {
 			v.Wide = nodeTable(nodes())
+			v.Err = cmp.Or(v.Err, unread(nodes()))
 		}
 		return v
 	}
+}
+
+// unread returns an error about what a roster lacks as it could not be read, or nil.
+func unread(r *roster.Roster) error {
+	if r.Errors == nil {
+		return nil
+	}
+	return Missing(strings.Join(r.Errors, "; "))
 }
 
 func nodeTable(r *roster.Roster) terminal.Table {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gntconfd/cmd/confdctl/advice"
+	"gntconfd/internal/advice"
 	"gntconfd/internal/ganeti"
 	"gntconfd/internal/original"
 )

@@ -1,7 +1,6 @@
 package canonical
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,7 +11,7 @@ import (
 
 	"gntconfd/gen/form"
 	"gntconfd/internal/jsontext"
-	"gntconfd/spec"
+	"gntconfd/internal/testing/specfiles"
 )
 
 // TestConversions: the form at each pointer in spec/conversions.json makes of the inputs what
@@ -27,13 +26,13 @@ func TestConversions(t *testing.T) {
 			}
 		}
 	}
-	readSpec(t, "conversions.json", &table)
+	specfiles.Read(t, "conversions.json", &table)
 	var config struct {
 		Vocabulary struct {
 			Forms map[string]string `json:"x-confd-form"`
 		} `json:"x-confd-vocabulary"`
 	}
-	readSpec(t, "config.json", &config)
+	specfiles.Read(t, "config.json", &config)
 	lacking := maps.Clone(config.Vocabulary.Forms)
 	lacking["int64"] = "type integer"
 	for _, f := range table.Forms {
@@ -107,15 +106,4 @@ func exact(t *testing.T, text string) any {
 		t.Fatalf("%q: %v", text, err)
 	}
 	return value
-}
-
-func readSpec(t *testing.T, name string, v any) {
-	t.Helper()
-	text, err := spec.Files.ReadFile(name)
-	if err == nil {
-		err = json.NewDecoder(bytes.NewReader(text)).Decode(v)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
 }

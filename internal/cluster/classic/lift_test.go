@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/go-faster/jx"
@@ -21,7 +20,7 @@ import (
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/cluster/canonical"
 	"gntconfd/internal/cluster/classic"
-	"gntconfd/spec"
+	"gntconfd/internal/testing/specfiles"
 )
 
 func TestOlder(t *testing.T) {
@@ -67,31 +66,10 @@ func releases(t *testing.T) map[string][]byte {
 	return configs
 }
 
-// schemas are the two layouts of the spec.
-var schemas = sync.OnceValue(func() map[string]*jsonschema.Schema {
-	compiler := jsonschema.NewCompiler()
-	compiled := make(map[string]*jsonschema.Schema)
-	for _, name := range []string{"config.json", "classic.json"} {
-		text, err := spec.Files.ReadFile(name)
-		if err != nil {
-			panic(err)
-		}
-		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			panic(err)
-		}
-		if err := compiler.AddResource(name, document); err != nil {
-			panic(err)
-		}
-		compiled[name] = compiler.MustCompile(name)
-	}
-	return compiled
-})
-
 // validate checks a configuration against a schema of the spec.
 func validate(t *testing.T, schema string, text []byte) {
 	t.Helper()
-	if err := schemas()[schema].Validate(decode(t, text)); err != nil {
+	if err := specfiles.Schema(t, schema).Validate(decode(t, text)); err != nil {
 		t.Errorf("against %s: %v", schema, err)
 	}
 }

@@ -2,7 +2,6 @@ package generators
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +10,7 @@ import (
 	"testing"
 
 	"gntconfd/internal/testing/lacking"
-	"gntconfd/spec"
+	"gntconfd/internal/testing/specfiles"
 )
 
 // schemas are the files that generators read.
@@ -48,30 +47,19 @@ func TestKeywords(t *testing.T) {
 	}
 	for _, name := range schemas {
 		var schema any
-		read(t, name, &schema)
+		specfiles.Read(t, name, &schema)
 		look(schema)
 	}
 	var listed struct {
 		Keywords []string
 		Formats  map[string]int
 	}
-	read(t, "keywords.json", &listed)
+	specfiles.Read(t, "keywords.json", &listed)
 	if want := slices.Sorted(maps.Keys(keywords)); !slices.Equal(listed.Keywords, want) {
 		t.Errorf("keywords %q, want %q", listed.Keywords, want)
 	}
 	if got, want := slices.Sorted(maps.Keys(listed.Formats)), slices.Sorted(maps.Keys(formats)); !slices.Equal(got, want) {
 		t.Errorf("formats %q, want %q", got, want)
-	}
-}
-
-func read(t *testing.T, name string, v any) {
-	t.Helper()
-	text, err := spec.Files.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(text, v)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bufio"
+	"gntconfd/internal/testing/written"
 	"io"
 	"net"
 	"net/http"
@@ -70,7 +71,7 @@ func startMond(t *testing.T, d *daemon) {
 		proc, mond, "-f", "--no-user-checks", "-b", "127.0.0.1")
 	cmd.Env = clientEnviron(t, d)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	launch(t, cmd, new(lockedBuffer), func() bool {
+	launch(t, cmd, new(written.Buffer), func() bool {
 		conn, err := net.Dial("tcp", mondAddr)
 		if err != nil {
 			time.Sleep(20 * time.Millisecond)

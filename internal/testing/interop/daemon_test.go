@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"crypto/rand"
 	"net"
 	"os"
@@ -9,11 +8,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"gntconfd/internal/testing/written"
 	"gntconfd/internal/udp"
 )
 
@@ -30,7 +29,7 @@ type daemon struct {
 	root string // GANETI_ROOTDIR
 	key  []byte
 	addr string
-	log  *lockedBuffer
+	log  *written.Buffer
 }
 
 // start runs the program on a free port with the configuration, or without one if config is
@@ -54,7 +53,7 @@ func startWith(t *testing.T, p program, config, key []byte, host string, port in
 		root: filepath.Join(t.TempDir(), hostname),
 		key:  key,
 		addr: net.JoinHostPort(host, strconv.Itoa(port)),
-		log:  new(lockedBuffer),
+		log:  new(written.Buffer),
 	}
 	for _, dir := range []string{"var/lib/ganeti", "var/run/ganeti", "var/log/ganeti"} {
 		if err := os.MkdirAll(filepath.Join(d.root, dir), 0o755); err != nil {
@@ -74,7 +73,7 @@ func startWith(t *testing.T, p program, config, key []byte, host string, port in
 }
 
 // launch runs a daemon until the end of the test, and returns when it is ready.
-func launch(t *testing.T, cmd *exec.Cmd, log *lockedBuffer, ready func() bool) {
+func launch(t *testing.T, cmd *exec.Cmd, log *written.Buffer, ready func() bool) {
 	t.Helper()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -97,7 +96,7 @@ func launch(t *testing.T, cmd *exec.Cmd, log *lockedBuffer, ready func() bool) {
 	}
 }
 
-func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, log *lockedBuffer) {
+func stop(t *testing.T, cmd *exec.Cmd, ended <-chan error, log *written.Buffer) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("%s exited before the end of the test: %v\n%s", cmd, err, log)
 	}
@@ -153,22 +152,4 @@ func freePort(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return int(addr.Port())
-}
-
-// A lockedBuffer collects the output of a running program.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -4,7 +4,9 @@ package screen
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +67,34 @@ func Open(t *testing.T, width, height int) (terminal *os.File, shown func() *Dis
 	}
 }
 
+// Fits reports what a program prints on a terminal of 80 columns in lines that are longer.
+func Fits(t *testing.T, args []string, run func(args []string, stdout, stderr io.Writer) int) {
+	t.Helper()
+	t.Setenv("TERM", "xterm")
+	terminal, shown := Open(t, 80, 500)
+	run(args, terminal, terminal)
+	if d := shown(); d.Broken > 0 || len(d.lines) == 0 {
+		t.Errorf("%q: %d lines are too long:\n%s", args, d.Broken, d)
+	}
+}
+
+// Bounded reports a program that repeats in an error more than the beginning and the end of an
+// argument, with 100 kB in place of LONG: in one word, and in many.
+func Bounded(t *testing.T, args []string, run func(args []string, stdout, stderr io.Writer) int) {
+	t.Helper()
+	for _, word := range []string{"a", "ab "} {
+		long := slices.Clone(args)
+		for i := range long {
+			long[i] = strings.ReplaceAll(long[i], "LONG", strings.Repeat(word, 100_000/len(word)))
+		}
+		var text strings.Builder
+		code := run(long, &text, &text)
+		if size := text.Len(); code == 0 || size == 0 || size > 5000 {
+			t.Errorf("%q: exit status %d, with %d bytes of text: %.300s", args, code, size, &text)
+		}
+	}
+}
+
 // Display is the content of a terminal, as far as tests need it.
 type Display struct {
 	width, height int
@@ -72,6 +102,7 @@ type Display struct {
 	row, column   int
 	Cursor, Wraps bool
 	Colours       int // how often a colour was set
+	Broken        int // how many lines were too long, so that the terminal broke them
 }
 
 // draw displays what is written to the terminal, until the terminal is closed.
@@ -96,6 +127,7 @@ func (d *Display) draw(r *bufio.Reader) error {
 				d.column--
 			} else if d.column == d.width {
 				d.row, d.column = d.row+1, 0
+				d.Broken++
 				d.grow()
 			}
 			line := d.lines[d.row]

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gntconfd/internal/testing/specfiles"
 )
 
 // errorTable is spec/errors.json.
@@ -31,7 +33,7 @@ type errorTable struct {
 func readErrors(t *testing.T) *errorTable {
 	t.Helper()
 	table := errorTable{values: constantValues(t)}
-	readSpec(t, "errors.json", &table)
+	specfiles.Read(t, "errors.json", &table)
 	return &table
 }
 
@@ -178,7 +180,7 @@ func constantValues(t *testing.T) map[string]int64 {
 			}
 		}
 	}
-	readSpec(t, "constants.json", &file)
+	specfiles.Read(t, "constants.json", &file)
 	values := make(map[string]int64)
 	for _, group := range file.Groups {
 		for _, c := range group.Constants {

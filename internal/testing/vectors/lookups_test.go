@@ -14,6 +14,7 @@ import (
 
 	"gntconfd/internal/cluster"
 	"gntconfd/internal/protocol"
+	"gntconfd/internal/testing/specfiles"
 )
 
 // answers has what each type of request makes of the lookups that requests.json names.
@@ -317,7 +318,7 @@ func lookupCases(t *testing.T, errors *errorTable) (cases []lookupCase) {
 // daemon, and without any one of them some answer is another.
 func TestLookups(t *testing.T) {
 	table := new(lookupTable)
-	readSpec(t, "lookups.json", table)
+	specfiles.Read(t, "lookups.json", table)
 	errors := readErrors(t)
 	patterns := make(map[string]*regexp.Regexp)
 	j := &judge{constants: errors.values, named: func(name string) *regexp.Regexp {
@@ -326,7 +327,7 @@ func TestLookups(t *testing.T) {
 		}
 		return patterns[name]
 	}}
-	readSpec(t, "values.json", &j.values)
+	specfiles.Read(t, "values.json", &j.values)
 	cases := lookupCases(t, errors)
 	counts := make(map[string]int)
 	for i := range cases {
@@ -372,7 +373,7 @@ func withoutEach[T any](steps *[]T, name string, missing func(name string, at in
 func readRequests(t *testing.T) []map[string]requestRules {
 	t.Helper()
 	var table struct{ Requests []map[string]json.RawMessage }
-	readSpec(t, "requests.json", &table)
+	specfiles.Read(t, "requests.json", &table)
 	var all []map[string]requestRules
 	for _, one := range table.Requests {
 		rules := make(map[string]requestRules)

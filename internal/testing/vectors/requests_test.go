@@ -13,7 +13,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"gntconfd/spec"
+	"gntconfd/internal/testing/specfiles"
 	"gntconfd/spec/vectors"
 )
 
@@ -26,14 +26,6 @@ type requestRules struct {
 // TestRequests: the vectors, of which those of dialect 3.0 are recorded, reply to each kind of
 // query as spec/requests.json says, with an answer that has its shape, serial and order.
 func TestRequests(t *testing.T) {
-	compiler := jsonschema.NewCompiler()
-	for _, name := range []string{"wire.json", "config.json", "answers.json", "classic-answers.json"} {
-		var schema any
-		readSpec(t, name, &schema)
-		if err := compiler.AddResource(name, schema); err != nil {
-			t.Fatal(err)
-		}
-	}
 	errors := readErrors(t)
 	unseen := make(map[string]bool)
 	rules := make(map[string]requestRules) // by dialect and type
@@ -69,7 +61,7 @@ func TestRequests(t *testing.T) {
 			if outcome != "answer" && !unavailable && (v.Reply.Status == 0 || !errors.named(outcome).MatchString(v.Reply.text())) {
 				t.Errorf("%s: query of the kind %s gets %s, while requests.json has %s", v.ID, kind, v.Reply.Answer, outcome)
 			}
-			checkAnswer(t, compiler, &v, r)
+			checkAnswer(t, &v, r)
 			if v.Reply.Status == 0 && !v.Reply.Unordered && file.Dialect == Dialect {
 				checkOrder(t, &v, r)
 			}
@@ -85,7 +77,7 @@ func TestRequests(t *testing.T) {
 // TestChecks: the outcomes of vectors that get no reply have the words of spec/datagram.json.
 func TestChecks(t *testing.T) {
 	var table struct{ Daemon []struct{ Word string } }
-	readSpec(t, "datagram.json", &table)
+	specfiles.Read(t, "datagram.json", &table)
 	var words []Outcome
 	for _, check := range table.Daemon {
 		words = append(words, Outcome("dropped:"+check.Word))
@@ -97,16 +89,14 @@ func TestChecks(t *testing.T) {
 }
 
 // checkAnswer checks the shape and the serial of a reply.
-func checkAnswer(t *testing.T, compiler *jsonschema.Compiler, v *Vector, r requestRules) {
+func checkAnswer(t *testing.T, v *Vector, r requestRules) {
 	t.Helper()
 	member := map[int64]string{0: "ok", 1: "error"}[v.Reply.Status]
 	if r.Answer != "" && member != "" && !bytes.Contains(v.Reply.Answer, []byte("{")) || v.Reply.Status == 0 {
-		schema, err := compiler.Compile(r.Answer + "/properties/" + member)
-		if err != nil {
-			t.Fatal(err)
-		}
+		schema := specfiles.Schema(t, r.Answer+"/properties/"+member)
 		var answer any
 		if v.Reply.Answer != nil {
+			var err error
 			if answer, err = jsonschema.UnmarshalJSON(bytes.NewReader(v.Reply.Answer)); err != nil {
 				t.Fatal(err)
 			}
@@ -272,16 +262,4 @@ func kindOf(query any, dialect string) string {
 		return empty(len(query) == 0, "object", "empty-object")
 	}
 	return "none"
-}
-
-// readSpec reads a file of the spec.
-func readSpec(t *testing.T, name string, v any) {
-	t.Helper()
-	text, err := spec.Files.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(text, v)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
 }

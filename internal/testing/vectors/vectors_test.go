@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"gntconfd/internal/testing/jsonvalue"
+	"gntconfd/internal/testing/specfiles"
 	"gntconfd/spec"
 	"gntconfd/spec/vectors"
 )
@@ -76,18 +77,7 @@ func TestResultsHaveAllVectors(t *testing.T) {
 }
 
 func TestFilesMatchSchema(t *testing.T) {
-	read := func(name string) any {
-		t.Helper()
-		text, err := vectors.Files.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return value
-	}
+	read := func(name string) any { return specfiles.Value(t, vectors.Files, name) }
 	compiler := jsonschema.NewCompiler()
 	schemas := map[string]string{"vectors.schema.json": "", "signing.schema.json": "signing.json", "rules.schema.json": "rules.json", "scenarios/scenarios.schema.json": ""}
 	for name := range schemas {

@@ -15,6 +15,7 @@ import (
 
 	"gntconfd/internal/testing/conformance"
 	"gntconfd/internal/testing/lacking"
+	"gntconfd/internal/testing/specfiles"
 	"gntconfd/spec/vectors"
 )
 
@@ -196,18 +197,7 @@ func load(t *testing.T) []Scenario {
 }
 
 func TestFilesMatchSchema(t *testing.T) {
-	read := func(name string) any {
-		t.Helper()
-		text, err := vectors.Files.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return value
-	}
+	read := func(name string) any { return specfiles.Value(t, vectors.Files, name) }
 	compiler := jsonschema.NewCompiler()
 	if err := compiler.AddResource("clients.schema.json", read("clients/clients.schema.json")); err != nil {
 		t.Fatal(err)

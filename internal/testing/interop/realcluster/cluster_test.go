@@ -1,16 +1,15 @@
 package realcluster
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"gntconfd/client"
+	"gntconfd/internal/testing/written"
 )
 
 // A cluster has nodes and records what the tests have seen of them.
@@ -171,21 +170,10 @@ func (n *node) gone(t *testing.T) {
 }
 
 // A listener keeps the output of a program and searches it.
-type listener struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *listener) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
+type listener struct{ written.Buffer }
 
 // lines returns the complete lines so far.
 func (l *listener) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	lines := strings.Split(l.text.String(), "\n")
+	lines := strings.Split(l.String(), "\n")
 	return lines[:len(lines)-1]
 }

@@ -1,9 +1,12 @@
-// Package advice adds advice to errors.
+// Package advice tells people how to use a program: help that fits the terminal, and errors that
+// say what to do.
 package advice
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,6 +67,20 @@ func arguments(use string) (needed []string, most int) {
 		}
 	}
 	return needed, len(words)
+}
+
+// Within returns an error about a flag whose value is not from least to most.
+func Within[T cmp.Ordered](flag string, value, least, most T) error {
+	if value >= least && value <= most { // false for what is not a number
+		return nil
+	}
+	digits := func(limit T) string { // not 1e+07
+		if number, is := any(limit).(float64); is {
+			return strconv.FormatFloat(number, 'f', -1, 64)
+		}
+		return fmt.Sprint(limit)
+	}
+	return fmt.Errorf("--%s %v: must be from %s to %s", flag, value, digits(least), digits(most))
 }
 
 // Flag makes an error about a command's flags a usage error, in words where it was in
