@@ -19,9 +19,8 @@ const longest = 5 * time.Minute
 
 // trial is what the suite says of a fault.
 type trial struct {
-	failed int
-	first  string // the id of the first test that failed
-	err    error  // why the suite could not be run
+	failed []string // the ids of the tests that failed
+	err    error    // why the suite could not be run
 }
 
 const (
@@ -38,11 +37,8 @@ func try(ctx context.Context, dir, clientSuite string, f *fault) trial {
 	}
 	var t trial
 	for _, r := range report.Results {
-		if r.Verdict != conformance.Failed {
-			continue
-		}
-		if t.failed++; t.failed == 1 {
-			t.first = r.ID
+		if r.Verdict == conformance.Failed {
+			t.failed = append(t.failed, r.ID)
 		}
 	}
 	return t

@@ -238,6 +238,7 @@ func TestConfigsExistAndAreUsed(t *testing.T) {
 	for _, file := range loadScenarios(t) {
 		for _, s := range file.Scenarios {
 			readConfig(t, s.Config)
+			used[s.Config] = true
 			for _, step := range s.Steps {
 				for _, c := range step.Changes {
 					if c.Config == "" {
@@ -256,7 +257,7 @@ func TestConfigsExistAndAreUsed(t *testing.T) {
 	}
 	for _, name := range names {
 		if !used[strings.TrimSuffix(strings.TrimPrefix(name, "configs/"), ".json")] {
-			t.Errorf("%s: no vector uses it", name)
+			t.Errorf("%s: no vector or scenario uses it", name)
 		}
 	}
 }
