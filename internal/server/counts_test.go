@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gntconfd/gen/wire"
 	"gntconfd/internal/protocol"
 	"gntconfd/internal/sample"
 )
@@ -27,6 +28,27 @@ func TestHistogram(t *testing.T) {
 	want.Buckets[0], want.Buckets[1], want.Buckets[14], want.Buckets[15] = 4, 2, 2, 2
 	if got != want || got.Count() != 10 {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Each request type and each status is counted for itself.
+func TestRepliesAreCountedByTypeAndStatus(t *testing.T) {
+	w := &worker{}
+	var want [requestTypes][statuses]uint64
+	times := uint64(0)
+	for request := range wire.RequestType(wire.RequestDataCollectors + 1) {
+		for status := range wire.Status(wire.StatusNotImplemented + 1) {
+			times++
+			want[request][status] = times
+			for range times {
+				w.counters.replied(request, status, 500)
+			}
+		}
+	}
+	var got Counts
+	w.counters.addTo(&got)
+	if got.Queries != want {
+		t.Errorf("%v, want %v", got.Queries, want)
 	}
 }
 
