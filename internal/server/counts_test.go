@@ -36,8 +36,8 @@ func TestRepliesAreCountedByTypeAndStatus(t *testing.T) {
 	w := &worker{}
 	var want [requestTypes][statuses]uint64
 	times := uint64(0)
-	for request := range wire.RequestType(wire.RequestDataCollectors + 1) {
-		for status := range wire.Status(wire.StatusNotImplemented + 1) {
+	for request := range wire.RequestDataCollectors + 1 {
+		for status := range wire.StatusNotImplemented + 1 {
 			times++
 			want[request][status] = times
 			for range times {
