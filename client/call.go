@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"gntconfd/gen/wire"
+	"gntconfd/internal/protocol"
 )
 
 const (
@@ -122,6 +124,9 @@ func (c *Client) begin(q *question) (*call, error) {
 	defer c.mu.Unlock()
 	var err error
 	if k.datagram, err = c.codec.SealRequest(make([]byte, 0, roomy), &request, time.Now()); err != nil {
+		if errors.Is(err, protocol.ErrText) {
+			err = fmt.Errorf("%w: %w", ErrQuery, err)
+		}
 		return nil, err
 	}
 	c.calls[k.salt] = k

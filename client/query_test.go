@@ -756,6 +756,7 @@ func TestCannotBeAsked(t *testing.T) {
 	}{
 		"too large":         {Config("/" + strings.Repeat("x", wire.MaxDatagramSize)), ErrTooLarge},
 		"too large escaped": {Config("/" + strings.Repeat("é", wire.MaxDatagramSize/6)), ErrTooLarge},
+		"not UTF-8":         {Config("/\xff"), ErrQuery},
 		"number":            {Raw(0, json.RawMessage(`1`)), ErrQuery},
 		"list":              {Raw(0, json.RawMessage(`[]`)), ErrQuery},
 		"unknown parameter": {Raw(2, json.RawMessage(`{"4":"x"}`)), ErrQuery},

@@ -22,8 +22,9 @@ SERVICE_NAME: Final = "ganeti-confd"
 #: Ganeti calls it MAX_UDP_DATA_SIZE.
 MAX_DATAGRAM_SIZE: Final = 61440
 #: How many elements the lists in a request may have together: more addresses than fit into a
-#: datagram, and more fields than fit into a reply. The first eight members of objects are free,
-#: each further one counts as four elements. A request with more gets no reply.
+#: datagram, and more fields than fit into a reply. There is also room for the eight members that
+#: a request can have: each further member counts as four elements, and each that is missing
+#: leaves room for four more. A request with more gets no reply.
 MAX_LIST_ELEMENTS: Final = 4000
 #: How far a request's timestamp may be before or after the daemon's clock, in seconds, inclusive.
 #: Ganeti calls it CONFD_MAX_CLOCK_SKEW.

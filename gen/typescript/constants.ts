@@ -30,8 +30,9 @@ export const MaxDatagramSize = 61440;
 
 /**
  * How many elements the lists in a request may have together: more addresses than fit into a
- * datagram, and more fields than fit into a reply. The first eight members of objects are
- * free, each further one counts as four elements. A request with more gets no reply.
+ * datagram, and more fields than fit into a reply. There is also room for the eight members
+ * that a request can have: each further member counts as four elements, and each that is
+ * missing leaves room for four more. A request with more gets no reply.
  */
 export const MaxListElements = 4000;
 

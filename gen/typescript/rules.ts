@@ -198,7 +198,7 @@ export const datagram = {
             "word": "clock",
         },
         {
-            "check": "`msg` is a JSON object with the members of `Request`, of the right types; its lists have at most $MaxListElements elements together",
+            "check": "`msg` is a JSON object with the members of `Request`, of the right types; its lists have at most about $MaxListElements elements together (`MaxListElements`)",
             "classic": "the same with `ClassicRequest`; `protocol` is $ProtocolVersion, and `rsalt` is ASCII and not empty",
             "name": "Request",
             "word": "request",

@@ -19,7 +19,7 @@ const (
 	// MaxDatagramSize: The largest datagram that clients and daemon read and write, in bytes, including the magic.
 	// Ganeti calls it MAX_UDP_DATA_SIZE.
 	MaxDatagramSize = 61440
-	// MaxListElements: How many elements the lists in a request may have together: more addresses than fit into a datagram, and more fields than fit into a reply. The first eight members of objects are free, each further one counts as four elements. A request with more gets no reply.
+	// MaxListElements: How many elements the lists in a request may have together: more addresses than fit into a datagram, and more fields than fit into a reply. There is also room for the eight members that a request can have: each further member counts as four elements, and each that is missing leaves room for four more. A request with more gets no reply.
 	MaxListElements = 4000
 	// ClockSkew: How far a request's timestamp may be before or after the daemon's clock, in seconds, inclusive.
 	// Ganeti calls it CONFD_MAX_CLOCK_SKEW.

@@ -49,6 +49,10 @@ const (
 // wire.MaxDatagramSize bytes.
 var ErrTooLarge = errors.New("datagram too large")
 
+// ErrText is returned instead of a request with a text that is not UTF-8, which no daemon
+// would answer.
+var ErrText = errors.New("a text in the request is not UTF-8")
+
 // Errors of OpenReply, in addition to those for invalid JSON.
 var (
 	ErrMagic    = errors.New("datagram does not start with " + wire.Magic)
@@ -171,12 +175,15 @@ func (c *Codec) Seal(dst []byte, salt string, plain, escaped []byte) ([]byte, er
 
 // SealRequest appends the datagram of a request to dst, with now as its timestamp. The
 // datagram is ASCII, because Ganeti's own daemon reads Latin-1, not UTF-8. The error is
-// ErrTooLarge; dst is then returned unchanged. SealRequest panics if the keyring has no
-// key.
+// ErrTooLarge or ErrText; dst is then returned unchanged. SealRequest panics if the keyring
+// has no key.
 func (c *Codec) SealRequest(dst []byte, request *wire.Request, now time.Time) ([]byte, error) {
 	c.encoder.Reset()
 	request.Encode(c.encoder)
 	text := c.encoder.Bytes()
+	if !validUTF8(text) {
+		return dst, ErrText
+	}
 	return c.seal(dst, c.currentKey(), strconv.FormatInt(now.Unix(), 10), text, jsontext.QuoteASCII(text))
 }
 

@@ -147,12 +147,38 @@ func decoded[A any](question client.Question[A], answer json.RawMessage, show fu
 func jsonLines(text jx.Raw, width int) []string {
 	// Only strings can contain characters that could upset a terminal.
 	text = jx.Raw(terminal.EscapeUnicode(string(text)))
+	if deep(text) {
+		return []string{string(text)}
+	}
 	return strings.Split(layout(text, "", "", width), "\n")
+}
+
+// deep reports whether JSON has so many levels of objects and lists that it stays as it is:
+// nobody could read it indented, and the time for that grows with the cube of the levels.
+func deep(text jx.Raw) bool {
+	const most = 50
+	level, inText := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '[' || c == '{':
+			if level++; level > most {
+				return true
+			}
+		case c == ']' || c == '}':
+			level--
+		}
+	}
+	return false
 }
 
 // layout returns the JSON of value after label, which begins at the depth of indent.
 func layout(value jx.Raw, indent, label string, width int) string {
-	line := label + Inline(value)
+	line := label + inline(value)
 	children := members(value)
 	if len(children) == 0 || len(indent)+utf8.RuneCountInString(line)+len(",") <= width {
 		return line
@@ -183,13 +209,20 @@ func layout(value jx.Raw, indent, label string, width int) string {
 
 // Inline returns the JSON of value in one line.
 func Inline(value jx.Raw) string {
+	if deep(value) {
+		return string(value)
+	}
+	return inline(value)
+}
+
+func inline(value jx.Raw) string {
 	children := members(value)
 	if children == nil {
 		return string(value)
 	}
 	var parts []string
 	for _, child := range children {
-		parts = append(parts, child.label+Inline(child.value))
+		parts = append(parts, child.label+inline(child.value))
 	}
 	start, end := brackets(value)
 	return start + strings.Join(parts, ", ") + end

@@ -27,6 +27,7 @@ func TestAnswerLines(t *testing.T) {
 		{"text of lines", wire.RequestConfigQuery, "/x", 0, `"one\ntwo"`, 0, `one\ntwo`},
 		{"error code", wire.RequestNodePIPByInstanceIP, "n", 1, `0`, 0, "unknown entry (0)"},
 		{"unknown error code", wire.RequestConfigQuery, "n", 1, `7`, 0, "7"},
+		{"many levels", wire.RequestConfigQuery, "/x", 0, strings.Repeat("[", 9000) + `"]"` + strings.Repeat("]", 9000), 0, strings.Repeat("[", 9000) + `"]"` + strings.Repeat("]", 9000)},
 		{"control characters", wire.RequestConfigQuery, "/x", 0, `"a\u001b[31m"`, 0, `a\x1b[31m`},
 		{"list", wire.RequestNodePIPList, "null", 0, `["a", "bb"]`, 0, "a\nbb"},
 		{"empty list", wire.RequestNodePIPList, "null", 0, `[]`, 0, ""},

@@ -167,9 +167,15 @@ func encodeJSON(document any, indent string) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", indent)
 	if err := encoder.Encode(document); err != nil {
 		return nil, err
+	}
+	if indent != "" && !deep(text.Bytes()) {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, text.Bytes(), "", indent); err != nil {
+			return nil, err
+		}
+		text = indented
 	}
 	return []byte(terminal.EscapeUnicode(text.String())), nil
 }
