@@ -32,6 +32,7 @@ rename: ## rename the module: make rename MODULE=example.org/gntconfd
 	@[ -n "$(MODULE)" ] || { echo "make rename MODULE=example.org/gntconfd" >&2; exit 1; }
 	@old=$$(go list -m) folders='(client|cmd|examples|fuzz|gen|internal|packaging|spec)' && go mod edit -module $(MODULE) && \
 	  git grep -lE "\b$$old/$$folders\b" -- '*.go' '*.tmpl' docs | xargs sed -E -i "s#\b$$old/$$folders\b#$(MODULE)/\1#g" && \
+	  sed -i "s#$$old@v0.0.0 -replace $$old=#$(MODULE)@v0.0.0 -replace $(MODULE)=#" docs/client.md && \
 	  git ls-files '*.go' | xargs gofmt -w
 
 .PHONY: help check test interop generate fuzz bench package rename

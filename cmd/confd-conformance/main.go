@@ -74,7 +74,7 @@ that a client asks. --version prints the release of the vectors.
 
 The report is a table by area, followed by the details of every failure. Each test is
 about a rule in spec/vectors/rules.json, and core or a quirk: core is what Ganeti's own
-clients may send to a cluster in order, and what keeps strangers out. --claim core leaves
+clients may send to a healthy cluster, and what keeps strangers out. --claim core leaves
 out the rest.
 
 Each line of a list of known failures (--known-failing FILE) is the id of a test, a

@@ -22,9 +22,11 @@ const (
 
 // TextObjectQuery: The query must be a text, but is an object.
 // ip is the parameter "1", as Just, a space and a literal, or Nothing if it is absent.
-// ips is the elements of "2", as literals in brackets with commas between them.
+// ips is the elements of "2", as literals in brackets, with commas and no spaces between
+// them.
 // link is the parameter "0", as Just, a space and a literal, or Nothing if it is absent.
-// fields is the elements of "3", as names of fields in brackets with commas between them.
+// fields is the elements of "3", as names of fields in brackets, with commas and no spaces
+// between them.
 func TextObjectQuery(ip, ips, link, fields string) string {
 	return "Invalid query type DictQuery (ConfdReqQ {confdReqQIp = " + ip + ", confdReqQIpList = " + ips + ", confdReqQLink = " + link + ", confdReqQFields = " + fields + "})"
 }

@@ -283,9 +283,9 @@ export const errors = {
         "names": ["ReqFieldName", "ReqFieldIp", "ReqFieldMNodePip"],
     },
     "forms": {
-        "fields": "names of fields in brackets with commas between them",
+        "fields": "names of fields in brackets, with commas and no spaces between them",
         "literal": "a literal",
-        "literals": "literals in brackets with commas between them",
+        "literals": "literals in brackets, with commas and no spaces between them",
         "optional": "Just, a space and a literal, or Nothing if it is absent",
         "text": "it is",
     },

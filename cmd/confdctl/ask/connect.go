@@ -151,7 +151,7 @@ func (c *Connection) Key() ([]byte, error) {
 			"Every node of a cluster has this file. --key-file names one elsewhere.")
 	case errors.Is(err, fs.ErrPermission):
 		return nil, advice.New(fmt.Errorf("key file: %w", err),
-			"It is readable for root and for Ganeti's daemons."+ownership(c.KeyFile))
+			"Root and Ganeti's daemons can read it."+ownership(c.KeyFile))
 	case err != nil:
 		return nil, fmt.Errorf("key file: %w", err)
 	case len(key) == 0:

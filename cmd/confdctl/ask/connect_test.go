@@ -57,7 +57,7 @@ func TestUnreadableKey(t *testing.T) {
 	if key != nil || !errors.Is(err, fs.ErrPermission) || !errors.As(err, &advised) {
 		t.Fatalf("got %q, %v", key, err)
 	}
-	for _, part := range []string{"readable for root", "Its mode is -", "of user ", "and group ", "and you are "} {
+	for _, part := range []string{"Root and Ganeti's daemons can read it", "Its mode is -", "of user ", "and group ", "and you are "} {
 		if !strings.Contains(advised.Advice, part) {
 			t.Errorf("%q lacks %q", advised.Advice, part)
 		}

@@ -141,7 +141,7 @@ them, with their names where they can be found out.`,
 do not tell a link that does not exist from one without addresses; where there are none,
 confdctl prints the links that it knows of to standard error.`,
 			example: "  confdctl instance-ips\n  confdctl instance-ips br1",
-			subject: aLink, args: cobra.MaximumNArgs(1), flags: linkFlag, complete: first(completeLink),
+			subject: aLink, args: cobra.MaximumNArgs(1), flags: linkFlag("the cluster's default link"), complete: first(completeLink),
 			inquire: func(in inputs, args []string) (inquiry, error) {
 				link := in.link
 				if len(args) > 0 {
@@ -161,7 +161,7 @@ confdctl prints the links that it knows of to standard error.`,
 instance with it. Without --link it looks on all links of the cluster, the default one
 first. Exit status 2 means that an address belongs to no instance.`,
 			example: "  confdctl locate 203.0.113.10 2001:db8:1::10\n  confdctl locate --link br1 198.51.100.20",
-			args:    cobra.MinimumNArgs(1), flags: linkFlag, resolve: findLinks,
+			args:    cobra.MinimumNArgs(1), flags: linkFlag("all links"), resolve: findLinks,
 			inquire: func(in inputs, args []string) (inquiry, error) {
 				ips := make([]netip.Addr, len(args))
 				for i, arg := range args {
@@ -247,8 +247,11 @@ can find out.`,
 	}
 }
 
-func linkFlag(flags *pflag.FlagSet, in *inputs) {
-	flags.StringVarP(&in.link, "link", "l", "", "`name` of the link, such as a bridge (default the cluster's default link)")
+// linkFlag returns what adds the flag for a link, otherwise being what is used without it.
+func linkFlag(otherwise string) func(*pflag.FlagSet, *inputs) {
+	return func(flags *pflag.FlagSet, in *inputs) {
+		flags.StringVarP(&in.link, "link", "l", "", "`name` of the link, such as a bridge (default "+otherwise+")")
+	}
 }
 
 // detailsQuery asks for the master's name, the cluster's IP and the master's own.

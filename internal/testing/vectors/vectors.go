@@ -112,7 +112,7 @@ func (v *Vector) Content() Content { return Content{v.Config, v.Edits} }
 type Claim string
 
 const (
-	CoreClaim  Claim = "core"  // what Ganeti's own clients may send to a cluster in order, and what keeps strangers out
+	CoreClaim  Claim = "core"  // what Ganeti's own clients may send to a healthy cluster, and what keeps strangers out
 	QuirkClaim Claim = "quirk" // everything else
 )
 
