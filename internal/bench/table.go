@@ -321,7 +321,7 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			c.Name,
 			contestants[i].Name,
 			out.spread(r.figures(perSecond)),
-			out.spread(r.figures(cpu)),
+			known(r.figures(cpu), out.spread),
 			unmeasured,
 			of(func(f *Figures) float64 { return f.Generator * 1e6 }),
 			of(func(f *Figures) float64 { return f.Latency.P50 * 1e6 }),
@@ -332,8 +332,8 @@ func (c *Comparison) addTo(s *section, out *printer, contestants []Contestant) {
 			of(lost),
 			some(r.figures(func(f *Figures) float64 { return float64(f.Refused) })),
 			some(r.figures(func(f *Figures) float64 { return float64(f.Wrong) })),
-			of(func(f *Figures) float64 { return float64(f.MemoryBefore) / 1e6 }),
-			of(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 }),
+			some(r.figures(func(f *Figures) float64 { return float64(f.MemoryBefore) / 1e6 })),
+			some(r.figures(func(f *Figures) float64 { return float64(f.MemoryAfter) / 1e6 })),
 			unmeasured, unmeasured,
 		}
 		if i > 0 {
@@ -372,7 +372,7 @@ func (c *Cluster) queryRows(out *printer, contestants []Contestant) [][]string {
 		bytes := number(math.Round(median(q.Results[0].figures(func(f *Figures) float64 { return f.ReplyBytes }))))
 		all := []string{q.Name, bytes}
 		for i, r := range q.Results {
-			cells := []string{number(median(r.figures(cpu))), number(median(r.figures(perSecond))) + note(r)}
+			cells := []string{some(r.figures(cpu)), number(median(r.figures(perSecond))) + note(r)}
 			if i > 0 {
 				_, values := versus(contestants, q.Results, i)
 				cells = append(cells, out.spread(values))
@@ -391,12 +391,17 @@ func (c *Cluster) queryRows(out *printer, contestants []Contestant) [][]string {
 	return rows
 }
 
-// some writes the median of what hardly ever happens.
+// some writes the median of what hardly ever happens, or is not always measured.
 func some(values []float64) string {
+	return known(values, func(values []float64) string { return number(median(values)) })
+}
+
+// known writes values, unless all of them are zero.
+func known(values []float64, write func([]float64) string) string {
 	if slices.Max(append(values, 0)) == 0 {
 		return unmeasured
 	}
-	return number(median(values))
+	return write(values)
 }
 
 // note returns what a reader must also know about a result.

@@ -87,7 +87,7 @@ func TestReport(t *testing.T) {
 		"| 3/10 | one object | compared | 4,000 | 4,500 |",
 		"| 3/10 | instance removed | daemon | 6.00 | 7.00 |",
 		"| 3/10 | compared | 0.0310 | 3.00 | 1,000 |",
-		"100,000 an error |                0 | 0 no reply |",
+		"100,000 an error |                - | 0 no reply |",
 		"| compared |",
 		"| closed loop | echo | 200,000 (180,000..220,000) | 3.00 (2.00..5.00) | 1.50 (1.00..2.00) |",
 		"compared: the CPU of a daemon / that of daemon, the CPU of daemon / that of an echo server.",
