@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"gntconfd/internal/testing/conformance"
+	"gntconfd/internal/testing/overlay"
 )
 
 // longest is how long the suite may take with a fault. Without one it takes a quarter of a minute.
@@ -50,20 +50,20 @@ func report(ctx context.Context, dir, clientSuite string, f *fault) (*conformanc
 		return nil, err
 	}
 	defer os.RemoveAll(dir) // programs are large
-	overlay, err := writeOverlay(dir, f)
+	changed, err := writeOverlay(dir, f)
 	if err != nil {
 		return nil, err
 	}
 	var command []string
 	switch f.side {
 	case "daemon": // the suite has it inside
-		program, err := build(ctx, dir, suite, overlay)
+		program, err := build(ctx, dir, suite, changed)
 		if err != nil {
 			return nil, err
 		}
 		command = []string{program, "--json"}
 	case "client":
-		program, err := build(ctx, dir, client, overlay)
+		program, err := build(ctx, dir, client, changed)
 		if err != nil {
 			return nil, err
 		}
@@ -92,28 +92,11 @@ func report(ctx context.Context, dir, clientSuite string, f *fault) (*conformanc
 // writeOverlay writes the changed source files into a folder, and returns the file that tells the
 // compiler about them.
 func writeOverlay(dir string, f *fault) (string, error) {
-	root, err := os.Getwd()
+	contents, err := f.apply(os.DirFS("."))
 	if err != nil {
 		return "", err
 	}
-	contents, err := f.apply(os.DirFS(root))
-	if err != nil {
-		return "", err
-	}
-	replace := make(map[string]string)
-	for name, text := range contents {
-		to := filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
-		if err := os.WriteFile(to, []byte(text), 0o644); err != nil {
-			return "", err
-		}
-		replace[filepath.Join(root, name)] = to
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, text, 0o644)
+	return overlay.Write(dir, contents)
 }
 
 // build compiles a program into a folder and returns its path.

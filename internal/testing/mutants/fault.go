@@ -14,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"gntconfd/internal/testing/overlay"
 )
 
 // gremlins is the program that finds the faults, in a fixed version.
@@ -109,26 +111,12 @@ func replace(kind string, text []byte) (was, is string, err error) {
 	return "", "", fmt.Errorf("no operator for %s", kind)
 }
 
-// overlay writes the changed file and an overlay for the go command into a new folder dir, and
-// returns the name of the latter.
+// overlay writes an overlay for the go command into a new folder dir, and returns its name.
 func (f *fault) overlay(dir string) (string, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	changed := filepath.Join(dir, filepath.Base(f.file))
-	if err := os.WriteFile(changed, f.text, 0o644); err != nil {
-		return "", err
-	}
-	here, err := filepath.Abs(f.file)
-	if err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(map[string]any{"Replace": map[string]string{here: changed}})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, text, 0o644)
+	return overlay.Write(dir, map[string]string{f.file: string(f.text)})
 }
 
 // The suite and the tests of a package take at most a quarter of this.
